@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from wraner.answers import NONE, AnswerSpec, write_label
+from wraner.chunks import chunk
+from wraner.errors import Unavailable
+from wraner.grammar import GrowingAnswer
+from wraner.language_model import LanguageModel
+
+SPECIAL = "<|end|>"
+LABELS = ("person", "a: b", '"q', NONE, 'we"ird\\n {x} /re/ \x00 é 北', SPECIAL)
+
+
+def spell(model: LanguageModel, answer: GrowingAnswer, words: str) -> bool:
+    """Feed `words` token by token; say whether each was permitted."""
+    for token in model.chat.text_ids(words):
+        if answer.done or not answer.permitted()[token]:
+            return False
+        answer.accept(token, 0.0)
+    return True
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    source=st.text(
+        st.sampled_from(list('ab .,\n\t"\\北😀é<|end>/{}\x00')), min_size=1, max_size=40
+    ),
+    label=st.sampled_from(LABELS),
+    data=st.data(),
+)
+def test_every_run_of_chunks_can_be_written(
+    tiny_model: LanguageModel, source: str, label: str, data: st.DataObject
+) -> None:
+    chunks = chunk(source)
+    assume(chunks)
+    first = data.draw(st.integers(0, len(chunks) - 1))
+    last = data.draw(st.integers(first, len(chunks) - 1))
+    spec = AnswerSpec(LABELS, source)
+    words = spec.flat.span(chunks[first].start, chunks[last].end)
+    answer = GrowingAnswer(tiny_model.grammar, spec, max_tokens=1000)
+    line = spec.render([spec.parse([f"{write_label(label)}: {words}"]).mentions[0]])
+    assert spell(tiny_model, answer, line)
+    assert [entry.text + "\n" for entry in answer.lines] == [line]
+
+
+@pytest.mark.parametrize(
+    "line", ["city: Foo\n", "person: oo\n", "person:  Foo\n", "person: Foo \n", "person: \n", "\n"]
+)
+def test_nothing_else_can_be_written(tiny_model: LanguageModel, line: str) -> None:
+    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("person",), "Foo x"), max_tokens=99)
+    assert not spell(tiny_model, answer, line)
+
+
+def test_an_answer_ends_by_none_by_the_turns_end_or_by_running_out(
+    tiny_model: LanguageModel,
+) -> None:
+    grammar, spec = tiny_model.grammar, AnswerSpec(("x",), "Foo Bar")
+    answer = GrowingAnswer(grammar, spec, max_tokens=99)
+    assert not answer.permitted()[grammar.end_of_turn]  # an empty answer says none
+    assert spell(tiny_model, answer, "none\n")
+    assert (answer.done, answer.lines, answer.truncated) == (True, [], False)
+
+    answer = GrowingAnswer(grammar, spec, max_tokens=99)
+    assert spell(tiny_model, answer, "x: Foo\n")
+    assert answer.permitted()[grammar.end_of_turn]
+    answer.accept(grammar.end_of_turn, 0.0)
+    assert (answer.done, len(answer.lines)) == (True, 1)
+
+    answer = GrowingAnswer(grammar, spec, max_tokens=99)
+    assert spell(tiny_model, answer, "x: Foo Bar\n")
+    assert answer.done  # nothing is left to name
+
+    answer = GrowingAnswer(grammar, spec, max_tokens=9)
+    assert spell(tiny_model, answer, "x: Foo\nx:")
+    assert (answer.done, answer.truncated, len(answer.lines)) == (True, True, 1)
+
+
+def test_a_lines_score_is_the_product_of_its_choices(tiny_model: LanguageModel) -> None:
+    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("x",), "Foo Bar"), max_tokens=99)
+    for token in tiny_model.chat.text_ids("x: Foo\n"):
+        answer.accept(token, -0.5)
+    assert answer.lines[0].score == pytest.approx(2.718281828**-3.5)
+
+
+def test_a_grammar_that_cannot_be_compiled_is_said(tiny_model: LanguageModel) -> None:
+    with pytest.raises(Unavailable, match="cannot be compiled"):
+        tiny_model.grammar.matcher("start: ???")
+
+
+@pytest.mark.model
+def test_every_gold_span_of_crossner_and_of_the_packs_can_be_generated(
+    bundled_model: LanguageModel, crossner: Path
+) -> None:
+    from training.conll import read_conll
+    from wraner.packs import TaggedExample
+
+    packs = Path(__file__).parents[2] / "packs" / "customer-care"
+    examples = [
+        TaggedExample.model_validate(json.loads(line))
+        for name in ("examples.jsonl", "test.jsonl")
+        for line in (packs / name).read_text().splitlines()
+    ]
+    for path in sorted(crossner.glob("*/*.txt")):
+        examples += read_conll(path)[:: 100 if path.parent.name == "conll2003" else 10]
+    for example in examples:
+        labels = tuple({m.label: None for m in example.entities}) or ("x",)
+        spec = AnswerSpec(labels, example.text)
+        answer = GrowingAnswer(bundled_model.grammar, spec, max_tokens=100_000)
+        assert spell(bundled_model, answer, spec.render(example.entities)), example.text
+    assert len(examples) > 500

@@ -1,0 +1,205 @@
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+
+from wraner import adapters, local
+from wraner.answers import AnswerSpec
+from wraner.engine import Answer, GenerateRequest, ScoreRequest
+from wraner.errors import DeadlineExceeded, InvalidInput, NotFound, Overloaded, Unavailable
+from wraner.language_model import LanguageModel
+from wraner.local import BatchLimits, LocalEngine
+from wraner.prompts import Prompt, Turn
+
+TEXTS = ("Foo Inc. in 北京 today", "a b", "", "😀 <|end|> x" * 4, "Bob saw Ann and Bob")
+
+
+def request(text: str, **rest: Any) -> GenerateRequest:
+    prompt = Prompt("find", (Turn("x y", "city: x\n"),), text)
+    return GenerateRequest(prompt, AnswerSpec(("person", "city"), text), **rest)
+
+
+def adapter_folder(model: LanguageModel, root: Path, seed: int) -> str:
+    """Write a random adapter that changes answers; return its hash."""
+    torch.manual_seed(seed)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "o_proj"], lora_alpha=64)
+    fresh = LanguageModel(model.base, adapters=root, dtype="float32").model
+    tuned = peft.get_peft_model(fresh, config)
+    for name, weight in tuned.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weight)
+    scratch = root / f"scratch-{seed}"
+    tuned.save_pretrained(scratch)
+    identity = adapters.content_hash(scratch)
+    manifest = adapters.AdapterManifest(base_sha256=model.base.sha256, sha256=identity)
+    (scratch / adapters.MANIFEST).write_text(manifest.model_dump_json())
+    scratch.rename(root / identity)
+    return identity
+
+
+async def _together(
+    engine: LocalEngine, requests: Sequence[GenerateRequest]
+) -> tuple[list[Answer], list[Answer]]:
+    alone = [(await engine.generate([r]))[0] for r in requests]
+    return alone, await engine.generate(requests)
+
+
+def test_answers_do_not_depend_on_the_batch(tiny_engine: LocalEngine) -> None:
+    requests = [request(text) for text in TEXTS]
+    alone, together = asyncio.run(_together(tiny_engine, requests))
+    for a, b, r in zip(alone, together, requests, strict=True):
+        assert [line.text for line in a.lines] == [line.text for line in b.lines]
+        assert [line.score for line in a.lines] == pytest.approx([x.score for x in b.lines])
+        assert r.spec.parse(line.text for line in a.lines).dropped == 0
+        assert not a.truncated and a.examples_used == 1
+    assert any(a.lines for a in alone)
+
+
+def test_scores_are_the_models_own_log_probabilities(
+    tiny_engine: LocalEngine, tiny_model: LanguageModel
+) -> None:
+    prompt = Prompt("judge", (), "some text")
+    words = ("yes", "no", "yesterday")
+    scores = asyncio.run(
+        tiny_engine.score([ScoreRequest(prompt, words), ScoreRequest(prompt, ("no",))])
+    )
+    ids = tiny_model.chat.encode(prompt, max_tokens=999).ids
+    for word, logprob in zip(words, scores[0].logprobs, strict=True):
+        option = tiny_model.chat.text_ids(word)
+        logits = tiny_model.model(torch.tensor([[*ids, *option]])).logits[0]
+        steps = torch.log_softmax(logits.float(), -1)[len(ids) - 1 : -1]
+        expected = steps.gather(1, torch.tensor(option)[:, None]).sum().item()
+        assert logprob == pytest.approx(expected, rel=1e-4)
+    assert scores[1].logprobs[0] == pytest.approx(scores[0].logprobs[1], rel=1e-4)
+
+
+def test_each_request_gets_its_own_adapter(
+    tiny_engine: LocalEngine, tiny_model: LanguageModel, tmp_path: Path
+) -> None:
+    root = tmp_path / "adapters"
+    first, second = (adapter_folder(tiny_model, root, seed) for seed in (1, 2))
+    order = ["", first, second, "", second, first]
+
+    async def ask() -> list[float]:
+        prompt = Prompt("judge", (), "some text")
+        mixed = await tiny_engine.score(
+            [ScoreRequest(prompt, ("yes",), adapter=name) for name in order]
+        )
+        return [s.logprobs[0] for s in mixed]
+
+    scores = asyncio.run(ask())
+    by_name = dict(zip(order, scores, strict=True))
+    assert len({round(s, 3) for s in by_name.values()}) == 3
+    for name, score in zip(order, scores, strict=True):
+        assert score == pytest.approx(by_name[name], rel=1e-5)
+    assert set(asyncio.run(tiny_engine.info()).adapters) == {first, second}
+
+
+def test_an_adapter_that_is_missing_damaged_or_of_another_base_is_refused(
+    tiny_model: LanguageModel, tmp_path: Path
+) -> None:
+    root, base = tmp_path / "adapters", tiny_model.base.sha256
+    identity = adapter_folder(tiny_model, root, 1)
+    assert adapters.find(root, identity, base_sha256=base) == root / identity
+    for name in ("0" * 64, "../x"):
+        with pytest.raises(NotFound):
+            adapters.find(root, name, base_sha256=base)
+    with pytest.raises(Unavailable, match="choose an adapter of this base"):
+        adapters.find(root, identity, base_sha256="other")
+    (root / identity / adapters.WEIGHTS).write_bytes(b"damaged")
+    with pytest.raises(Unavailable, match="restore its folder"):
+        adapters.find(root, identity, base_sha256=base)
+    (root / identity / adapters.MANIFEST).write_text("{}")
+    with pytest.raises(Unavailable, match="restore its folder"):
+        adapters.find(root, identity, base_sha256=base)
+
+
+def test_one_bad_request_does_not_spoil_its_neighbours(tiny_engine: LocalEngine) -> None:
+    async def ask() -> list[Any]:
+        return await asyncio.gather(
+            tiny_engine.generate([request("Bob saw Ann")]),
+            tiny_engine.generate([request("Bob", adapter="0" * 64)]),
+            tiny_engine.generate([request("word " * 3000)]),
+            return_exceptions=True,
+        )
+
+    good, missing, long = asyncio.run(ask())
+    assert good[0].examples_used == 1
+    assert isinstance(missing, NotFound)
+    assert isinstance(long, InvalidInput)
+
+
+def test_a_failure_inside_a_batch_is_its_own_requests(
+    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = local.GrowingAnswer
+
+    def growing(grammar: Any, spec: AnswerSpec, *, max_tokens: int) -> Any:
+        if "poison" in spec.text:
+            raise Unavailable("poisoned")
+        return real(grammar, spec, max_tokens=max_tokens)
+
+    monkeypatch.setattr(local, "GrowingAnswer", growing)
+
+    async def ask() -> list[Any]:
+        return await asyncio.gather(
+            *(tiny_engine.generate([request(t)]) for t in ("a b", "poison", "c d")),
+            return_exceptions=True,
+        )
+
+    first, second, third = asyncio.run(ask())
+    assert isinstance(second, Unavailable)
+    assert first[0].examples_used == third[0].examples_used == 1
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageModel) -> None:
+    engine = LocalEngine(tiny_model, BatchLimits(batch_tokens=1, queue_tokens=50))
+
+    async def ask() -> None:
+        many = asyncio.ensure_future(engine.generate([request("a b")] * 20))
+        while not engine._jobs:
+            await asyncio.sleep(0.001)
+        with pytest.raises(Overloaded) as caught:
+            await engine.generate([request("a b")])
+        assert caught.value.retry_after_s > 0
+        assert len(await many) == 20
+        assert await engine.generate([request("a b")])
+
+    asyncio.run(ask())
+    engine.close()
+
+
+def test_time_that_is_up_is_said(tiny_engine: LocalEngine) -> None:
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(tiny_engine.generate([request("a b", deadline=time.time() - 1)]))
+
+
+def test_a_cancelled_request_leaves_the_queue(tiny_model: LanguageModel) -> None:
+    engine = LocalEngine(tiny_model, BatchLimits(batch_tokens=1))
+
+    async def ask() -> None:
+        waiting = asyncio.ensure_future(engine.generate([request("a b")] * 200))
+        while not engine._jobs:
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert all(job.abandoned() for job in engine._jobs)
+        assert await engine.generate([request("a b")])
+
+    asyncio.run(ask())
+    engine.close()
+
+
+def test_a_closed_engine_says_so(tiny_model: LanguageModel) -> None:
+    engine = LocalEngine(tiny_model)
+    assert engine.alive
+    engine.close()
+    assert not engine.alive
+    with pytest.raises(Unavailable):
+        asyncio.run(engine.generate([request("a b")]))

@@ -1,0 +1,139 @@
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
+from wraner.entities import Span
+from wraner.fusion import Fusion, similarities
+from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
+from wraner.packs import JudgedExample, Policy, PolicySet
+from wraner.policies import Verdict
+from wraner.retrieval import Evidence, JudgedNeighbour, Neighbours, PackRef, PolicyEvidence
+
+IDS = ("a", "b", "c")
+POLICIES = PolicySet(
+    policies=tuple(Policy(id=i, title=f"Title {i}", tier=1, definition=f"No {i}.") for i in IDS)
+)
+
+
+def near(identity: str, similarity: float, **judged: Any) -> JudgedNeighbour:
+    return JudgedNeighbour(JudgedExample(id=identity, text="t", **judged), similarity)
+
+
+def evidence(policy: str) -> PolicyEvidence:
+    return PolicyEvidence(
+        policy,
+        violating=(near(f"{policy}+", 0.7, violates=(policy,)),),
+        complying=(near(f"{policy}-", 0.4, complies="all"),),
+        definition=0.2,
+        spans=(Span(0, 3),),
+    )
+
+
+class FakeRetriever:
+    """All policies, in the order of their ids."""
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        raise NotImplementedError
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        return [Evidence(tuple(evidence(i) for i in IDS), "generation") for _ in texts]
+
+
+class WordEngine:
+    """Says yes as loudly as the text names the policy: ``bbb`` is 3 for policy b."""
+
+    def __init__(self) -> None:
+        self.asked: list[ScoreRequest] = []
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        self.asked += requests
+        return [Scores((self._logit(r), 0.0), len(r.prompt.examples)) for r in requests]
+
+    def _logit(self, request: ScoreRequest) -> float:
+        policy = request.prompt.instruction.split("Title ")[1][0]
+        return float(request.prompt.text.count(policy))
+
+    async def generate(self, requests: Sequence[GenerateRequest]) -> list[Answer]:
+        raise NotImplementedError
+
+    async def info(self) -> ModelInfo:
+        return ModelInfo("fake", ())
+
+
+def moderate(*texts: str, engine: WordEngine | None = None, **task: Any) -> list[Verdict]:
+    fusion = Fusion(judge=1.0, margin=1.0, nearest=0.0, bias=-2.3)
+    moderator = Moderator(
+        retriever=FakeRetriever(),
+        engine=engine or WordEngine(),
+        settings=ModeratorSettings(
+            fusion, shortlist=2, threshold=0.5, review_band=0.3, window_words=4, overlap_words=1
+        ),
+    )
+    policies = task.pop("policy_set", POLICIES)
+    return asyncio.run(moderator.moderate(ModerateTask(policies, PackRef("v"), texts, **task)))
+
+
+def test_decisions_follow_the_score() -> None:
+    quiet, unsure, loud = moderate("x", "b", "bbb a")
+    assert (quiet.decision, quiet.matches, quiet.flagged) == ("allowed", (), False)
+    assert (unsure.decision, unsure.flagged) == ("review", False)
+    assert [m.policy for m in unsure.matches] == ["b"]
+    assert (loud.decision, loud.flagged) == ("violates", True)
+    assert [m.policy for m in loud.matches] == ["b"]
+    assert loud.score == loud.matches[0].score == pytest.approx(1 / (1 + 2.718281828**-1))
+    assert not loud.calibrated
+
+
+def test_shortlist_named_and_exhaustive() -> None:
+    engine = WordEngine()
+    (short,) = moderate("ccc", engine=engine)
+    assert (short.policies_judged, short.policies_skipped) == (("a", "b"), 1)
+    assert len(engine.asked) == 2
+    (named,) = moderate("ccc", policies=("c",))
+    assert (named.policies_judged, named.decision) == (("c",), "violates")
+    (every,) = moderate("ccc", exhaustive=True)
+    assert (every.policies_judged, every.policies_skipped) == (IDS, 0)
+    assert every.decision == "violates"
+
+
+def test_thresholds_of_the_request_and_of_the_policy() -> None:
+    (strict,) = moderate("b", threshold=0.99)
+    assert strict.decision == "allowed"
+    (loose,) = moderate("b", threshold=0.1)
+    assert loose.decision == "violates"
+    own = POLICIES.model_copy(
+        update={"policies": (POLICIES.policies[0].model_copy(update={"threshold": 0.05}),)}
+    )
+    (verdict,) = moderate("x", policy_set=own, policies=("a",), threshold=0.99)
+    assert verdict.decision == "violates"
+
+
+def test_matches_cite_their_examples_and_evidence() -> None:
+    (verdict,) = moderate("one two three aaaaa five six seven eight")
+    (match,) = verdict.matches
+    assert verdict.coverage.windows > 1
+    assert (match.policy, match.title, match.tier) == ("a", "Title a", 1)
+    assert [c.id for c in match.neighbours] == ["a+", "a-"]
+    assert match.evidence in ((Span(0, 3),), (Span(8, 11),))
+    assert verdict.index == "generation"
+
+
+def test_examples_stand_in_the_prompt_with_their_verdicts() -> None:
+    engine = WordEngine()
+    moderate("x", engine=engine, policies=("a",), adapter="ad", deadline=7.0)
+    (asked,) = engine.asked
+    assert [t.answer for t in asked.prompt.examples] == ["no", "yes"]
+    assert (asked.adapter, asked.deadline, asked.continuations) == ("ad", 7.0, ("yes", "no"))
+
+
+def test_a_missing_side_is_replaced_by_the_policys_own_words() -> None:
+    whole = evidence("a")
+    assert similarities(whole) == pytest.approx((0.7, 0.3))
+    bare = PolicyEvidence("a", (), (), 0.2, ())
+    assert similarities(bare) == pytest.approx((0.2, 0.0))
+    assert similarities(PolicyEvidence("a", whole.violating, (), 0.2, ())) == pytest.approx(
+        (0.7, 0.5)
+    )

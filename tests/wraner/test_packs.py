@@ -1,0 +1,117 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from wraner.errors import InvalidInput
+from wraner.packs import Domain, PolicySet, check_pack, definitions_of, version
+
+
+def domain(**changes: Any) -> Domain:
+    body = {
+        "entity_types": [{"name": "person"}, {"name": "city"}],
+        "examples": [{"text": "Bob in Rome", "entities": [_mention(0, 3), _mention(7, 11)]}],
+    }
+    return Domain.model_validate(body | changes)
+
+
+def _mention(start: int, end: int, label: str = "person") -> dict[str, Any]:
+    return {"start": start, "end": end, "label": label}
+
+
+def policy_set(examples: list[dict[str, Any]], **policy: Any) -> PolicySet:
+    first = {"id": "p", "title": "P", "definition": "No p."} | policy
+    second = {"id": "q", "title": "Q", "definition": "No q."}
+    return PolicySet.model_validate({"policies": [first, second], "examples": examples})
+
+
+@pytest.mark.parametrize(
+    ("mentions", "pointer"),
+    [
+        ([_mention(0, 3, "dog")], "/examples/0/entities/0/label"),
+        ([_mention(0, 12)], "/examples/0/entities/0"),
+        ([_mention(3, 1)], "/examples/0/entities/0"),
+        ([_mention(0, 2)], "/examples/0/entities/0"),
+        ([_mention(0, 4)], "/examples/0/entities/0"),
+        ([_mention(0, 6), _mention(4, 11)], "/examples/0/entities/1"),
+    ],
+)
+def test_bad_mentions_are_named(mentions: list[dict[str, Any]], pointer: str) -> None:
+    bad = domain(examples=[{"text": "Bob in Rome", "entities": mentions}])
+    with pytest.raises(InvalidInput) as caught:
+        check_pack(bad)
+    assert caught.value.pointer == pointer
+
+
+@pytest.mark.parametrize(
+    ("example", "pointer"),
+    [
+        ({"violates": ["r"]}, "/examples/0/violates/0"),
+        ({"complies": ["p", "r"]}, "/examples/0/complies/1"),
+        ({"violates": ["p", "p"]}, "/examples/0/violates/1"),
+        ({"violates": ["p"], "complies": ["p"]}, "/examples/0/complies"),
+        ({"violates": ["p"], "complies": "all"}, "/examples/0/complies"),
+    ],
+)
+def test_bad_judgements_are_named(example: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_pack(policy_set([{"text": "t"} | example]))
+    assert caught.value.pointer == pointer
+
+
+def test_duplicates_are_named() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_pack(domain(entity_types=[{"name": "a"}, {"name": "b"}, {"name": "a"}]))
+    assert caught.value.pointer == "/entity_types/2/name"
+    twice = [{"id": "e", "text": "x"}, {"id": "e", "text": "y"}]
+    with pytest.raises(InvalidInput) as caught:
+        check_pack(domain(examples=twice))
+    assert caught.value.pointer == "/examples/1/id"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"entity_types": []},
+        {"entity_types": [{"name": ""}]},
+        {"entity_types": [{"name": "two\nlines"}]},
+        {"entity_types": [{"name": "x" * 101}]},
+        {"entity_types": [{"name": "x", "other": 1}]},
+        {"entity_types": [{"name": 1}]},
+        {"entity_types": [{"name": "\ud800"}]},
+        {"examples": [{"text": ""}]},
+        {"examples": [{"text": "x", "entities": [_mention(0, True)]}]},
+        {"examples": [{"text": "x", "entities": [{"start": "0", "end": 1, "label": "person"}]}]},
+    ],
+)
+def test_bad_shapes_are_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        domain(**body)
+
+
+def test_an_id_defaults_to_the_contents_hash() -> None:
+    first, second = domain().examples[0], domain().examples[0]
+    assert first.id == second.id and len(first.id) == 16
+    other = domain(examples=[{"text": "Bob in Rome"}]).examples[0]
+    assert other.id != first.id
+
+
+@given(st.permutations(range(5)))
+def test_a_version_does_not_depend_on_the_order_of_examples(order: list[int]) -> None:
+    examples = [{"text": f"text {n}"} for n in range(5)]
+    shuffled = domain(examples=[examples[n] for n in order])
+    assert version(shuffled) == version(domain(examples=examples))
+
+
+def test_a_version_depends_on_all_else() -> None:
+    versions = {
+        version(domain()),
+        version(domain(description="d")),
+        version(domain(entity_types=[{"name": "city"}, {"name": "person"}])),
+        version(domain(examples=[])),
+        version(domain(examples=[{"id": "e", "text": "Bob in Rome"}])),
+        version(definitions_of(policy_set([]))),
+    }
+    assert len(versions) == 6

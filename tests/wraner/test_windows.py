@@ -1,0 +1,46 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wraner.chunks import chunk
+from wraner.entities import Entity
+from wraner.windows import Window, cut, merge
+
+TEXTS = st.text(st.sampled_from(list("ab .!\n北")), max_size=300)
+
+
+@given(TEXTS, st.integers(3, 20))
+def test_windows_cover_and_own_every_chunk_once(source: str, words: int) -> None:
+    windows = cut(source, words=words, overlap=(words - 1) // 2)
+    for c in chunk(source):
+        owners = [w for w in windows if w.owned_start <= c.start < w.owned_end]
+        assert len(owners) == 1
+        assert owners[0].start <= c.start and c.end <= owners[0].end
+    assert all(len(chunk(source[w.start : w.end])) <= words for w in windows)
+
+
+def test_a_window_ends_behind_a_sentence_where_it_can() -> None:
+    source = "One two three four. Five six seven eight nine."
+    first, *_ = cut(source, words=6, overlap=1)
+    assert source[first.start : first.end] == "One two three four."
+
+
+def test_a_short_text_is_one_window_and_a_blank_one_none() -> None:
+    assert cut("a b", words=10, overlap=2) == (Window(0, 3, 0, 3),)
+    assert cut(" \n", words=10, overlap=2) == ()
+
+
+def test_the_overlap_must_leave_room_to_move_on() -> None:
+    with pytest.raises(ValueError, match="overlap"):
+        cut("a b", words=4, overlap=2)
+
+
+def test_merged_entities_are_flat_and_in_global_positions() -> None:
+    left, right = Window(0, 10, 0, 8), Window(6, 20, 8, 20)
+    merged = merge(
+        [
+            (left, [Entity(0, 3, "abc", "x", 0.5), Entity(8, 10, "ij", "x", 0.9)]),
+            (right, [Entity(2, 6, "ijkl", "x", 0.4), Entity(3, 5, "jk", "y", 0.6)]),
+        ]
+    )
+    assert [(e.start, e.end, e.label) for e in merged] == [(0, 3, "x"), (9, 11, "y")]

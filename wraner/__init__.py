@@ -1,0 +1,1 @@
+"""The domain language: packs, entities, policies, prompts, engines and the two pipelines."""

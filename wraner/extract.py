@@ -1,0 +1,153 @@
+"""The extraction pipeline: windows, neighbours, prompt, answer, grounded entities.
+
+Gets its retriever and engine injected, so serving, evaluation and tests run this same code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wraner.answers import AnswerSpec
+from wraner.engine import Answer, Engine, GenerateRequest
+from wraner.entities import Entity
+from wraner.packs import Domain
+from wraner.policies import Citation, Coverage
+from wraner.prompts import render_extraction
+from wraner.retrieval import Neighbours, PackRef, Retriever
+from wraner.windows import Window, cut, merge
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractTask:
+    """What to extract, and how.
+
+    `domain` holds the definitions (its examples are not read here), `pack` says where its examples
+    are searched. `labels` limits the types, () means all. `adapter` is a content hash.
+    """
+
+    domain: Domain
+    pack: PackRef
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    k: int = 5
+    min_score: float = 0.0
+    adapter: str = ""
+    deadline: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The entities of one text with what they rest on.
+
+    `dropped` counts lines of the answer that named nothing in the text; `index` is the generation
+    that the neighbours came from.
+    """
+
+    entities: tuple[Entity, ...]
+    neighbours: tuple[Citation, ...]
+    coverage: Coverage
+    dropped: int
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One window of one text with what came back for it."""
+
+    text: int
+    window: Window
+    spec: AnswerSpec
+    near: Neighbours
+    answer: Answer
+
+
+class Extractor:
+    """Finds entities by asking an engine with retrieved examples.
+
+    `window_words` and `overlap_words` cut long texts, see `windows.cut`.
+    """
+
+    def __init__(
+        self,
+        *,
+        retriever: Retriever,
+        engine: Engine,
+        window_words: int = 96,
+        overlap_words: int = 24,
+    ) -> None:
+        self._retriever = retriever
+        self._engine = engine
+        self._window_words = window_words
+        self._overlap_words = overlap_words
+
+    async def extract(self, task: ExtractTask) -> list[Extraction]:
+        """Return one extraction a text, in their order. Raises as retriever and engine do."""
+        seen = await self._ask(task)
+        return [
+            _extraction(source, [s for s in seen if s.text == number], task.min_score)
+            for number, source in enumerate(task.texts)
+        ]
+
+    async def _ask(self, task: ExtractTask) -> list[_Seen]:
+        labels = task.labels or task.domain.labels
+        types = [t for t in task.domain.entity_types if t.name in labels]
+        places = [
+            (number, window)
+            for number, source in enumerate(task.texts)
+            for window in cut(source, words=self._window_words, overlap=self._overlap_words)
+        ]
+        specs = [
+            AnswerSpec(tuple(t.name for t in types), task.texts[number][w.start : w.end])
+            for number, w in places
+        ]
+        near = await self._retriever.neighbours(task.pack, [s.text for s in specs], task.k)
+        answers = await self._engine.generate(
+            [
+                GenerateRequest(
+                    render_extraction(types, [n.example for n in found.neighbours], spec.text),
+                    spec,
+                    task.adapter,
+                    task.deadline,
+                )
+                for spec, found in zip(specs, near, strict=True)
+            ]
+        )
+        return [
+            _Seen(number, window, spec, found, answer)
+            for (number, window), spec, found, answer in zip(
+                places, specs, near, answers, strict=True
+            )
+        ]
+
+
+def _extraction(source: str, seen: Sequence[_Seen], min_score: float) -> Extraction:
+    grounded = [(s.window, *_entities(s)) for s in seen]
+    entities = merge((window, found) for window, found, _ in grounded)
+    truncated = any(s.answer.truncated for s in seen)
+    return Extraction(
+        entities=tuple(e for e in entities if e.score >= min_score),
+        neighbours=_cited(seen),
+        coverage=Coverage(len(source), len(seen), truncated),
+        dropped=sum(dropped for *_, dropped in grounded),
+        index=seen[0].near.index if seen else "",
+    )
+
+
+def _entities(seen: _Seen) -> tuple[list[Entity], int]:
+    aligned = seen.spec.parse(line.text for line in seen.answer.lines)
+    entities = [
+        Entity(m.start, m.end, seen.spec.text[m.start : m.end], m.label, lines_score)
+        for m, lines_score in zip(
+            aligned.mentions, (seen.answer.lines[i].score for i in aligned.lines), strict=True
+        )
+    ]
+    return entities, aligned.dropped
+
+
+def _cited(seen: Sequence[_Seen]) -> tuple[Citation, ...]:
+    """Return the examples that stood in a prompt, best first, each once."""
+    best: dict[str, float] = {}
+    for s in seen:
+        for n in s.near.neighbours[: s.answer.examples_used]:
+            best[n.example.id] = max(n.similarity, best.get(n.example.id, -1.0))
+    cited = [Citation(identity, similarity) for identity, similarity in best.items()]
+    return tuple(sorted(cited, key=lambda c: (-c.similarity, c.id)))

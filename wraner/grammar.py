@@ -1,0 +1,108 @@
+"""One answer under way: which tokens may come next, and what their choices were worth.
+
+Compiles the next line's grammar of an AnswerSpec for one tokenizer each time a line ends, so the
+permitted spans follow the cursor. Knows no model.
+"""
+
+import math
+
+import llguidance
+import llguidance.hf
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from wraner.answers import NONE, AnswerSpec
+from wraner.engine import Line
+from wraner.errors import Unavailable
+
+
+class TokenGrammar:
+    """A tokenizer as llguidance sees it; compiles grammars and holds the mask's size."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, *, vocabulary: int, end_of_turn: int
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.end_of_turn = end_of_turn
+        self._tokenizer = llguidance.hf.from_tokenizer(
+            tokenizer, n_vocab=vocabulary, eos_token=end_of_turn
+        )
+
+    def matcher(self, lark: str) -> llguidance.LLMatcher:
+        """Compile a grammar.
+
+        Raises:
+            Unavailable: llguidance refuses it (a limit of its own).
+        """
+        grammar = llguidance.LLMatcher.grammar_from_lark(lark)
+        matcher = llguidance.LLMatcher(self._tokenizer, grammar)
+        if matcher.is_error():
+            raise Unavailable(f"the answer's grammar cannot be compiled: {matcher.get_error()}")
+        return matcher
+
+    def text(self, tokens: list[int]) -> str:
+        """Return the text of generated tokens."""
+        return str(self._tokenizer.decode_str(tokens))
+
+
+class GrowingAnswer:
+    """The answer to one request, grown a token at a time.
+
+    Attributes:
+        lines: the finished mentions.
+        done: nothing more is permitted or wanted.
+        truncated: the token limit cut the answer.
+    """
+
+    def __init__(self, grammar: TokenGrammar, spec: AnswerSpec, *, max_tokens: int) -> None:
+        self.lines: list[Line] = []
+        self.done = False
+        self.truncated = False
+        self._grammar = grammar
+        self._spec = spec
+        self._left = max_tokens
+        self._cursor = 0
+        self._begin_line()
+
+    def _begin_line(self) -> None:
+        self._tokens: list[int] = []
+        self._logprob = 0.0
+        lark = self._spec.line_grammar(self._cursor)
+        if lark is None:
+            self.done = True
+        else:
+            self._matcher = self._grammar.matcher(lark)
+
+    def permitted(self) -> torch.Tensor:
+        """Return which tokens may come next, bool of shape [vocabulary]."""
+        words = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        bits = np.unpackbits(words, bitorder="little")[: self._grammar.vocabulary]
+        return torch.from_numpy(bits.view(np.bool_))
+
+    def accept(self, token: int, logprob: float) -> None:
+        """Take a chosen token; `logprob` is renormalised over what was permitted."""
+        self._left -= 1
+        if token == self._grammar.end_of_turn:
+            self.done = True
+            return
+        self._tokens.append(token)
+        self._logprob += logprob
+        self._matcher.consume_token(token)
+        if self._matcher.is_stopped():
+            self._end_line()
+        if self._left <= 0 and not self.done:
+            self.done = self.truncated = True
+
+    def _end_line(self) -> None:
+        text = self._grammar.text(self._tokens).removesuffix("\n")
+        if text == NONE:
+            self.done = True
+            return
+        aligned = self._spec.align_line(text, self._cursor)
+        if aligned is None:  # a token that spells no whole character of the text
+            self.done = self.truncated = True
+            return
+        _, self._cursor = aligned
+        self.lines.append(Line(text, math.exp(self._logprob)))
+        self._begin_line()

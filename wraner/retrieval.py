@@ -1,0 +1,91 @@
+"""What a retriever can do for the pipelines: examples and policies that lie near a text.
+
+`index` implements it in-process, `services` across processes. Knows no vectors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wraner.entities import Span
+from wraner.packs import Domain, JudgedExample, PolicySet, TaggedExample
+
+
+@dataclass(frozen=True, slots=True)
+class PackRef:
+    """Which pack to search.
+
+    A stored pack is named by its content hash `version`, resolved once per request so that no
+    answer mixes versions; an inline pack travels whole in `inline`.
+    """
+
+    version: str
+    inline: Domain | PolicySet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A tagged example near the text, with its similarity (-1..1, higher is nearer)."""
+
+    example: TaggedExample
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedNeighbour:
+    """A judged example near the text, with its similarity (-1..1, higher is nearer)."""
+
+    example: JudgedExample
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvidence:
+    """What the index knows of one policy and one text, without any language model.
+
+    `violating` and `complying` hold the nearest examples of each side, best first; `definition`
+    is the similarity of the text to the policy's own words; `spans` are the text's words that
+    lie nearest to the violating examples (or, without any, to the policy's words).
+    """
+
+    policy: str
+    violating: tuple[JudgedNeighbour, ...]
+    complying: tuple[JudgedNeighbour, ...]
+    definition: float
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The examples near one text, best first, and the generation that they came from."""
+
+    neighbours: tuple[Neighbour, ...]
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Every policy's evidence for one text, strongest first, and its generation."""
+
+    policies: tuple[PolicyEvidence, ...]
+    index: str
+
+
+class Retriever(Protocol):
+    """Finds examples by the words of a text."""
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        """Return for each text its `k` nearest tagged examples.
+
+        Raises:
+            Unavailable: the pack's index is missing or damaged.
+        """
+        ...
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        """Return for each text the evidence on every policy, `k` examples a side.
+
+        Raises:
+            Unavailable: the pack's index is missing or damaged.
+        """
+        ...
