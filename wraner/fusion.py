@@ -32,6 +32,10 @@ class Fusion:
         return 1 / (1 + math.exp(-total))
 
 
+UNTUNED = Fusion(judge=1.35, margin=3.94, nearest=1.54, bias=0.43)
+"""For the bundled model without adapter; fitted by `training.fusion` (see training/LOG.md)."""
+
+
 def similarities(evidence: PolicyEvidence) -> tuple[float, float]:
     """Return the similarity to the nearest violating example and its lead over complying ones.
 

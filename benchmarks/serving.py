@@ -1,0 +1,178 @@
+"""What serving costs: start-up, memory, and what Ray Serve adds to a request.
+
+`python -m benchmarks.serving` starts the service as `make serve` does, loads the same engine and
+retriever in this process too, and lets both answer the same requests at the same concurrency in
+turns, so that whatever else the machine does falls on both alike.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil  # comes with accelerate
+from rich.console import Console
+from rich.table import Table
+
+from services.loading import load_engine, load_retriever, pack_store
+from services.settings import Settings
+from wraner.extract import Extractor, ExtractTask
+from wraner.packs import Domain
+from wraner.registry import Kind
+from wraner.retrieval import PackRef
+
+DOMAIN = "customer-care"
+LABELS = ("product", "order number", "person", "amount")
+Ask = Callable[[str], Awaitable[None]]
+
+
+@contextmanager
+def service(state: Path) -> Iterator[tuple[str, subprocess.Popen[str], float]]:
+    """Start the service; yield its address, its process and its seconds until ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "WRANER_PORT": str(port), "WRANER_STATE_DIR": str(state)}
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "services.main"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        if not any(line.startswith("curl") for line in process.stdout):
+            raise SystemExit("the service did not start")
+        try:
+            yield f"http://127.0.0.1:{port}", process, time.monotonic() - began
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def memory_mb(process: subprocess.Popen[str]) -> float:
+    """Return the proportional set size of a process and all below it."""
+    root = psutil.Process(process.pid)
+    pids = [root.pid, *(p.pid for p in root.children(recursive=True))]
+    lines = [
+        line
+        for pid in pids
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    ]
+    return sum(int(line.split()[1]) for line in lines) / 1024
+
+
+def in_process(settings: Settings) -> Ask:
+    """Return what asks the same classes in this process."""
+    packs = pack_store(settings)
+    stored = packs.stored(Kind.DOMAIN, DOMAIN, packs.current(Kind.DOMAIN, DOMAIN))
+    domain = stored.definitions
+    assert isinstance(domain, Domain)
+    retriever = load_retriever(settings)
+    extractor = Extractor(retriever=retriever, engine=load_engine(settings))
+
+    async def ask(text: str) -> None:
+        task = ExtractTask(
+            domain=domain, pack=PackRef(stored.version), texts=(text,), labels=LABELS, k=3
+        )
+        await extractor.extract(task)
+
+    return ask
+
+
+def over_http(client: httpx.AsyncClient) -> Ask:
+    """Return what asks the service."""
+
+    async def ask(text: str) -> None:
+        body = {"domain": DOMAIN, "text": text, "entity_types": LABELS, "k": 3}
+        (await client.post("/v1/extract", json=body)).raise_for_status()
+
+    return ask
+
+
+async def measure(ask: Ask, texts: list[str], concurrency: int) -> tuple[float, list[float]]:
+    """Return the seconds of a round and of each request."""
+    waiting, taken = list(texts), []
+
+    async def work() -> None:
+        while waiting:
+            began = time.perf_counter()
+            await ask(waiting.pop())
+            taken.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(concurrency)))
+    return time.perf_counter() - began, taken
+
+
+async def compare(
+    address: str, local: Ask, texts: list[str], *, rounds: int, concurrency: int
+) -> dict[str, tuple[list[float], list[float]]]:
+    """Let both answer in turns; return each one's rounds and requests in seconds."""
+    found: dict[str, tuple[list[float], list[float]]] = {
+        "in-process": ([], []),
+        "Ray Serve over HTTP": ([], []),
+    }
+    async with httpx.AsyncClient(base_url=address, timeout=600) as client:
+        asked = dict(zip(found, (local, over_http(client)), strict=True))
+        for ask in asked.values():
+            await measure(ask, texts[:concurrency], concurrency)  # warm
+        for number in range(rounds):
+            order = list(asked.items())
+            for name, ask in order if number % 2 else reversed(order):
+                seconds, taken = await measure(ask, texts, concurrency)
+                found[name][0].append(seconds)
+                found[name][1].extend(taken)
+    return found
+
+
+def show(found: dict[str, tuple[list[float], list[float]]], requests: int) -> Table:
+    """Lay the comparison out."""
+    table = Table("", "requests/s", "p50 s", "p95 s", "added", title="extract, concurrency 8")
+    base = statistics.median(found["in-process"][0])
+    for name, (rounds, taken) in found.items():
+        middle = statistics.median(rounds)
+        cuts = statistics.quantiles(taken, n=20)
+        added = f"{100 * (middle / base - 1):+.1f} %"
+        table.add_row(name, f"{requests / middle:.2f}", f"{cuts[9]:.2f}", f"{cuts[18]:.2f}", added)
+    return table
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path("state"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=24)
+    parser.add_argument("--concurrency", type=int, default=8)
+    asked = parser.parse_args()
+    lines = Path(f"packs/{DOMAIN}/test.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["text"] for line in lines][: asked.requests]
+    console = Console()
+    with service(asked.state):
+        pass  # converts and indexes, if that is still to be done
+    with service(asked.state) as (address, process, seconds):
+        idle = memory_mb(process)
+        local = in_process(Settings(state_dir=asked.state))
+        found = asyncio.run(
+            compare(address, local, texts, rounds=asked.rounds, concurrency=asked.concurrency)
+        )
+        busy = memory_mb(process)
+    console.print(show(found, len(texts)))
+    console.print(
+        f"ready in {seconds:.1f} s; all processes {idle:.0f} MB (PSS) when idle, "
+        f"{busy:.0f} MB after {2 * len(texts)} requests and more"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Words to vectors to FAISS: a pack becomes a generation, a text finds its neighbours."""

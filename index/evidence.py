@@ -1,0 +1,178 @@
+"""What a generation of a policy set knows of one text: per policy, the nearest on either side.
+
+Knows no language model, and decides nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from index.encoder import Floats, WordVectors
+from index.generations import Generation, Part
+from index.search import score
+from index.segments import Entry
+from index.settings import IndexSettings
+from index.similarity import Doubles, Ints, words_that_count
+from wraner.chunks import Chunk
+from wraner.entities import Span
+from wraner.packs import JudgedExample
+from wraner.retrieval import JudgedNeighbour, PolicyEvidence
+
+_SPAN_WORDS = 5
+_SPAN_SHARE = 0.5
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """Every live example of a policy set and who violates what, in ascending order of ids.
+
+    *Shape:* ``violates`` and ``complies`` (n_policies, n_examples); ``sources`` (n_examples, 2)
+    the part and the row that hold an example.
+    """
+
+    entries: tuple[Entry, ...]
+    sources: Ints
+    violates: Flags
+    complies: Flags
+
+
+def judgements_of(generation: Generation) -> Judgements:
+    """Read every example's judgements once, for all later texts."""
+    places = [
+        (part.segment.entries[row], number, row)
+        for number, part in enumerate(generation.parts)
+        for row in part.rows
+    ]
+    places.sort(key=lambda place: place[0].id)
+    columns = {policy: number for number, policy in enumerate(generation.policies)}
+    violates = np.zeros((len(columns), len(places)), np.bool_)
+    complies = np.zeros_like(violates)
+    for number, (entry, _, _) in enumerate(places):
+        example = _example(entry.record)
+        violates[[columns[p] for p in example.violates], number] = True
+        if example.complies == "all":
+            complies[:, number] = True
+        else:
+            complies[[columns[p] for p in example.complies], number] = True
+    return Judgements(
+        entries=tuple(place[0] for place in places),
+        sources=np.array([place[1:] for place in places], np.int64).reshape(-1, 2),
+        violates=violates,
+        complies=complies,
+    )
+
+
+def gather(
+    generation: Generation,
+    judgements: Judgements,
+    text: WordVectors,
+    k: int,
+    settings: IndexSettings,
+    *,
+    exclude: Collection[str] = (),
+) -> tuple[PolicyEvidence, ...]:
+    """Return the evidence on every policy, strongest first, ties in the order of the pack.
+
+    In a segment with a FAISS index only its candidates are considered.
+    """
+    query = words_that_count(text, settings, most=settings.query_words)
+    similarity, best = _scores(generation, judgements, text, settings)
+    for number, entry in enumerate(judgements.entries if exclude else ()):
+        if entry.id in exclude:
+            similarity[number] = -np.inf
+    order = np.argsort(-similarity, kind="stable")  # entries ascend by id: ties too
+    order = order[np.isfinite(similarity[order])]
+    assert generation.definitions is not None
+    way = settings.evidence_aggregation
+    defined = score(Part(generation.definitions), query, settings, way, exact=True)
+    rows = generation.definitions.rows
+    found = []
+    for number, policy in enumerate(generation.policies):
+        violating = order[judgements.violates[number, order]][:k]
+        complying = order[judgements.complies[number, order]][:k]
+        own = defined.best[:, [rows[policy]]]
+        strength = best[:, violating] if len(violating) else own
+        margin = strength.max(axis=1, initial=-1.0)
+        if len(complying):
+            margin = margin - best[:, complying].max(axis=1)
+        found.append(
+            PolicyEvidence(
+                policy=policy,
+                violating=_neighbours(judgements, violating, similarity),
+                complying=_neighbours(judgements, complying, similarity),
+                definition=float(defined.similarity[rows[policy]]),
+                spans=_spans(text.chunks, query.places, margin * _salience(query.weights)),
+            )
+        )
+    return tuple(sorted(found, key=lambda e: -strength_of(e)))
+
+
+def strength_of(evidence: PolicyEvidence) -> float:
+    """Return how strongly a policy is suggested, for the order of a shortlist.
+
+    The mean of its nearest violating example's similarity and its own words'; their maximum ranks
+    HateModerate's policies worse.
+    """
+    nearest = evidence.violating[0].similarity if evidence.violating else evidence.definition
+    return (nearest + evidence.definition) / 2
+
+
+def _scores(
+    generation: Generation, judgements: Judgements, text: WordVectors, settings: IndexSettings
+) -> tuple[Doubles, Floats]:
+    """Return similarity (n_examples,) and best matches (n_query, n_examples) in order of ids."""
+    query = words_that_count(text, settings, most=settings.query_words)
+    wide = replace(settings, candidates=settings.evidence_candidates)
+    similarity = np.full(len(judgements.entries), -np.inf)
+    best = np.full((len(query.weights), len(similarity)), -1.0, np.float32)
+    for number, part in enumerate(generation.parts):
+        scores = score(part, query, wide, settings.evidence_aggregation)
+        held = np.flatnonzero(judgements.sources[:, 0] == number)
+        rows = judgements.sources[held, 1]
+        place = np.minimum(np.searchsorted(scores.rows, rows), len(scores.rows) - 1)
+        scored = scores.rows[place] == rows
+        similarity[held[scored]] = scores.similarity[place[scored]]
+        best[:, held[scored]] = scores.best[:, place[scored]]
+    return similarity, best
+
+
+def _salience(weights: Floats) -> Floats:
+    """Return weights by which the language's commonest words are not shown as evidence."""
+    return np.maximum(2 * weights - 1, 0.0)
+
+
+def _neighbours(
+    judgements: Judgements, numbers: Ints, similarity: Doubles
+) -> tuple[JudgedNeighbour, ...]:
+    return tuple(
+        JudgedNeighbour(_example(judgements.entries[n].record), float(similarity[n]))
+        for n in numbers
+    )
+
+
+def _spans(chunks: Sequence[Chunk], places: Ints, strength: Floats) -> tuple[Span, ...]:
+    """Return the strongest words (few, and none half as strong as the best), neighbours merged."""
+    if not len(strength) or strength.max() <= 0:
+        return ()
+    strongest = np.argsort(-strength, kind="stable")[:_SPAN_WORDS]
+    chosen = sorted(places[strongest[strength[strongest] >= _SPAN_SHARE * strength.max()]])
+    spans: list[Span] = []
+    before = -2
+    for place in chosen:
+        chunk = chunks[place]
+        if place == before + 1:
+            spans[-1] = Span(spans[-1].start, chunk.end)
+        else:
+            spans.append(Span(chunk.start, chunk.end))
+        before = place
+    return tuple(spans)
+
+
+@lru_cache(maxsize=16_384)
+def _example(record: str) -> JudgedExample:
+    return JudgedExample.model_validate_json(record)

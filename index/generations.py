@@ -1,0 +1,198 @@
+"""A generation: one version of a pack, indexed; segments minus the entries that are gone.
+
+`build` copies the vectors of every example that the previous generation already held, so an edit
+costs what it changes; nothing of the previous one is touched. Knows no folder.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from index import segments
+from index.encoder import WordEncoder
+from index.segments import Entry, Segment
+from index.settings import IndexSettings
+from index.similarity import Words, words_that_count
+from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
+
+PackKind = Literal["Domain", "PolicySet"]
+
+# Compaction: a part is merged into the new one when it is small, when much of it is gone, or when
+# it is at most twice the new one's size; so a pack has few parts and is rarely copied.
+_SMALL_PART = 256
+_GONE_SHARE = 0.25
+_GROWTH = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A segment and which of its entries are gone (their row numbers, ascending)."""
+
+    segment: Segment
+    gone: tuple[int, ...] = ()
+
+    @cached_property
+    def live(self) -> npt.NDArray[np.bool_]:
+        """Which entries still count. *Shape:* (n_entries,)."""
+        mask = np.ones(len(self.segment.entries), np.bool_)
+        mask[list(self.gone)] = False
+        return mask
+
+    @property
+    def rows(self) -> list[int]:
+        """The row numbers of the entries that still count, ascending."""
+        rows: list[int] = np.flatnonzero(self.live).tolist()
+        return rows
+
+    @property
+    def count(self) -> int:
+        """The number of entries that still count."""
+        return len(self.segment.entries) - len(self.gone)
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """One version of a pack, searchable.
+
+    `version` is the pack's, `identity` also names encoder and settings. `definitions` holds one
+    entry per policy (its id and its own words); a domain has none. `policies` are in the pack's
+    order.
+    """
+
+    identity: str
+    version: str
+    kind: PackKind
+    parts: tuple[Part, ...]
+    definitions: Segment | None
+    policies: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """The number of examples."""
+        return sum(part.count for part in self.parts)
+
+    @property
+    def all_segments(self) -> tuple[Segment, ...]:
+        """Every segment, the definitions' included."""
+        own = () if self.definitions is None else (self.definitions,)
+        return (*(part.segment for part in self.parts), *own)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory the generation takes while it is searched."""
+        cost = {"flat": 3.0, "hnsw": 2.5, "ivf": 2.2, "ivf_sq8": 0.7}
+        return int(sum(s.vectors.nbytes * cost.get(s.kind, 3.0) for s in self.all_segments))
+
+
+def identity_of(pack_version: str, encoder: WordEncoder, settings: IndexSettings) -> str:
+    """Return the name of the generation of a pack's version under an encoder and settings."""
+    content = json.dumps(["generation-1", pack_version, encoder.identity, settings.digest()])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def storage_of(encoder: WordEncoder, settings: IndexSettings) -> str:
+    """Return a hash of what decides the vectors that a segment holds."""
+    content = json.dumps([encoder.identity, encoder.dimension, settings.storage_digest()])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def build(
+    pack: Pack,
+    encoder: WordEncoder,
+    settings: IndexSettings,
+    previous: Generation | None = None,
+) -> Generation:
+    """Return the pack's generation; new segments are in memory, kept ones are `previous`'s own.
+
+    `previous` must come from the same encoder and settings.
+    """
+    pack_version = version(pack)
+    storage = storage_of(encoder, settings)
+    digests = {example.id: example_hash(example) for example in pack.examples}
+    kept = _kept(previous, digests)
+    known = {part.segment.entries[row].id for part in kept for row in part.rows}
+    fresh = _encode_examples([e for e in pack.examples if e.id not in known], encoder, settings)
+    parts = _compact(kept, fresh, storage, settings)
+    return Generation(
+        identity=identity_of(pack_version, encoder, settings),
+        version=pack_version,
+        kind="PolicySet" if isinstance(pack, PolicySet) else "Domain",
+        parts=parts,
+        definitions=_definitions(pack, encoder, settings, storage, previous),
+        policies=tuple(p.id for p in pack.policies) if isinstance(pack, PolicySet) else (),
+    )
+
+
+def _kept(previous: Generation | None, digests: dict[str, str]) -> list[Part]:
+    """Return the parts of `previous`, less the entries that the pack no longer holds so."""
+    parts = []
+    for part in previous.parts if previous else ():
+        entries = part.segment.entries
+        gone = [
+            row
+            for row, entry in enumerate(entries)
+            if not part.live[row] or digests.get(entry.id) != entry.digest
+        ]
+        parts.append(Part(part.segment, tuple(gone)))
+    return [part for part in parts if part.count]
+
+
+def _encode_examples(
+    examples: Sequence[Example], encoder: WordEncoder, settings: IndexSettings
+) -> list[tuple[Entry, Words]]:
+    pairs = []
+    for example in examples:  # one by one: all chunks' float32 vectors at once would not fit
+        words = words_that_count(encoder.encode([example.text])[0], settings)
+        record = example.model_dump_json()
+        pairs.append((Entry(example.id, example_hash(example), record), words))
+    return pairs
+
+
+def _compact(
+    kept: Iterable[Part],
+    fresh: list[tuple[Entry, Words]],
+    storage: str,
+    settings: IndexSettings,
+) -> tuple[Part, ...]:
+    stay: list[Part] = []
+    for part in sorted(kept, key=lambda p: p.count):
+        much_gone = len(part.gone) > _GONE_SHARE * len(part.segment.entries)
+        small = bool(fresh) and part.count <= max(_SMALL_PART, _GROWTH * len(fresh))
+        if much_gone or small:
+            segment = part.segment
+            fresh += [(segment.entries[row], segment.words(row)) for row in part.rows]
+        else:
+            stay.append(part)
+    if fresh:
+        stay.append(Part(segments.make(fresh, storage, settings)))
+    return tuple(sorted(stay, key=lambda p: p.segment.name))
+
+
+def _definitions(
+    pack: Pack,
+    encoder: WordEncoder,
+    settings: IndexSettings,
+    storage: str,
+    previous: Generation | None,
+) -> Segment | None:
+    if not isinstance(pack, PolicySet):
+        return None
+    texts = {policy.id: own_words(policy) for policy in pack.policies}
+    entries = [Entry(i, hashlib.sha256(t.encode()).hexdigest(), "{}") for i, t in texts.items()]
+    old = previous.definitions if previous else None
+    if old and {(e.id, e.digest) for e in old.entries} == {(e.id, e.digest) for e in entries}:
+        return old
+    encoded = encoder.encode(list(texts.values()))
+    words = [words_that_count(vectors, settings) for vectors in encoded]
+    return segments.make(list(zip(entries, words, strict=True)), storage, settings)
+
+
+def own_words(policy: Policy) -> str:
+    """Return the words in which a policy is written, a line each."""
+    return "\n".join([policy.title, policy.definition, *policy.includes, *policy.excludes])

@@ -1,0 +1,168 @@
+"""The retriever in this process: a folder of generations, an encoder, and what was used last.
+
+Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from index import evidence, generations
+from index.encoder import WordEncoder
+from index.evidence import Judgements
+from index.generations import Generation
+from index.recent import Recent
+from index.search import nearest
+from index.settings import IndexSettings
+from index.similarity import words_that_count
+from index.store import GenerationStore
+from wraner.errors import NotFound, Unavailable
+from wraner.packs import TaggedExample, version
+from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
+
+MEMORY_BYTES = 512 * 2**20
+
+
+class LocalRetriever:
+    """Finds examples by the words of a text, in the generations under `root`.
+
+    Opened generations and indexed inline packs are kept, `memory_bytes` of each; without a `root`
+    only inline packs can be searched.
+    """
+
+    def __init__(
+        self,
+        encoder: WordEncoder,
+        settings: IndexSettings,
+        root: Path | None = None,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self._encoder = encoder
+        self._settings = settings
+        self._store = None if root is None else GenerationStore(root, encoder, settings)
+        self._stored = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
+        self._inline = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
+
+    async def neighbours(
+        self,
+        pack: PackRef,
+        texts: Sequence[str],
+        k: int,
+        *,
+        exclude: Sequence[Collection[str]] | None = None,
+    ) -> list[Neighbours]:
+        """Return for each text its `k` nearest tagged examples, best first, ties by id.
+
+        `exclude` names for each text the ids that it may not retrieve, such as its own.
+
+        Raises:
+            Unavailable: the pack's index is missing or damaged.
+        """
+        return await asyncio.to_thread(self.neighbours_now, pack, texts, k, exclude=exclude)
+
+    async def evidence(
+        self,
+        pack: PackRef,
+        texts: Sequence[str],
+        k: int,
+        *,
+        exclude: Sequence[Collection[str]] | None = None,
+    ) -> list[Evidence]:
+        """Return for each text the evidence on every policy, strongest policy first.
+
+        Raises:
+            Unavailable: the pack's index is missing or damaged.
+        """
+        return await asyncio.to_thread(self.evidence_now, pack, texts, k, exclude=exclude)
+
+    def neighbours_now(
+        self,
+        pack: PackRef,
+        texts: Sequence[str],
+        k: int,
+        *,
+        exclude: Sequence[Collection[str]] | None = None,
+    ) -> list[Neighbours]:
+        """Do what `neighbours` does, on this thread."""
+        opened = self._open(pack, "Domain")
+        found = []
+        for number, encoded in enumerate(self._encoder.encode(texts)):
+            query = words_that_count(encoded, self._settings, most=self._settings.query_words)
+            hits = nearest(
+                opened.generation,
+                query,
+                k,
+                self._settings,
+                exclude=exclude[number] if exclude else (),
+            )
+            neighbours = tuple(Neighbour(_tagged(h.entry.record), h.similarity) for h in hits)
+            found.append(Neighbours(neighbours, opened.generation.identity))
+        return found
+
+    def evidence_now(
+        self,
+        pack: PackRef,
+        texts: Sequence[str],
+        k: int,
+        *,
+        exclude: Sequence[Collection[str]] | None = None,
+    ) -> list[Evidence]:
+        """Do what `evidence` does, on this thread."""
+        opened = self._open(pack, "PolicySet")
+        judgements = opened.judgements()
+        found = []
+        for number, encoded in enumerate(self._encoder.encode(texts)):
+            policies = evidence.gather(
+                opened.generation,
+                judgements,
+                encoded,
+                k,
+                self._settings,
+                exclude=exclude[number] if exclude else (),
+            )
+            found.append(Evidence(policies, opened.generation.identity))
+        return found
+
+    def _open(self, pack: PackRef, kind: generations.PackKind) -> "_Opened":
+        inline = pack.inline
+        if inline is not None:
+            opened = self._inline.get(
+                version(inline),
+                lambda: _Opened(generations.build(inline, self._encoder, self._settings)),
+            )
+        else:
+            opened = self._stored.get(pack.version, lambda: self._read(pack.version))
+        if opened.generation.kind != kind:
+            raise ValueError(f"expected a {kind}, was: a {opened.generation.kind}")
+        return opened
+
+    def _read(self, pack_version: str) -> "_Opened":
+        if self._store is None:
+            raise Unavailable("this retriever searches inline packs only; give it a folder")
+        try:
+            return _Opened(self._store.open(pack_version))
+        except NotFound as error:
+            raise Unavailable(str(error)) from error
+
+
+class _Opened:
+    """A generation with what is read from it once."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        self._judgements: Judgements | None = None
+
+    def memory_bytes(self) -> int:
+        return self.generation.memory_bytes
+
+    def judgements(self) -> Judgements:
+        if self._judgements is None:
+            self._judgements = evidence.judgements_of(self.generation)
+        return self._judgements
+
+
+@lru_cache(maxsize=16_384)
+def _tagged(record: str) -> TaggedExample:
+    return TaggedExample.model_validate_json(record)

@@ -1,0 +1,37 @@
+"""A bounded memory of what was used last, counted in bytes. Knows not what it keeps."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """Keeps the most recently used values, `limit_bytes` in all, but always at least one."""
+
+    def __init__(self, limit_bytes: int, size_of: Callable[[T], int]) -> None:
+        self._limit = limit_bytes
+        self._size_of = size_of
+        self._values: OrderedDict[str, T] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """Return the value kept under `key`, or make and keep it.
+
+        Two that ask at once for what is not there may both make it; one of the two is kept.
+        """
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            total = sum(self._size_of(v) for v in self._values.values())
+            while total > self._limit and len(self._values) > 1:
+                _, oldest = self._values.popitem(last=False)
+                total -= self._size_of(oldest)
+        return value

@@ -1,0 +1,193 @@
+"""Where generations lie on disk: built, opened and dropped by the version of their pack.
+
+    root/segments/<name>/           immutable segments, shared by generations
+    root/generations/<identity>.json   which segments, less which entries; replaced by rename
+    root/lock                       held while something is published or dropped
+
+Any number of processes may build, open and drop at once. Knows no names of packs: which version is
+current is its caller's business.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index import segments
+from index.encoder import WordEncoder
+from index.generations import Generation, Part, build, identity_of
+from index.segments import Segment
+from index.settings import IndexSettings
+from wraner.errors import NotFound, Unavailable, WranerError
+from wraner.packs import Pack, version
+
+_FORMAT = "generation-1"
+_WRITING_S = 86_400
+
+
+class GenerationStore:
+    """The generations under `root` that belong to one encoder and one set of settings."""
+
+    def __init__(self, root: Path, encoder: WordEncoder, settings: IndexSettings) -> None:
+        self._segments = root / "segments"
+        self._generations = root / "generations"
+        self._lock = root / "lock"
+        self._encoder = encoder
+        self._settings = settings
+        self._segments.mkdir(parents=True, exist_ok=True)
+        self._generations.mkdir(parents=True, exist_ok=True)
+
+    def has(self, pack_version: str) -> bool:
+        """Return whether a generation of this version is there (it may turn out damaged)."""
+        return self._path(pack_version).is_file()
+
+    def build(self, pack: Pack, previous_version: str | None = None) -> Generation:
+        """Index a pack and return its generation, opened from disk.
+
+        Examples that the previous version's generation holds unchanged are not encoded again.
+        A missing or damaged previous generation costs time only, and a damaged one of the same
+        version is replaced. Who builds what is already there opens it.
+        """
+        pack_version = version(pack)
+        with suppress(NotFound, Unavailable):
+            return self.open(pack_version)
+        previous = None
+        if previous_version is not None:
+            with suppress(NotFound, Unavailable):
+                previous = self.open(previous_version)
+        generation = build(pack, self._encoder, self._settings, previous)
+        if not self._publish(generation):
+            self._publish(build(pack, self._encoder, self._settings))
+        del generation  # in memory; the one on disk is memory-mapped
+        return self.open(pack_version)
+
+    def open(self, pack_version: str) -> Generation:
+        """Return the generation of a pack's version, its vectors memory-mapped.
+
+        Raises:
+            NotFound: it was never built, or dropped.
+            Unavailable: it is damaged.
+        """
+        path = self._path(pack_version)
+        manifest = _read_manifest(path)
+        opened: dict[str, Segment] = {}
+        for name in _names(manifest):
+            opened[name] = segments.read(self._segments / name)
+        definitions = manifest["definitions"]
+        return Generation(
+            identity=manifest["identity"],
+            version=manifest["version"],
+            kind=manifest["kind"],
+            parts=tuple(Part(opened[n], tuple(gone)) for n, gone in manifest["parts"]),
+            definitions=None if definitions is None else opened[definitions],
+            policies=tuple(manifest["policies"]),
+        )
+
+    def drop(self, pack_version: str) -> None:
+        """Forget a version; segments that no generation needs any more are deleted.
+
+        Those who have it open keep reading. Dropping what is not there changes nothing.
+        """
+        with self._locked():
+            self._path(pack_version).unlink(missing_ok=True)
+            needed: set[str] = set()
+            for path in self._generations.glob("*.json"):
+                try:
+                    needed.update(_names(_read_manifest(path)))
+                except WranerError:
+                    return  # a damaged manifest does not tell what it needs: keep everything
+            for folder in self._segments.iterdir():
+                if folder.name not in needed and not _being_written(folder):
+                    segments.remove(folder)
+
+    def _path(self, pack_version: str) -> Path:
+        identity = identity_of(pack_version, self._encoder, self._settings)
+        return self._generations / f"{identity}.json"
+
+    def _publish(self, generation: Generation) -> bool:
+        """Write new segments, then the manifest; False where a kept segment has been dropped."""
+        new = [s for s in generation.all_segments if not isinstance(s.vectors, np.memmap)]
+        written = {s.name: segments.write(s, self._segments) for s in new}
+        with self._locked():
+            if self._another_was_first(generation.version):
+                for temporary in written.values():
+                    segments.remove(temporary)
+                return True
+            for name, temporary in written.items():
+                segments.publish(temporary, name)
+            if not all((self._segments / s.name).is_dir() for s in generation.all_segments):
+                return False
+            _write_manifest(self._path(generation.version), generation)
+        return True
+
+    def _another_was_first(self, pack_version: str) -> bool:
+        try:
+            self.open(pack_version)
+        except (NotFound, Unavailable):
+            return False
+        return True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield  # closing the file releases the lock
+
+
+def _being_written(folder: Path) -> bool:
+    """Return whether a segment has no name yet; after a day its writer is taken for dead."""
+    return folder.name.startswith(".") and time.time() - folder.stat().st_mtime < _WRITING_S
+
+
+def _names(manifest: dict[str, Any]) -> list[str]:
+    """Return the names of the segments that a generation needs."""
+    own = [] if manifest["definitions"] is None else [manifest["definitions"]]
+    return [*(name for name, _ in manifest["parts"]), *own]
+
+
+def _write_manifest(path: Path, generation: Generation) -> None:
+    definitions = generation.definitions
+    content = {
+        "format": _FORMAT,
+        "identity": generation.identity,
+        "version": generation.version,
+        "kind": generation.kind,
+        "parts": [[part.segment.name, list(part.gone)] for part in generation.parts],
+        "definitions": None if definitions is None else definitions.name,
+        "policies": list(generation.policies),
+    }
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with temporary.open("w", encoding="ascii") as file:
+        json.dump({"content": content, "sha256": _hash(content)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(path.read_bytes())
+        content: dict[str, Any] = read["content"]
+        if content["format"] != _FORMAT or read["sha256"] != _hash(content):
+            raise ValueError
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"no index generation {path.stem} is stored; store the pack again"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unavailable(
+            f"the index generation {path} is damaged; store the pack again to rebuild its index"
+        ) from error
+    return content
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,256 @@
+"""The HTTP API: routes around a gateway. Knows HTTP; every decision is the gateway's."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse, Response
+
+from services import openapi, replies, schema
+from services.bodies import read_body
+from services.conditions import Condition, condition, etag
+from services.gateway import Gateway
+from services.intake import Model, parse_in_thread
+from services.ports import Written
+from services.problems import answer, explain
+from services.traffic import Meter, Traffic
+from wraner.errors import InvalidInput
+from wraner.packs import Domain, PolicySet
+from wraner.registry import Kind, check_name
+
+_MODELS: dict[Kind, tuple[type[BaseModel], ...]] = {
+    Kind.DOMAIN: (
+        Domain,
+        schema.AddTaggedExamples,
+        schema.DomainSummary,
+        schema.DomainList,
+        schema.TaggedExamplePage,
+    ),
+    Kind.POLICY_SET: (
+        PolicySet,
+        schema.AddJudgedExamples,
+        schema.PolicySetSummary,
+        schema.PolicySetList,
+        schema.JudgedExamplePage,
+    ),
+}
+
+
+def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
+    """Return the ASGI application."""
+    meter = meter or Meter()
+    api = FastAPI(
+        title="wraner",
+        version="1",
+        description="Finds entities by definitions and examples, and breaches of written policies.",
+        redirect_slashes=False,
+        middleware=[Middleware(Traffic, meter=meter)],
+        exception_handlers={
+            HTTPException: _explained,
+            RequestValidationError: _misread,
+        },
+    )
+    api.include_router(_answering(gateway))
+    for kind in Kind:
+        api.include_router(_packs(gateway, kind))
+    api.include_router(_running(gateway, meter))
+    extra = (schema.ExtractRequest, schema.ModerateRequest, schema.ExtractResponse)
+    models = (schema.ModerateResponse, schema.PackSummary, schema.Problem, schema.Health)
+    openapi.add_schemas(api, [*extra, *models, *(m for ms in _MODELS.values() for m in ms)])
+    return api
+
+
+async def _explained(request: Request, error: Exception) -> Response:
+    return answer(explain(error), request.state.request_id)
+
+
+async def _misread(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = " ".join(str(step) for step in first["loc"])
+    refused = explain(InvalidInput(f"{where}: {first['msg']}"))
+    return answer(refused, request.state.request_id)
+
+
+def _known_query(*names: str) -> Any:
+    """Make a dependency that refuses query parameters of other names."""
+
+    async def check(request: Request) -> None:
+        for name in request.query_params:
+            if name not in names:
+                known = ", ".join(names) or "none"
+                raise InvalidInput(
+                    f"the query parameter {name[:80]!r} is not known; known are: {known}"
+                )
+
+    return Depends(check)
+
+
+async def _body(request: Request, model: type[Model], gateway: Gateway) -> Model:
+    raw = await read_body(
+        request.stream(),
+        content_type=request.headers.get("content-type", ""),
+        length=request.headers.get("content-length", ""),
+        limit=gateway.limits.max_body_bytes,
+    )
+    return await parse_in_thread(raw, model)
+
+
+def _json(model: BaseModel, status: int = 200, version: str = "") -> Response:
+    headers = {"ETag": etag(version)} if version else None
+    return Response(model.model_dump_json(), status, headers, "application/json")
+
+
+def _written(done: Written) -> Response:
+    return _json(replies.written(done), 201 if done.created else 200, done.version)
+
+
+async def _condition(
+    if_match: Annotated[str | None, Header(description="versions to change only")] = None,
+    if_none_match: Annotated[str | None, Header(description="* to make only, not replace")] = None,
+) -> Condition:
+    return condition(if_match, if_none_match)
+
+
+Conditional = Annotated[Condition, Depends(_condition)]
+
+
+def _answering(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["answers"], dependencies=[_known_query()])
+
+    @router.post(
+        "/v1/extract",
+        openapi_extra=openapi.body(schema.ExtractRequest),
+        responses=openapi.answers(schema.ExtractResponse, 200),
+    )
+    async def extract(request: Request) -> Response:
+        """Find the entities of a domain in texts."""
+        return _json(await gateway.extract(await _body(request, schema.ExtractRequest, gateway)))
+
+    @router.post(
+        "/v1/moderate",
+        openapi_extra=openapi.body(schema.ModerateRequest),
+        responses=openapi.answers(schema.ModerateResponse, 200),
+    )
+    async def moderate(request: Request) -> Response:
+        """Judge texts against written policies."""
+        return _json(await gateway.moderate(await _body(request, schema.ModerateRequest, gateway)))
+
+    return router
+
+
+def _packs(gateway: Gateway, kind: Kind) -> APIRouter:
+    router = APIRouter(prefix=f"/v1/{kind}", tags=[kind])
+    _whole_packs(router, gateway, kind)
+    _pack_examples(router, gateway, kind)
+    return router
+
+
+def _whole_packs(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
+    model, _, summary, listing, _ = _MODELS[kind]
+    only = [_known_query()]
+
+    @router.get("", responses=openapi.answers(listing, 200), dependencies=only)
+    async def list_packs() -> Response:
+        """List what is stored."""
+        whole, damaged = await gateway.list_packs(kind)
+        field = kind.replace("-", "_")
+        return _json(listing(**{field: [replies.summary(s) for s in whole], "damaged": damaged}))
+
+    @router.get("/{name}", responses=openapi.answers(summary, 200, 304), dependencies=only)
+    async def read_pack(name: str, expected: Conditional) -> Response:
+        """Read the definitions under a name; its ETag is its version."""
+        stored = await gateway.pack(kind, name)
+        if stored.version in expected.if_none_match or "*" in expected.if_none_match:
+            return Response(None, 304, {"ETag": etag(stored.version)})
+        return _json(replies.summary(stored), version=stored.version)
+
+    @router.put(
+        "/{name}",
+        openapi_extra=openapi.body(model),
+        responses=openapi.answers(schema.PackSummary, 200, 201),
+        status_code=201,
+        dependencies=only,
+    )
+    async def put_pack(name: str, request: Request, expected: Conditional) -> Response:
+        """Store a pack, live for the next request; no training."""
+        check_name(name)
+        pack = await _body(request, model, gateway)
+        assert isinstance(pack, Domain | PolicySet)
+        return _written(await gateway.put(name, pack, expected))
+
+    @router.delete(
+        "/{name}", responses=openapi.answers(None, 204), status_code=204, dependencies=only
+    )
+    async def delete_pack(name: str, expected: Conditional) -> Response:
+        """Remove a pack."""
+        check_name(name)
+        await gateway.delete(kind, name, expected)
+        return Response(status_code=204)
+
+
+def _pack_examples(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
+    _, addition, _, _, page = _MODELS[kind]
+
+    @router.get(
+        "/{name}/examples",
+        responses=openapi.answers(page, 200),
+        dependencies=[_known_query("limit", "after")],
+    )
+    async def read_examples(
+        name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str = ""
+    ) -> Response:
+        """Read examples in pages: `after` is the last id of the page before."""
+        version, found, more = await gateway.examples(kind, name, after=after, limit=limit)
+        return _json(page(version=version, examples=found, next=more), version=version)
+
+    @router.post(
+        "/{name}/examples",
+        openapi_extra=openapi.body(addition),
+        responses=openapi.answers(schema.PackSummary, 200, 201),
+        status_code=201,
+        dependencies=[_known_query()],
+    )
+    async def add_examples(name: str, request: Request, expected: Conditional) -> Response:
+        """Add examples; 200 if all were there already."""
+        check_name(name)
+        added = await _body(request, addition, gateway)
+        assert isinstance(added, schema.AddTaggedExamples | schema.AddJudgedExamples)
+        return _written(await gateway.add(kind, name, added, expected))
+
+    @router.delete(
+        "/{name}/examples/{example_id:path}",
+        responses=openapi.answers(schema.PackSummary, 200),
+        dependencies=[_known_query()],
+    )
+    async def remove_example(name: str, example_id: str, expected: Conditional) -> Response:
+        """Remove an example."""
+        check_name(name)
+        return _written(await gateway.remove(kind, name, example_id, expected))
+
+
+def _running(gateway: Gateway, meter: Meter) -> APIRouter:
+    router = APIRouter(tags=["running"])
+
+    @router.get("/healthz", responses=openapi.answers(schema.Health, 200))
+    async def healthz() -> Response:
+        """Tell that the process lives."""
+        return _json(schema.Health(status="ok"))
+
+    @router.get("/readyz", responses=openapi.answers(schema.Health, 200, 503))
+    async def readyz() -> Response:
+        """Tell whether requests can be answered."""
+        missing = await gateway.missing()
+        health = schema.Health(status="starting" if missing else "ok", detail=missing)
+        return _json(health, 503 if missing else 200)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Count requests and seconds, for Prometheus."""
+        return PlainTextResponse(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router

@@ -1,0 +1,124 @@
+"""Bodies: bytes on the wire -> plain JSON, read no further than the limit.
+
+Duplicate keys, NaN, lone surrogates and deep nesting, which JSON readers pass over in silence or
+choke on, are refused with an RFC 6901 pointer. Knows no contract.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from services.problems import HTTP_ROWS, refusal
+from wraner.errors import InvalidInput
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_MAX_QUOTED = 80
+
+
+async def read_body(
+    chunks: AsyncIterator[bytes], *, content_type: str, length: str, limit: int
+) -> bytes:
+    """Collect a body, and give up as soon as it passes `limit` bytes."""
+    if content_type.split(";")[0].strip().lower() not in ("application/json", ""):
+        raise refusal(
+            HTTP_ROWS[415],
+            f"expected Content-Type: application/json, was: {content_type[:_MAX_QUOTED]}",
+        )
+    too_large = refusal(
+        HTTP_ROWS[413],
+        f"the body is larger than the limit of {limit} bytes (WRANER_MAX_BODY_BYTES); "
+        f"split it over several calls",
+    )
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
+        raise too_large
+    parts, size = [], 0
+    async for part in chunks:
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+class _Marked:
+    """Stands for something that JSON readers pass over in silence: `message` says what."""
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        self.message = message
+
+
+def decode(body: bytes) -> Any:
+    """Return what a JSON body says.
+
+    Raises:
+        InvalidInput: with a pointer to the part at fault.
+    """
+    marks: list[_Marked] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> Any:
+        content = dict(items)
+        if len(content) == len(items):
+            return content
+        keys = [key for key, _ in items]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        return mark(twice, f"the key {twice[:_MAX_QUOTED]!r} comes twice; keep one of them")
+
+    def constant(name: str) -> Any:
+        return mark("", f"{name} is no JSON number; send a finite number")
+
+    def mark(key: str, message: str) -> _Marked:
+        marks.append(_Marked(key, message))
+        return marks[-1]
+
+    try:
+        content = json.loads(body.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"the body is not valid UTF-8 at byte {error.start}; encode it as UTF-8"
+        ) from None
+    except RecursionError:
+        raise InvalidInput("the body is nested too deeply; flatten it") from None
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"the body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except ValueError:  # Python refuses to read such numbers
+        raise InvalidInput("the body holds a number of thousands of digits; shorten it") from None
+    if marks or _ESCAPED_SURROGATE.search(body):
+        _refuse_marked(content)
+    return content
+
+
+def _refuse_marked(content: Any) -> None:
+    """Walk the whole body, which only suspicious ones are worth."""
+    pending: list[tuple[str, Any]] = [("", content)]
+    while pending:
+        pointer, node = pending.pop()
+        if isinstance(node, _Marked):
+            key = pointer_step(node.key) if node.key else ""
+            raise InvalidInput(node.message, pointer=pointer + key)
+        if isinstance(node, str) and _SURROGATE.search(node):
+            raise _surrogate(pointer)
+        if isinstance(node, list):
+            pending.extend((f"{pointer}/{i}", item) for i, item in enumerate(node))
+        elif isinstance(node, dict):
+            for key, item in node.items():
+                if _SURROGATE.search(key):
+                    raise _surrogate(pointer)
+                pending.append((pointer + pointer_step(key), item))
+
+
+def _surrogate(pointer: str) -> InvalidInput:
+    return InvalidInput(
+        "half of a surrogate pair (an escape such as \\ud83d on its own) is no character; "
+        "send the whole character or leave it out",
+        pointer=pointer,
+    )
+
+
+def pointer_step(key: str) -> str:
+    """Return a key as one step of a JSON pointer."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,124 @@
+"""Loading: settings -> the heavy objects, each in the process that will use it.
+
+Imports torch only inside, so that processes that load nothing stay small.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from services.settings import Settings
+from services.stock import stock
+from services.writer import Generations, Writer
+from wraner.packs import Pack
+from wraner.registry import PackStore
+
+if TYPE_CHECKING:
+    from index.local import LocalRetriever
+    from index.store import GenerationStore
+    from wraner.local import LocalEngine
+    from wraner.weights import BaseModel
+
+
+def pack_store(settings: Settings) -> PackStore:
+    """Return the store of packs."""
+    return PackStore(settings.state_dir / "packs")
+
+
+def load_base(settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> "BaseModel":
+    """Find the base model's weights, converted if that is needed."""
+    from wraner import weights
+
+    return weights.resolve(settings.base_model, settings.state_dir / "models", say=say)
+
+
+def load_engine(settings: Settings) -> "LocalEngine":
+    """Load the language model."""
+    _set_threads(settings.engine_threads or os.cpu_count() or 1)
+
+    import torch
+
+    from wraner.language_model import LanguageModel
+    from wraner.local import BatchLimits, LocalEngine
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    adapters = settings.state_dir / "adapters"
+    model = LanguageModel(load_base(settings), adapters=adapters, device=device)
+    return LocalEngine(model, BatchLimits(queue_tokens=settings.engine_queue_tokens))
+
+
+def load_retriever(
+    settings: Settings, *, say: Callable[[str], None] = lambda _: None
+) -> "LocalRetriever":
+    """Load the word encoder, index what is not indexed yet, and open the index."""
+    from index.local import LocalRetriever
+    from index.settings import IndexSettings
+
+    encoder = _encoder(settings)
+    generations = _generations(settings, encoder)
+    for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
+        say(complaint)
+    return LocalRetriever(encoder, IndexSettings(), _index_root(settings))
+
+
+def load_writer(settings: Settings) -> Writer:
+    """Return a writer that loads the word encoder when something is first written."""
+    generations = _Late(lambda: _generations(settings, _encoder(settings)))
+    return Writer(packs=pack_store(settings), generations=generations, limits=settings.limits)
+
+
+class _Late:
+    """Generations that are opened, with their encoder, on first use."""
+
+    def __init__(self, load: Callable[[], Generations]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._loaded: Generations | None = None
+
+    def build(self, pack: Pack, previous_version: str | None = None) -> Any:
+        """See `Generations.build`."""
+        return self._open().build(pack, previous_version)
+
+    def drop(self, pack_version: str) -> None:
+        """See `Generations.drop`."""
+        self._open().drop(pack_version)
+
+    def _open(self) -> Generations:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+
+def _encoder(settings: Settings) -> Any:
+    _set_threads(settings.retriever_threads)
+
+    from index.contextual import ContextualEncoder
+
+    return ContextualEncoder(None if settings.encoder == "bundled" else Path(settings.encoder))
+
+
+def _set_threads(count: int) -> None:
+    """Set how many threads this process computes with, before it imports what computes.
+
+    OpenMP reads the variable, which Ray has set to 1, once; what torch is told afterwards reaches
+    only some of its threads.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(count)
+
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def _generations(settings: Settings, encoder: Any) -> "GenerationStore":
+    from index.settings import IndexSettings
+    from index.store import GenerationStore
+
+    return GenerationStore(_index_root(settings), encoder, IndexSettings())
+
+
+def _index_root(settings: Settings) -> Path:
+    return settings.state_dir / "index"

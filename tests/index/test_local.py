@@ -1,0 +1,150 @@
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from index.store import GenerationStore
+from wraner.errors import Unavailable
+from wraner.packs import (
+    Domain,
+    EntityType,
+    JudgedExample,
+    Policy,
+    PolicySet,
+    TaggedExample,
+    version,
+)
+from wraner.retrieval import Evidence, PackRef, Retriever
+
+SETTINGS = IndexSettings()
+TRAVEL = Domain(
+    entity_types=(EntityType(name="place"),),
+    examples=tuple(
+        TaggedExample(id=i, text=text)
+        for i, text in [("a", "Goethe in Strasbourg"), ("b", "a bridge"), ("c", "Rhine bridge")]
+    ),
+)
+FISH = PolicySet(
+    policies=(
+        Policy(id="herring", title="No herring", definition="Herring is unwelcome."),
+        Policy(id="cod", title="No cod", definition="Cod is unwelcome.", excludes=("Codpieces",)),
+        Policy(id="eel", title="No eel", definition="Eel is slippery."),
+    ),
+    examples=(
+        JudgedExample(id="1", text="smelly herring everywhere", violates=("herring",)),
+        JudgedExample(id="2", text="smelly cod", violates=("cod",), complies=("herring",)),
+        JudgedExample(id="3", text="herring swim upriver", complies=("herring",)),
+        JudgedExample(id="4", text="fresh bread", complies="all"),
+    ),
+)
+
+
+@pytest.fixture
+def encoder(make_encoder: Callable[[], Any]) -> Any:
+    return make_encoder()
+
+
+@pytest.fixture
+def retriever(encoder: Any, tmp_path: Path) -> LocalRetriever:
+    store = GenerationStore(tmp_path, encoder, SETTINGS)
+    store.build(TRAVEL)
+    store.build(FISH)
+    return LocalRetriever(encoder, SETTINGS, tmp_path)
+
+
+def test_it_is_a_retriever(retriever: LocalRetriever) -> None:
+    held: Retriever = retriever
+    found = asyncio.run(held.neighbours(PackRef(version(TRAVEL)), ["bridge", "Goethe"], 2))
+    assert [n.neighbours[0].example.id for n in found] == ["b", "a"]
+    assert [len(n.neighbours) for n in found] == [2, 2]
+    assert found[0].neighbours[0].example == TRAVEL.examples[1]
+    assert found[1].neighbours[0].similarity > found[1].neighbours[1].similarity
+
+
+def test_an_inline_pack_answers_as_the_stored_one(retriever: LocalRetriever, encoder: Any) -> None:
+    stored = retriever.neighbours_now(PackRef(version(TRAVEL)), ["Rhine"], 3)
+    encoder.encoded.clear()
+    alone = LocalRetriever(encoder, SETTINGS)
+    for _ in range(2):
+        assert alone.neighbours_now(PackRef("", inline=TRAVEL), ["Rhine"], 3) == stored
+    assert sorted(encoder.encoded) == sorted([*(e.text for e in TRAVEL.examples), "Rhine", "Rhine"])
+
+
+def test_a_text_never_retrieves_what_is_excluded(retriever: LocalRetriever) -> None:
+    pack = PackRef(version(TRAVEL))
+    found = retriever.neighbours_now(pack, ["bridge", "bridge"], 3, exclude=[{"b"}, ()])
+    assert [[n.example.id for n in each.neighbours] for each in found] == [
+        ["c", "a"],
+        ["b", "c", "a"],
+    ]
+
+
+def evidence_on(retriever: LocalRetriever, text: str, k: int = 2) -> Evidence:
+    (found,) = asyncio.run(retriever.evidence(PackRef(version(FISH)), [text], k))
+    return found
+
+
+def test_every_policy_has_its_evidence_strongest_first(retriever: LocalRetriever) -> None:
+    found = evidence_on(retriever, "smelly cod in the river")
+    assert found.policies[0].policy == "cod"
+    assert {p.policy for p in found.policies} == {"herring", "cod", "eel"}
+    of = {p.policy: p for p in found.policies}
+    assert [n.example.id for n in of["cod"].violating] == ["2"]
+    assert [n.example.id for n in of["cod"].complying] == ["4"]
+    assert [n.example.id for n in of["herring"].violating] == ["1"]
+    assert of["herring"].complying[0].example.id == "2"
+    assert of["eel"].violating == ()
+    assert of["cod"].definition > of["eel"].definition
+
+
+def test_spans_are_the_words_that_speak_for_a_violation(retriever: LocalRetriever) -> None:
+    text = "I saw smelly cod, and fresh bread."
+    of = {p.policy: p for p in evidence_on(retriever, text).policies}
+    assert [text[s.start : s.end] for s in of["cod"].spans] == ["smelly cod"]
+    of = {p.policy: p for p in evidence_on(retriever, "Such a slippery one").policies}
+    assert [s.start for s in of["eel"].spans] == [7]
+
+
+def test_a_blank_text_and_k_of_nothing(retriever: LocalRetriever) -> None:
+    found = evidence_on(retriever, " ", k=1)
+    assert [p.definition for p in found.policies] == [0.0, 0.0, 0.0]
+    assert all(p.spans == () for p in found.policies)
+    assert evidence_on(retriever, "cod", k=0).policies[0].violating == ()
+
+
+def test_excluded_examples_are_no_evidence(retriever: LocalRetriever) -> None:
+    (found,) = retriever.evidence_now(PackRef(version(FISH)), ["cod"], 2, exclude=[{"2"}])
+    assert all(n.example.id != "2" for p in found.policies for n in (*p.violating, *p.complying))
+
+
+def test_large_policy_sets_are_searched_by_candidates(make_encoder: Callable[[], Any]) -> None:
+    encoder = make_encoder()
+    exact = LocalRetriever(encoder, SETTINGS)
+    fast = LocalRetriever(encoder, IndexSettings(kind="hnsw"))
+    text = "smelly cod everywhere"
+    expected, found = (
+        {p.policy: p for p in r.evidence_now(PackRef("", inline=FISH), [text], 2)[0].policies}
+        for r in (exact, fast)
+    )
+    assert found["cod"].violating == expected["cod"].violating
+
+
+def test_what_is_missing_or_of_the_other_kind(retriever: LocalRetriever, encoder: Any) -> None:
+    with pytest.raises(Unavailable, match="store the pack again"):
+        retriever.neighbours_now(PackRef("0" * 64), ["x"], 1)
+    with pytest.raises(Unavailable, match="inline"):
+        LocalRetriever(encoder, SETTINGS).neighbours_now(PackRef("0" * 64), ["x"], 1)
+    with pytest.raises(ValueError, match="expected a Domain"):
+        retriever.neighbours_now(PackRef(version(FISH)), ["x"], 1)
+
+
+def test_policies_without_any_example(make_encoder: Callable[[], Any]) -> None:
+    bare = FISH.model_copy(update={"examples": ()})
+    retriever = LocalRetriever(make_encoder(), SETTINGS)
+    found = retriever.evidence_now(PackRef("", inline=bare), ["herring here"], 2)[0]
+    assert found.policies[0].policy == "herring"
+    assert [(s.start, s.end) for s in found.policies[0].spans] == [(0, 7)]

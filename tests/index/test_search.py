@@ -1,0 +1,120 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.generations import Generation, build
+from index.search import nearest
+from index.settings import IndexSettings
+from index.similarity import Words, words_that_count
+from wraner.packs import Domain, EntityType, TaggedExample
+
+VOCABULARY = [f"zq{a}{b}" for a in "bcdfghjklmnp" for b in "rstvwxyzaeiou"]
+
+
+def domain(count: int, seed: int = 0) -> Domain:
+    rng = np.random.default_rng(seed)
+    texts = {" ".join(rng.choice(VOCABULARY, rng.integers(1, 9))) for _ in range(count)}
+    return Domain(
+        entity_types=(EntityType(name="thing"),),
+        examples=tuple(TaggedExample(text=text) for text in sorted(texts)),
+    )
+
+
+def words_of(encoder: Any, text: str, settings: IndexSettings) -> Words:
+    return words_that_count(encoder.encode([text])[0], settings, most=settings.query_words)
+
+
+def oracle(
+    store: dict[str, Words], query: Words, settings: IndexSettings
+) -> list[tuple[float, str]]:
+    """Score every example on its own, in float64, with none of the index's code but weights."""
+    scored = []
+    for identifier, words in store.items():
+        products = query.vectors.astype(np.int64) @ words.vectors.astype(np.int64).T / 2048**2
+        weights = query.weights.astype(np.float64)
+        value = (products.max(1) * weights).sum() / weights.sum()
+        if settings.aggregation == "symmetric":
+            weights = words.weights.astype(np.float64)
+            value = (value + (products.max(0) * weights).sum() / weights.sum()) / 2
+        scored.append((-value, identifier))
+    return sorted(scored)
+
+
+def pairs(
+    generation: Generation, query: Words, k: int, settings: IndexSettings, **options: Any
+) -> list[tuple[Any, ...]]:
+    hits = nearest(generation, query, k, settings, **options)
+    return [(-hit.similarity, hit.entry.id) for hit in hits]
+
+
+@pytest.mark.parametrize("aggregation", ["forward", "symmetric"])
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivf_sq8"])
+def test_every_kind_against_the_oracle(
+    kind: Any, aggregation: Any, make_encoder: Callable[[], Any]
+) -> None:
+    encoder, pack = make_encoder(), domain(400)
+    settings = IndexSettings(kind=kind, aggregation=aggregation, nprobe=64)
+    generation = build(pack, encoder, settings)
+    store = {
+        e.id: words_that_count(encoder.encode([e.text])[0], settings) for e in pack.examples
+    }
+    found = 0
+    for example in domain(40, seed=7).examples:
+        query = words_of(encoder, example.text, settings)
+        expected = oracle(store, query, settings)
+        answer = pairs(generation, query, 5, settings)
+        assert set(answer) <= set(expected)  # whatever is found has its exact similarity
+        assert pairs(generation, query, 5, settings, exact=True) == expected[:5]
+        found += len(set(answer) & set(expected[:5]))
+    assert found >= (200 if kind == "flat" else 190)
+
+
+def test_equal_similarities_stand_in_the_order_of_ids(make_encoder: Callable[[], Any]) -> None:
+    examples = tuple(TaggedExample(id=i, text="Strasbourg cathedral") for i in "dbeca")
+    pack = Domain(entity_types=(EntityType(name="thing"),), examples=examples)
+    encoder, settings = make_encoder(), IndexSettings()
+    generation = build(pack, encoder, settings)
+    hits = nearest(generation, words_of(encoder, "the cathedral", settings), 3, settings)
+    assert [hit.entry.id for hit in hits] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
+def test_excluded_ids_do_not_count(kind: Any, make_encoder: Callable[[], Any]) -> None:
+    encoder, pack, settings = make_encoder(), domain(50), IndexSettings(kind=kind, nprobe=64)
+    generation = build(pack, encoder, settings)
+    own = pack.examples[3]
+    query = words_of(encoder, own.text, settings)
+    assert nearest(generation, query, 1, settings)[0].entry.id == own.id
+    without = nearest(generation, query, 50, settings, exclude={own.id, "unheard of"})
+    assert own.id not in {hit.entry.id for hit in without}
+
+
+def test_more_neighbours_asked_than_there_are(make_encoder: Callable[[], Any]) -> None:
+    encoder, pack, settings = make_encoder(), domain(3), IndexSettings()
+    generation = build(pack, encoder, settings)
+    assert len(nearest(generation, words_of(encoder, "zqbr", settings), 9, settings)) == 3
+
+
+def test_a_blank_text_is_near_to_nothing(make_encoder: Callable[[], Any]) -> None:
+    encoder, pack = make_encoder(), domain(10)
+    for kind in ("flat", "hnsw"):
+        settings = IndexSettings(kind=kind)  # type: ignore[arg-type]
+        hits = nearest(
+            build(pack, encoder, settings), words_of(encoder, " ", settings), 2, settings
+        )
+        assert [hit.similarity for hit in hits] in ([0.0, 0.0], [])
+
+
+def test_the_kind_follows_from_the_size() -> None:
+    settings = IndexSettings()
+    assert settings.kind_for(settings.flat_limit) == "flat"
+    assert settings.kind_for(settings.flat_limit + 1) == "ivf_sq8"
+    assert IndexSettings(kind="hnsw").kind_for(3) == "hnsw"
+
+
+@pytest.mark.parametrize("wrong", [{"nprobe": 0}, {"min_weight": 1.0}, {"query_words": 0}])
+def test_settings_refuse_nonsense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="was:"):
+        IndexSettings(**wrong)

@@ -1,0 +1,175 @@
+"""Concurrent edits neither lose nor mix anything; conditional writes fail when stale."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from services.conditions import Condition
+from services.settings import Limits
+from services.writer import Writer
+from tests.services.fakes import FakeIndex
+from wraner.packs import Domain, EntityType, TaggedExample, version
+from wraner.registry import Kind, PackStore
+
+TYPES = {"entity_types": [{"name": "city"}]}
+URL = "/v1/domains/d"
+
+
+def put(client: TestClient, description: str, **headers: str) -> Any:
+    names = {k.replace("_", "-"): v for k, v in headers.items()}
+    return client.put(URL, json={**TYPES, "description": description}, headers=names)
+
+
+def test_if_match_lets_only_the_current_version_be_changed(client: TestClient) -> None:
+    assert put(client, "a", if_match="*").status_code == 412
+    first = put(client, "a", if_none_match="*").headers["etag"]
+    assert put(client, "b", if_none_match="*").status_code == 412
+    second = put(client, "b", if_match=f'"zzz", {first}').headers["etag"]
+    stale = put(client, "c", if_match=first)
+    assert stale.status_code == 412 and second.strip('"') in stale.json()["detail"]
+    assert put(client, "c", if_match=f"W/{second}").status_code == 412
+    headers = {"If-Match": first}
+    more = {"examples": [{"id": "x", "text": "x"}]}
+    assert client.post(f"{URL}/examples", json=more, headers=headers).status_code == 412
+    assert client.delete(URL, headers=headers).status_code == 412
+    third = client.post(f"{URL}/examples", json=more, headers={"If-Match": second})
+    assert third.status_code == 201
+    assert client.delete(f"{URL}/examples/x", headers=headers).status_code == 412
+    assert client.get(URL).headers["etag"] == third.headers["etag"]
+    headers = {"If-Match": third.headers["etag"]}
+    assert client.delete(f"{URL}/examples/x", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["abc", '"a', 'a"b"', '"a" "b"', ""])
+def test_malformed_conditions_are_refused(client: TestClient, value: str) -> None:
+    answer = put(client, "a", if_match=value)
+    assert answer.status_code == 422 and "If-Match" in answer.json()["detail"]
+
+
+def test_of_many_conditional_writers_one_wins(client: TestClient) -> None:
+    first = put(client, "a").headers["etag"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: put(client, f"by {n}", if_match=first), range(8)))
+    assert sorted(a.status_code for a in answers) == [200] + [412] * 7
+    winner = next(a for a in answers if a.status_code == 200)
+    assert client.get(URL).headers["etag"] == winner.headers["etag"]
+
+
+def test_unconditional_edits_all_arrive(client: TestClient) -> None:
+    put(client, "a")
+    client.post(f"{URL}/examples", json={"examples": [{"id": "old", "text": "old"}]})
+
+    def edit(number: int) -> int:
+        if number == 0:
+            return client.delete(f"{URL}/examples/old").status_code
+        body = {"examples": [{"id": f"n{number}", "text": f"text {number}"}]}
+        return client.post(f"{URL}/examples", json=body).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(edit, range(9))) == {200, 201}
+    page = client.get(f"{URL}/examples").json()
+    assert {e["id"] for e in page["examples"]} == {f"n{n}" for n in range(1, 9)}
+
+
+def test_of_two_contents_under_one_id_one_is_refused(client: TestClient) -> None:
+    put(client, "a")
+
+    def add(number: int) -> int:
+        body = {"examples": [{"id": "same", "text": f"text {number % 2}"}]}
+        return client.post(f"{URL}/examples", json=body).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(add, range(6)))
+    assert statuses == [200, 200, 201, 409, 409, 409]
+
+
+DOMAIN = Domain(entity_types=(EntityType(name="city"),))
+
+
+def example(number: int) -> TaggedExample:
+    return TaggedExample(id=f"n{number}", text=f"text {number}")
+
+
+def test_two_writers_on_one_store_lose_nothing(tmp_path: Path) -> None:
+    """As during a rolling update, when the old and the new replica both write."""
+    index = FakeIndex()
+    writers = [
+        Writer(packs=PackStore(tmp_path), generations=index, limits=Limits()) for _ in range(2)
+    ]
+
+    async def run() -> None:
+        await writers[0].put("d", DOMAIN, Condition())
+        await asyncio.gather(
+            *(writers[n % 2].add(Kind.DOMAIN, "d", [example(n)], Condition()) for n in range(8))
+        )
+
+    asyncio.run(run())
+    store = PackStore(tmp_path)
+    found = store.pack(Kind.DOMAIN, "d", store.current(Kind.DOMAIN, "d"))
+    assert {e.id for e in found.examples} == {f"n{n}" for n in range(8)}
+    assert version(found) in index.packs
+
+
+def test_a_slow_build_blocks_no_other_name(tmp_path: Path) -> None:
+    index, gate = FakeIndex(), threading.Event()
+    build = index.build
+
+    def slow(pack: Any, previous_version: str | None = None) -> None:
+        if pack.description == "slow":
+            assert gate.wait(10)
+        build(pack, previous_version)
+
+    index.build = slow  # type: ignore[method-assign]
+    writer = Writer(packs=PackStore(tmp_path), generations=index, limits=Limits())
+
+    async def run() -> None:
+        slow_pack = DOMAIN.model_copy(update={"description": "slow"})
+        first = asyncio.create_task(writer.put("slow", slow_pack, Condition()))
+        await asyncio.sleep(0.05)
+        done = await asyncio.wait_for(writer.put("quick", DOMAIN, Condition()), 5)
+        assert done.created and not first.done()
+        gate.set()
+        await first
+
+    asyncio.run(run())
+
+
+def test_who_hangs_up_does_not_stop_a_change_half_way(tmp_path: Path) -> None:
+    index = FakeIndex()
+    store = PackStore(tmp_path)
+    writer = Writer(packs=store, generations=index, limits=Limits())
+
+    async def run() -> None:
+        task = asyncio.create_task(writer.put("d", DOMAIN, Condition()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await writer.add(Kind.DOMAIN, "d", [example(1)], Condition())
+
+    asyncio.run(run())
+    assert store.stored(Kind.DOMAIN, "d", store.current(Kind.DOMAIN, "d")).examples == 1
+
+
+def test_old_versions_and_their_indexes_go_in_time(tmp_path: Path) -> None:
+    index = FakeIndex()
+    store = PackStore(tmp_path)
+    limits = Limits(request_timeout_s=1e-9)
+    writer = Writer(packs=store, generations=index, limits=limits)
+
+    async def run() -> None:
+        await writer.put("twin", DOMAIN, Condition())
+        await writer.put("d", DOMAIN, Condition())
+        for number in range(3):
+            await asyncio.sleep(0.01)
+            await writer.add(Kind.DOMAIN, "d", [example(number)], Condition())
+
+    asyncio.run(run())
+    kept = {store.current(Kind.DOMAIN, name) for name in ("twin", "d")}
+    # The version before the last may still be there; the twin's index is, though `d` moved on.
+    assert kept <= set(index.packs) and len(index.packs) <= 3

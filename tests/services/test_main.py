@@ -1,0 +1,97 @@
+"""What keeps the service from starting is one line and exit code 2; nothing is left running."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services import prepare
+from services.loading import pack_store
+from services.settings import Settings
+from services.stock import stock
+from tests.services.fakes import FakeIndex
+from wraner.pack_folders import write_pack_folder
+from wraner.packs import Domain, EntityType, version
+from wraner.registry import Kind
+
+ROOT = Path(__file__).parents[2]
+DOMAIN = Domain(entity_types=(EntityType(name="river"),))
+
+
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    command = [sys.executable, "-m", "services.main"]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("cannot start: ") and not done.stdout
+    return lines[0]
+
+
+def test_a_busy_port_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = one_line(start(WRANER_PORT=str(port)))
+    assert f"127.0.0.1:{port}" in line and "WRANER_PORT=" in line
+
+
+def test_a_wrong_setting_is_one_line() -> None:
+    assert "WRANER_PORT" in one_line(start(WRANER_PORT="http"))
+    assert "WRANER_MAX_TEXTS" in one_line(start(WRANER_MAX_TEXTS="0"))
+
+
+def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    line = one_line(
+        start(
+            WRANER_PORT=port,
+            WRANER_STATE_DIR=str(tmp_path),
+            WRANER_BASE_MODEL=str(tmp_path / "none"),
+            HF_HUB_OFFLINE="1",
+        )
+    )
+    assert "expected 'bundled', a folder or a reachable hub id" in line
+
+
+def test_shipped_packs_are_stocked_and_indexed_once(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path / "state", packs_dir=tmp_path / "packs")
+    write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)
+    (tmp_path / "packs" / "broken").mkdir()
+    (tmp_path / "packs" / "broken" / "pack.yaml").write_text("kind: [")
+    packs, index, said = pack_store(settings), FakeIndex(), []
+    index.has = lambda v: v in index.packs  # type: ignore[attr-defined]
+    for _ in range(2):
+        said.clear()
+        complaints = stock(packs, index, settings.packs_dir, say=said.append)  # type: ignore
+        assert len(complaints) == 1 and "broken/pack.yaml" in complaints[0]
+    assert packs.current(Kind.DOMAIN, "rivers") == version(DOMAIN) and len(index.packs) == 1
+    assert said == ["importing the pack broken"]
+    index.packs.clear()  # as when another encoder is chosen
+    stock(packs, index, settings.packs_dir, say=said.append)  # type: ignore
+    assert list(index.packs) == [version(DOMAIN)]
+
+
+def test_preparation_is_needed_until_it_is_done(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path / "state", packs_dir=tmp_path / "packs")
+    assert prepare.is_needed(settings)
+    (tmp_path / "state" / "models" / "some").mkdir(parents=True)
+    assert not prepare.is_needed(settings)
+    write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)
+    assert prepare.is_needed(settings)
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_unknown_arguments_of_the_application_are_refused() -> None:
+    from services.app import AppArgs
+
+    with pytest.raises(ValueError, match="engine_replica"):
+        AppArgs.model_validate({"engine_replica": 2})

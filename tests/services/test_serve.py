@@ -1,0 +1,206 @@
+"""The whole contract against the running service: one start, the bundled model, a real client.
+
+The tests run in order; the last one stops the service.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from services import examples
+from wraner.weights import BaseModel
+
+pytestmark = [pytest.mark.ray, pytest.mark.model]
+
+ROOT = Path(__file__).parents[2]
+QUEUE = 4
+DOMAIN = examples.REQUESTS["Domain"]
+QUICK = {"inline": {"entity_types": [{"name": "city"}]}, "text": "We met in Lyon."}
+
+
+@dataclass(frozen=True)
+class Running:
+    """The service, started as `make serve` starts it, and a client of it."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def service(bundled_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    state = tmp_path_factory.mktemp("state")
+    (state / "models").symlink_to(bundled_base.path.parent)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "WRANER_STATE_DIR": str(state),
+        "WRANER_PORT": str(port),
+        "WRANER_GATEWAY_QUEUE": str(QUEUE),
+    }
+    with (state / "err").open("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.main"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        assert process.stdout is not None
+        printed = "".join(iter(lambda: _line(process), ""))
+        errors.seek(0)
+        assert "curl" in printed, errors.read()
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+        yield Running(process, client, printed)
+    if process.poll() is None:
+        process.kill()
+    process.stdout.close()
+    process.wait()
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    """Return the next printed line, "" once the request to try has been printed."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if line.startswith("curl"):
+        _line.tried = line  # type: ignore[attr-defined]
+    return "" if line == "\n" and getattr(_line, "tried", "") else line
+
+
+def ready(client: httpx.Client, within_s: float = 60) -> None:
+    until = time.monotonic() + within_s
+    while client.get("/readyz").status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_the_printed_request_works(service: Running) -> None:
+    command = next(line for line in service.printed.splitlines() if line.startswith("curl"))
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert '"versions"' in done.stdout
+
+
+def test_shipped_packs_answer(service: Running) -> None:
+    text = "My Lumo kettle arrived broken, order WX-204817, says Priya Nair 😀"
+    body = {"domain": "customer-care", "text": [text, "thanks"], "offset_unit": "utf16"}
+    answer = service.client.post("/v1/extract", json=body)
+    assert answer.status_code == 200, answer.text
+    for entity in answer.json()["results"][0]["entities"]:
+        units = text.encode("utf-16-le")[2 * entity["start"] : 2 * entity["end"]]
+        assert units.decode("utf-16-le") == entity["text"]
+    assert answer.json()["results"][0]["neighbours"]
+    body = {"policy_set": "hate-speech", "text": "Where do you buy your tea?"}
+    answer = service.client.post("/v1/moderate", json=body)
+    assert answer.status_code == 200, answer.text
+    coverage = answer.json()["results"][0]["coverage"]
+    assert len(coverage["policies_judged"]) + coverage["policies_skipped"] == 41
+
+
+def test_a_pack_is_live_for_the_next_request(service: Running) -> None:
+    client, url = service.client, "/v1/domains/travel"
+    made = client.put(url, json=DOMAIN)
+    assert made.status_code == 201, made.text
+    body = {"domain": "travel", "text": "She moved to Ghent."}
+    first = client.post("/v1/extract", json=body).json()
+    assert first["versions"]["pack"] == made.json()["version"]
+    assert first["results"][0]["neighbours"][0]["similarity"] > 0.99
+    stale = {"If-Match": '"0"'}
+    assert client.put(url, json=DOMAIN, headers=stale).status_code == 412
+    added = client.post(f"{url}/examples", json=examples.REQUESTS["AddTaggedExamples"])
+    assert (added.status_code, added.json()["examples"]) == (201, 2)
+    second = client.post("/v1/extract", json=body).json()
+    assert second["versions"]["index"] != first["versions"]["index"]
+    taken = {"examples": [{"id": "lyon-1", "text": "other"}]}
+    assert client.post(f"{url}/examples", json=taken).status_code == 409
+    misfit = {"examples": [{"text": "x", "entities": [{"start": 0, "end": 1, "label": "y"}]}]}
+    refused = client.post(f"{url}/examples", json=misfit)
+    assert refused.json()["pointer"] == "/examples/0/entities/0/label"
+    assert client.delete(f"{url}/examples/lyon-1").json()["version"] == made.json()["version"]
+    names = [d["name"] for d in client.get("/v1/domains").json()["domains"]]
+    assert names == ["customer-care", "travel"]
+    assert client.delete(url).status_code == 204
+    assert client.post("/v1/extract", json=body).status_code == 404
+
+
+def test_bad_input_is_told_through_the_proxy(service: Running) -> None:
+    client = service.client
+    headers = {"content-type": "application/json"}
+    for raw, status, pointer in (
+        (b"{", 422, ""),
+        (b'{"text": "\\ud800"}', 422, "/text"),
+        (b'{"text": "a", "domain": "nope"}', 404, "/domain"),
+        (b"x" * 10_000_000, 413, ""),
+        (b"[" * 100_000, 422, ""),
+    ):
+        answer = client.post("/v1/extract", content=raw, headers=headers)
+        assert (answer.status_code, answer.json()["pointer"]) == (status, pointer), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert client.get("/openapi.json").status_code == 200
+    assert "wraner_requests_total" in client.get("/metrics").text
+
+
+def test_a_full_queue_answers_429(service: Running) -> None:
+    body = {**QUICK, "text": ["We met in Lyon and then in Ghent, with Anna."] * 4}
+    with ThreadPoolExecutor(4 * QUEUE) as pool:
+        answers = list(
+            pool.map(lambda _: service.client.post("/v1/extract", json=body), range(4 * QUEUE))
+        )
+    assert {a.status_code for a in answers} == {200, 429}
+    refused = next(a for a in answers if a.status_code == 429)
+    assert int(refused.headers["retry-after"]) >= 1 and refused.json()["status"] == 429
+
+
+def test_who_hangs_up_frees_the_engine(service: Running) -> None:
+    long = {**QUICK, "text": ["We met in Lyon and then in Ghent, with Anna. " * 40] * 32}
+    with pytest.raises(httpx.TimeoutException):
+        service.client.post("/v1/extract", json=long, timeout=2)
+    began = time.monotonic()
+    assert service.client.post("/v1/extract", json=QUICK).status_code == 200
+    assert time.monotonic() - began < 30  # the long one would take minutes
+
+
+def test_a_killed_engine_comes_back(service: Running) -> None:
+    children = psutil.Process(service.process.pid).children(recursive=True)
+    engine = next(p for p in children if "Replica:wraner:Engine" in " ".join(p.cmdline()))
+    engine.kill()
+    seen = set()
+    until = time.monotonic() + 60
+    while 200 not in seen:
+        assert time.monotonic() < until, seen
+        seen.add(service.client.post("/v1/extract", json=QUICK).status_code)
+        time.sleep(0.2)
+    assert seen <= {200, 503}
+    ready(service.client)
+
+
+def test_sigterm_lets_a_running_request_finish(service: Running) -> None:
+    answers: list[Any] = []
+    body = {**QUICK, "text": ["We met in Lyon and then in Ghent, with Anna."] * 8}
+    asking = threading.Thread(
+        target=lambda: answers.append(service.client.post("/v1/extract", json=body))
+    )
+    asking.start()
+    time.sleep(0.5)
+    service.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with suppress(httpx.TransportError):  # stopped already
+        assert service.client.get("/v1/domains").status_code == 503
+    asking.join()
+    assert answers[0].status_code == 200, answers[0].text
+    assert service.process.wait(60) == 0

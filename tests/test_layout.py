@@ -1,0 +1,59 @@
+"""The house: one line a file in the README's map, files that stay readable, names that are ours."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import index
+import services
+import training
+import wraner
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("wraner", "index", "training", "services", "benchmarks", "k8s", "packs", "cli")
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_packages_are_the_ones_in_this_folder() -> None:
+    for package in (index, services, training, wraner):
+        assert package.__file__ is not None
+        assert Path(package.__file__).is_relative_to(ROOT)
+
+
+def test_every_file_has_one_line_in_the_map_and_every_line_a_file() -> None:
+    readme = (ROOT / "README.md").read_text()
+    section = readme.split("## Map")[1].split("\n## ")[0]
+    mapped: list[str] = []
+    folder = ""
+    for line in section.splitlines():
+        if match := re.match(r"^(\w+)/( {2,}.*)?$", line):
+            folder = match.group(1) + "/"
+        elif match := re.match(r"^ {2}([\w./-]+) {2,}\S", line):
+            mapped.append(folder + match.group(1))
+    present = [
+        name
+        for name in tracked()
+        if name.split("/")[0] in FOLDERS and not name.endswith("__init__.py")
+    ]
+    assert sorted(mapped) == sorted(present)
+
+
+def test_files_stay_readable() -> None:
+    long = [
+        f"{name}: {lines}"
+        for name in tracked()
+        if name.endswith(".py") and (lines := len((ROOT / name).read_text().splitlines())) > 400
+    ]
+    assert long == []
+
+
+def test_nothing_is_called_by_a_name_that_says_nothing() -> None:
+    vague = re.compile(r"(^|/)(utils?|helpers?|common|base|manager|misc)(\.py$|/)")
+    assert [name for name in tracked() if vague.search(name)] == []

@@ -1,0 +1,1 @@
+"""Data, finetuning and evaluation."""

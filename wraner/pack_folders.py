@@ -1,0 +1,198 @@
+"""Packs as folders that people read and write: `pack.yaml` and `examples.jsonl`.
+
+`pack.yaml` holds the kind and the definitions, `examples.jsonl` (and an optional `test.jsonl`) one
+example a line. What is wrong in a file is refused with the file's name and line. Knows no store,
+no version and no index.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from wraner.errors import InvalidInput
+from wraner.packs import (
+    Domain,
+    Example,
+    JudgedExample,
+    Pack,
+    PolicySet,
+    TaggedExample,
+    check_examples,
+    check_pack,
+    definitions_of,
+)
+
+DEFINITIONS_FILE = "pack.yaml"
+EXAMPLES_FILE = "examples.jsonl"
+
+_KINDS: dict[str, type[Domain] | type[PolicySet]] = {"domain": Domain, "policy-set": PolicySet}
+# The C loader and dumper read and write the same YAML about ten times as fast.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def read_pack_folder(path: Path) -> Pack:
+    """Read a pack with its examples and check it.
+
+    Raises:
+        InvalidInput: naming the file and the line.
+    """
+    definitions = read_definitions(path)
+    examples = read_examples(path / EXAMPLES_FILE, definitions)
+    return definitions.model_copy(update={"examples": examples})
+
+
+def read_definitions(path: Path) -> Pack:
+    """Read and check `pack.yaml` alone, which is cheap however many examples lie beside it.
+
+    Raises:
+        InvalidInput: naming the file and the line.
+    """
+    file = path / DEFINITIONS_FILE
+    node, content = _load_yaml(file)
+    kind = content.pop("kind", None)
+    if kind not in _KINDS:
+        raise InvalidInput(f"{file}: expected kind: {' or '.join(_KINDS)}, was: {kind!r}")
+    if "examples" in content:
+        raise InvalidInput(f"{file}: examples belong into {EXAMPLES_FILE}; move them there")
+    try:
+        pack = _KINDS[kind].model_validate(content)
+        check_pack(pack)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _at_line(file, node, list(first["loc"]), first["msg"]) from None
+    except InvalidInput as error:
+        raise _at_line(file, node, error.pointer.split("/")[1:], error.message) from None
+    return pack
+
+
+def read_examples(file: Path, definitions: Pack) -> tuple[Example, ...]:
+    """Read a file of examples, one JSON object a line, and check them against the definitions.
+
+    Raises:
+        InvalidInput: naming the file and the line.
+    """
+    numbers, examples = [], []
+    for number, example in iterate_examples(file, definitions):
+        numbers.append(number)
+        examples.append(example)
+    try:
+        check_examples(definitions, examples)
+    except InvalidInput as error:
+        _, _, index, *rest = error.pointer.split("/")
+        where = f"{file}:{numbers[int(index)]}"
+        raise InvalidInput(f"{where}: {'/'.join(rest)}: {error.message}") from None
+    return tuple(examples)
+
+
+def iterate_examples(file: Path, definitions: Pack) -> Iterator[tuple[int, Example]]:
+    """Yield line numbers and examples, parsed one by one but not checked against each other.
+
+    Raises:
+        InvalidInput: naming the file and the line.
+    """
+    model = TaggedExample if isinstance(definitions, Domain) else JudgedExample
+    try:
+        # Binary, for text may contain U+2028 and other characters that Python takes for line ends.
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, _example(model, line, f"{file}:{number}")
+    except OSError as error:
+        raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
+
+
+def write_pack_folder(path: Path, pack: Pack) -> None:
+    """Write a pack into `path`, which is made if missing, and wait until it is on the disk."""
+    path.mkdir(parents=True, exist_ok=True)
+    kind = next(kind for kind, model in _KINDS.items() if isinstance(pack, model))
+    content = definitions_of(pack).model_dump(
+        mode="json", exclude={"examples"}, exclude_defaults=True
+    )
+    _write(path / DEFINITIONS_FILE, [_dump_yaml({"kind": kind, **content})])
+    lines = (example.model_dump_json().encode() + b"\n" for example in pack.examples)
+    _write(path / EXAMPLES_FILE, lines)
+    sync_folder(path)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the entries of a folder are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(file: Path, pieces: Any) -> None:
+    with file.open("wb") as out:
+        out.writelines(pieces)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _dump_yaml(content: dict[str, Any]) -> bytes:
+    text = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+    return str(text).encode()
+
+
+def _example(model: type[TaggedExample] | type[JudgedExample], line: bytes, where: str) -> Example:
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = "/".join(map(str, first["loc"]))
+        raise InvalidInput(f"{where}: {field or 'line'}: {first['msg']}") from None
+
+
+def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:
+    """Return the YAML's nodes, which know their lines, and its content."""
+    try:
+        loader = _Loader(file.read_bytes())
+        try:
+            node = loader.get_single_node()
+            _check_keys(file, node)
+            content = loader.construct_document(node) if node else None
+        finally:
+            loader.dispose()
+    except OSError as error:
+        raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InvalidInput(f"{file}: expected a mapping with kind and definitions")
+    return node, content
+
+
+def _check_keys(file: Path, node: yaml.Node | None) -> None:
+    """Refuse a key written twice, which YAML readers pass over in silence."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.SequenceNode):
+            pending.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if key.value in seen if isinstance(key, yaml.ScalarNode) else True:
+                    line = key.start_mark.line + 1
+                    raise InvalidInput(f"{file}:{line}: expected each key once, as a plain word")
+                seen.add(key.value)
+                pending.append(value)
+
+
+def _at_line(file: Path, node: yaml.Node, where: list[Any], message: str) -> InvalidInput:
+    for step in where:
+        if isinstance(node, yaml.MappingNode):
+            found = [v for k, v in node.value if k.value == step]
+        else:
+            found = node.value[int(step) :][:1] if isinstance(node, yaml.SequenceNode) else []
+        if not found:
+            break
+        node = found[0]
+    line = node.start_mark.line + 1
+    return InvalidInput(f"{file}:{line}: {'/'.join(map(str, where))}: {message}")
