@@ -87,12 +87,12 @@ def propose(index: WordIndex, query: Floats, weights: Floats, settings: IndexSet
 
     FAISS is asked about the weightiest words. Where it did not return an example for a word, the
     example is credited with the worst match that it did return. *Shape:* query (n, d), weights
-    (n,); result (at most settings.candidates,).
+    (n,); result (n_candidates,).
     """
     if not len(query):
         return np.zeros(0, np.int64)
     probes = np.sort(np.argsort(-weights, kind="stable")[: settings.probe_words])
-    matches = min(settings.probe_matches, len(index.owners))
+    matches = settings.probe_matches_for(len(index.owners))
     scores, rows = _search(index.faiss, query[probes], matches, settings)
     found = rows >= 0
     worst = np.where(found, scores, np.inf).min(axis=1)
@@ -101,7 +101,8 @@ def propose(index: WordIndex, query: Floats, weights: Floats, settings: IndexSet
     best = np.repeat(worst[:, None], len(examples), axis=1)
     np.maximum.at(best, (np.nonzero(found)[0], number), scores[found])
     promise = weights[probes] @ best
-    return np.sort(examples[np.argsort(-promise, kind="stable")[: settings.candidates]])
+    most = settings.candidates_for(len(index.owners))
+    return np.sort(examples[np.argsort(-promise, kind="stable")[:most]])
 
 
 def _search(

@@ -11,6 +11,8 @@ from typing import Literal
 Kind = Literal["auto", "flat", "hnsw", "ivf", "ivf_sq8"]
 Aggregation = Literal["forward", "symmetric"]
 
+_WORDS_PER_MATCH = 400
+_GROWS_FROM_WORDS = 150_000
 _COUNTS = (
     "query_words",
     "probe_words",
@@ -56,10 +58,11 @@ class IndexSettings:
     """FAISS is asked about this many of a text's weightiest words."""
 
     probe_matches: int = 512
-    """The matches that FAISS returns for each of them."""
+    """The matches that FAISS returns for each of them; at least a 400th of its words."""
 
     candidates: int = 192
-    """The examples that are rescored exactly, of those proposed by each segment."""
+    """The examples that are rescored exactly, of those proposed by each segment; where it holds
+    more than 150 thousand words, more by the square root."""
 
     evidence_candidates: int = 1024
     """The same for a policy set, whose every policy wants examples."""
@@ -82,6 +85,14 @@ class IndexSettings:
         """Return a hash of the settings that decide what a segment holds."""
         content = [self.language, self.min_weight, self.index_weight]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def probe_matches_for(self, words: int) -> int:
+        """Return the matches to ask of a FAISS index of `words` words."""
+        return min(words, max(self.probe_matches, words // _WORDS_PER_MATCH))
+
+    def candidates_for(self, words: int) -> int:
+        """Return the examples to rescore, of those that an index of `words` words proposes."""
+        return int(self.candidates * max(1.0, words / _GROWS_FROM_WORDS) ** 0.5)
 
     def kind_for(self, words: int) -> Kind:
         """Return the kind of index for a segment of `words` word vectors."""

@@ -163,7 +163,7 @@ def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
+    if node is None or not isinstance(content, dict):
         raise InvalidInput(f"{file}: expected a mapping with kind and definitions")
     return node, content
 

@@ -114,6 +114,15 @@ def test_the_kind_follows_from_the_size() -> None:
     assert IndexSettings(kind="hnsw").kind_for(3) == "hnsw"
 
 
+def test_more_is_proposed_from_more_words() -> None:
+    settings = IndexSettings()
+    assert settings.probe_matches_for(100) == 100
+    assert settings.probe_matches_for(100_000) == settings.probe_matches
+    assert settings.probe_matches_for(1_000_000) == 2500
+    assert settings.candidates_for(1_000) == settings.candidates
+    assert settings.candidates_for(600_000) == 2 * settings.candidates
+
+
 @pytest.mark.parametrize("wrong", [{"nprobe": 0}, {"min_weight": 1.0}, {"query_words": 0}])
 def test_settings_refuse_nonsense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="was:"):
