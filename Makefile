@@ -8,6 +8,9 @@ TORCH_INDEX ?=
 # cpu or gpu: which build of faiss; they exclude each other.
 FAISS ?= cpu
 
+# Threads that wait must sleep: beside another busy process, spinning ones took 20 times as long.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(FAISS)
 

@@ -61,17 +61,17 @@ class CachedVectors:
 
     identity = "cached"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wanted: int) -> None:
         self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
         self._offsets = np.load(folder / "offsets.npy")
-        corpus = json.loads((folder / "texts.json").read_text())
-        self.texts: list[str] = corpus["real"]
+        self.texts: list[str] = json.loads((folder / "texts.json").read_text())
         self._rows: dict[str, list[tuple[int, int]]] = {
             text: [(int(self._offsets[n]), int(self._offsets[n + 1]))]
             for n, text in enumerate(self.texts)
         }
-        for left, right in corpus["mixed"]:
-            self._join(left, right)
+        rng, real = np.random.default_rng(SEED), len(self.texts)
+        while len(self.texts) < wanted:
+            self._join(*rng.integers(0, real, 2).tolist())
         self.dimension = self._vectors.shape[1]
 
     def _join(self, left: int, right: int) -> None:
@@ -108,14 +108,12 @@ def sentences(data: Path) -> list[str]:
     return real
 
 
-def cache(data: Path, folder: Path, wanted: int) -> float:
+def cache(data: Path, folder: Path) -> float:
     """Encode the sentences into `folder` unless done; return seconds a thousand sentences."""
     if not (folder / "rate.txt").exists():
         folder.mkdir(parents=True, exist_ok=True)
         real = sentences(data)
-        rng = np.random.default_rng(SEED)
-        mixed = rng.integers(0, len(real), (max(0, 2 * (wanted - len(real))), 2)).tolist()
-        (folder / "texts.json").write_text(json.dumps({"real": real, "mixed": mixed}))
+        (folder / "texts.json").write_text(json.dumps(real))
         (folder / "rate.txt").write_text(str(encode(real, folder)))
     return float((folder / "rate.txt").read_text())
 
@@ -151,7 +149,7 @@ def pack_of(texts: Sequence[str]) -> Domain:
 
 
 def build(folder: Path, root: Path, count: int, settings: IndexSettings) -> tuple[float, float]:
-    encoder = CachedVectors(folder)
+    encoder = CachedVectors(folder, QUERIES + count)
     pack = pack_of(encoder.texts[QUERIES : QUERIES + count])
     started = time.process_time()
     GenerationStore(root, encoder, settings).build(pack)
@@ -161,7 +159,7 @@ def build(folder: Path, root: Path, count: int, settings: IndexSettings) -> tupl
 def search(
     folder: Path, root: Path, count: int, settings: IndexSettings, built: tuple[float, float]
 ) -> Measured:
-    encoder = CachedVectors(folder)
+    encoder = CachedVectors(folder, QUERIES + count)
     queries = [
         words_that_count(encoder.encode([text])[0], settings, most=settings.query_words)
         for text in encoder.texts[:QUERIES]
@@ -221,7 +219,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=IndexSettings().candidates)
     arguments = parser.parse_args()
     folder = arguments.scratch / "vectors"
-    rate = cache(arguments.data, folder, max(arguments.sizes) + QUERIES)
+    rate = cache(arguments.data, folder)
     print(f"encoding: {rate:.1f} CPU s a thousand sentences\n")
     print(
         "| examples | words stored | index | recall@5 | CPU ms a query, median / p95 "

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from index import segments
 from index.encoder import WordEncoder
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
-from index.similarity import Words, words_that_count
+from index.similarity import Words, concatenate, words_that_count
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
 
 PackKind = Literal["Domain", "PolicySet"]
@@ -28,6 +29,8 @@ PackKind = Literal["Domain", "PolicySet"]
 _SMALL_PART = 256
 _GONE_SHARE = 0.25
 _GROWTH = 2
+
+_ENCODED_TOGETHER = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +149,22 @@ def _kept(previous: Generation | None, digests: dict[str, str]) -> list[Part]:
 def _encode_examples(
     examples: Sequence[Example], encoder: WordEncoder, settings: IndexSettings
 ) -> list[tuple[Entry, Words]]:
-    pairs = []
-    for example in examples:  # one by one: all chunks' float32 vectors at once would not fit
-        words = words_that_count(encoder.encode([example.text])[0], settings)
-        record = example.model_dump_json()
-        pairs.append((Entry(example.id, example_hash(example), record), words))
+    """Return entries and words in ascending order of ids.
+
+    Words lie together, some hundred examples in one array: so their memory is given back in large
+    pieces when a segment is made of them.
+    """
+    pairs: list[tuple[Entry, Words]] = []
+    ordered = sorted(examples, key=lambda e: e.id)
+    for start in range(0, len(ordered), _ENCODED_TOGETHER):
+        some = ordered[start : start + _ENCODED_TOGETHER]
+        vectors, weights, offsets = concatenate(
+            [words_that_count(encoder.encode([e.text])[0], settings) for e in some]
+        )
+        for example, (first, last) in zip(some, pairwise(offsets.tolist()), strict=True):
+            entry = Entry(example.id, example_hash(example), example.model_dump_json())
+            words = Words(vectors[first:last], weights[first:last], np.zeros(0, np.int64))
+            pairs.append((entry, words))
     return pairs
 
 

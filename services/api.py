@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -43,10 +44,13 @@ _MODELS: dict[Kind, tuple[type[BaseModel], ...]] = {
 def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
     """Return the ASGI application."""
     meter = meter or Meter()
-    api = FastAPI(
+    api = FastAPIOffline(
         title="wraner",
         version="1",
-        description="Finds entities by definitions and examples, and breaches of written policies.",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        swagger_ui_parameters=openapi.PAGE,
+        redoc_url=None,
         redirect_slashes=False,
         middleware=[Middleware(Traffic, meter=meter)],
         exception_handlers={
@@ -60,7 +64,7 @@ def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
     api.include_router(_running(gateway, meter))
     extra = (schema.ExtractRequest, schema.ModerateRequest, schema.ExtractResponse)
     models = (schema.ModerateResponse, schema.PackSummary, schema.Problem, schema.Health)
-    openapi.add_schemas(api, [*extra, *models, *(m for ms in _MODELS.values() for m in ms)])
+    openapi.complete(api, [*extra, *models, *(m for ms in _MODELS.values() for m in ms)])
     return api
 
 
@@ -110,8 +114,8 @@ def _written(done: Written) -> Response:
 
 
 async def _condition(
-    if_match: Annotated[str | None, Header(description="versions to change only")] = None,
-    if_none_match: Annotated[str | None, Header(description="* to make only, not replace")] = None,
+    if_match: Annotated[str | None, Header(description="change only these versions")] = None,
+    if_none_match: Annotated[str | None, Header(description="`*`: make, never replace")] = None,
 ) -> Condition:
     return condition(if_match, if_none_match)
 
@@ -120,7 +124,7 @@ Conditional = Annotated[Condition, Depends(_condition)]
 
 
 def _answering(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["answers"], dependencies=[_known_query()])
+    router = APIRouter(tags=["ask"], dependencies=[_known_query()])
 
     @router.post(
         "/v1/extract",
@@ -156,14 +160,14 @@ def _whole_packs(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
 
     @router.get("", responses=openapi.answers(listing, 200), dependencies=only)
     async def list_packs() -> Response:
-        """List what is stored."""
+        """List what is stored, without examples."""
         whole, damaged = await gateway.list_packs(kind)
         field = kind.replace("-", "_")
         return _json(listing(**{field: [replies.summary(s) for s in whole], "damaged": damaged}))
 
     @router.get("/{name}", responses=openapi.answers(summary, 200, 304), dependencies=only)
     async def read_pack(name: str, expected: Conditional) -> Response:
-        """Read the definitions under a name; its ETag is its version."""
+        """Read the definitions under a name. The ETag is their version."""
         stored = await gateway.pack(kind, name)
         if stored.version in expected.if_none_match or "*" in expected.if_none_match:
             return Response(None, 304, {"ETag": etag(stored.version)})
@@ -177,7 +181,7 @@ def _whole_packs(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
         dependencies=only,
     )
     async def put_pack(name: str, request: Request, expected: Conditional) -> Response:
-        """Store a pack, live for the next request; no training."""
+        """Store definitions and examples, live for the next request."""
         check_name(name)
         pack = await _body(request, model, gateway)
         assert isinstance(pack, Domain | PolicySet)
@@ -187,7 +191,7 @@ def _whole_packs(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
         "/{name}", responses=openapi.answers(None, 204), status_code=204, dependencies=only
     )
     async def delete_pack(name: str, expected: Conditional) -> Response:
-        """Remove a pack."""
+        """Remove definitions and examples."""
         check_name(name)
         await gateway.delete(kind, name, expected)
         return Response(status_code=204)
@@ -204,7 +208,7 @@ def _pack_examples(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
     async def read_examples(
         name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str = ""
     ) -> Response:
-        """Read examples in pages: `after` is the last id of the page before."""
+        """Read examples in pages. `after` is the last id of the page before."""
         version, found, more = await gateway.examples(kind, name, after=after, limit=limit)
         return _json(page(version=version, examples=found, next=more), version=version)
 
@@ -216,7 +220,7 @@ def _pack_examples(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
         dependencies=[_known_query()],
     )
     async def add_examples(name: str, request: Request, expected: Conditional) -> Response:
-        """Add examples; 200 if all were there already."""
+        """Add examples. The answer is 200 where all were there already."""
         check_name(name)
         added = await _body(request, addition, gateway)
         assert isinstance(added, schema.AddTaggedExamples | schema.AddJudgedExamples)
@@ -234,7 +238,7 @@ def _pack_examples(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
 
 
 def _running(gateway: Gateway, meter: Meter) -> APIRouter:
-    router = APIRouter(tags=["running"])
+    router = APIRouter(tags=["run"])
 
     @router.get("/healthz", responses=openapi.answers(schema.Health, 200))
     async def healthz() -> Response:

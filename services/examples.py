@@ -67,7 +67,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 
 _VERSIONS = {
-    "model": "smollm2-135m-instruct@b179c9523d0e",
+    "model": "SmolLM2-135M-Instruct@b179c9523d0e6a0f",
     "adapter": "",
     "pack": "3d5f0c1e",
     "index": "a91be204",

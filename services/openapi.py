@@ -15,6 +15,23 @@ from services import examples
 from services.problems import MEDIA_TYPE
 from services.schema import Problem
 
+DESCRIPTION = """
+Finds entities by definitions and examples, and breaches of written policies.
+
+Every pack has a version, the hash of its content, which is also its `ETag`: send it as `If-Match`
+to change only what you have read. Errors are problem details (RFC 9457); `pointer` names the part
+of the body that is wrong. Answers carry the id of their request in `X-Request-Id`.
+"""
+TAGS = [
+    {"name": "ask", "description": "Texts in, entities or verdicts out."},
+    {"name": "domains", "description": "Entity types with tagged examples."},
+    {"name": "policy-sets", "description": "Policies with examples judged by them."},
+    {"name": "run", "description": "For whoever operates the service."},
+]
+PAGE: dict[str, Any] = {
+    "defaultModelsExpandDepth": 0,
+    "validatorUrl": None,  # a host outside would be asked otherwise
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -29,9 +46,7 @@ def body(model: type[BaseModel]) -> dict[str, Any]:
 def answers(model: type[BaseModel] | None, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe a route's answers; problems come on top."""
     problem = {"schema": {"$ref": _REF.format(model=Problem.__name__)}, "example": examples.PROBLEM}
-    described: dict[int | str, dict[str, Any]] = {
-        "4XX": {"description": "a problem (RFC 9457)", "content": {MEDIA_TYPE: problem}}
-    }
+    described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         described[status] = {"description": HTTPStatus(status).phrase}
         if model is not None:
@@ -40,18 +55,24 @@ def answers(model: type[BaseModel] | None, *statuses: int) -> dict[int | str, di
             described[status]["content"] = {
                 "application/json": {"schema": schema, "example": example}
             }
-    return described
+    content = {MEDIA_TYPE: problem}
+    return {**described, "default": {"description": "a problem (RFC 9457)", "content": content}}
 
 
-def add_schemas(api: FastAPI, models: Sequence[type[BaseModel]]) -> None:
-    """Let the API's description hold the schemas that its routes refer to."""
+def complete(api: FastAPI, models: Sequence[type[BaseModel]]) -> None:
+    """Add the schemas that routes refer to; let docstrings' first sentences head the routes."""
     describe = api.openapi
 
     def described() -> dict[str, Any]:
+        if api.openapi_schema:
+            return api.openapi_schema
         content = describe()
         _, schemas = models_json_schema([(m, "validation") for m in models], ref_template=_REF)
         components = content.setdefault("components", {}).setdefault("schemas", {})
         components.update(schemas["$defs"])
+        for operation in (o for path in content["paths"].values() for o in path.values()):
+            first, _, rest = operation.get("description", "").partition(".")
+            operation.update(summary=first or operation["summary"], description=rest.strip())
         return content
 
     api.openapi = described  # type: ignore[method-assign]

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     base_model: str = "bundled"
     """The language model: `bundled`, a folder, or a hub id."""
     encoder: str = "bundled"
-    """The word encoder: `bundled`, a folder, or a hub id."""
+    """The word encoder: `bundled` or a folder."""
     extract_adapter: str = ""
     """Content hash of the adapter that extracts; empty: the base model alone."""
     moderate_adapter: str = ""

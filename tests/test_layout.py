@@ -11,6 +11,8 @@ import wraner
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("wraner", "index", "training", "services", "benchmarks", "k8s", "packs", "cli")
+UNMAPPED = (".ci", "tests")
+MAP_WIDTH = 110
 
 
 def tracked() -> list[str]:
@@ -27,22 +29,37 @@ def test_packages_are_the_ones_in_this_folder() -> None:
         assert Path(package.__file__).is_relative_to(ROOT)
 
 
-def test_every_file_has_one_line_in_the_map_and_every_line_a_file() -> None:
-    readme = (ROOT / "README.md").read_text()
-    section = readme.split("## Map")[1].split("\n## ")[0]
+def read_map() -> list[str]:
+    """Return the files that the README's map names; every line of it must be understood."""
+    block = (ROOT / "README.md").read_text().split("\n## Map\n")[1].split("```")[1]
     mapped: list[str] = []
     folder = ""
-    for line in section.splitlines():
-        if match := re.match(r"^(\w+)/( {2,}.*)?$", line):
+    for line in block.strip("\n").splitlines():
+        assert len(line) <= MAP_WIDTH, line
+        if match := re.match(r"(\w+)/ {2,}\S", line):
             folder = match.group(1) + "/"
-        elif match := re.match(r"^ {2}([\w./-]+) {2,}\S", line):
+        else:
+            match = re.match(r" {2}([\w./-]+) {2,}\S", line)
+            assert match, f"expected 'folder/  what' or '  file  what', was: {line}"
             mapped.append(folder + match.group(1))
-    present = [
+    return mapped
+
+
+def test_every_file_has_one_line_in_the_map_and_every_line_a_file() -> None:
+    present = {
         name
         for name in tracked()
         if name.split("/")[0] in FOLDERS and not name.endswith("__init__.py")
-    ]
-    assert sorted(mapped) == sorted(present)
+    }
+    mapped = read_map()
+    assert sorted(present - set(mapped)) == [], "files without a line in the README's map"
+    assert sorted(set(mapped) - present) == [], "lines of the README's map without a file"
+    assert len(mapped) == len(set(mapped)), "files with two lines"
+
+
+def test_every_folder_is_known() -> None:
+    folders = {name.split("/")[0] for name in tracked() if "/" in name}
+    assert folders <= {*FOLDERS, *UNMAPPED}
 
 
 def test_files_stay_readable() -> None:

@@ -160,6 +160,23 @@ class AnswerSpec:
         first, stop = found
         return Mention(self.flat.starts[first], self.flat.ends[stop - 1], label), stop
 
+    def guess(self, begun: str, cursor: int) -> str:
+        """Return how a line probably goes on: a span's next words while they look like a name.
+
+        Empty where no span has begun or where its last word is not whole yet.
+        """
+        _, separator, words = _split(begun)
+        found = self.flat.find(words, cursor) if separator else None
+        if found is None:
+            return ""
+        stop = reach = found[1]
+        while (
+            reach < len(self.flat.starts) and self.flat.flat[self.flat.flat_starts[reach]].isupper()
+        ):
+            reach += 1
+        from_, to = self.flat.flat_ends[stop - 1], self.flat.flat_ends[reach - 1]
+        return self.flat.flat[from_:to] + "\n"
+
     def parse(self, lines: Iterable[str]) -> Aligned:
         """Align an answer's lines with the text, left to right.
 

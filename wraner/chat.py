@@ -6,9 +6,9 @@ tokens, what people wrote is tokenised as plain text (``split_special_tokens``),
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 
 from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -17,15 +17,32 @@ from wraner.errors import InvalidInput
 from wraner.prompts import Prompt
 
 # Private-use characters: no template writes them, and what people write never meets the template.
-_SLOT = re.compile("\ue000(\\d+)\ue001")
+_SLOT = re.compile("\ue000\\d+\ue001")
+
+Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """Token ids of a prompt, up to where the model's own words begin."""
+    """Token ids of a prompt in three parts, up to where the model's own words begin.
 
-    ids: tuple[int, ...]
-    examples_used: int
+    `prefix` holds the instruction, each of `examples` one example with its answer, `query` the
+    text and the opening of the model's turn. Prefix and examples recur from request to request.
+    """
+
+    prefix: Ids
+    examples: tuple[Ids, ...]
+    query: Ids
+
+    @property
+    def ids(self) -> Ids:
+        """All tokens in reading order."""
+        return (*self.prefix, *(i for ids in self.examples for i in ids), *self.query)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are in all."""
+        return len(self.prefix) + sum(map(len, self.examples)) + len(self.query)
 
 
 class ChatEncoder:
@@ -37,15 +54,14 @@ class ChatEncoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
+        # How to treat control tokens is a switch inside the tokenizer: one thread at a time.
+        self._lock = Lock()
         self._frame = lru_cache(maxsize=64)(self._render_frame)
         self.end_of_turn = self._find_end_of_turn()
 
-    def text_ids(self, text: str) -> list[int]:
+    def text_ids(self, text: str) -> Ids:
         """Tokenise what people wrote; never yields a control token."""
-        ids: list[int] = self._tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True
-        ).input_ids
-        return ids
+        return self._tokenise(text, as_data=True)
 
     def encode(self, prompt: Prompt, *, max_tokens: int) -> EncodedPrompt:
         """Encode a prompt with as many of its nearest examples as fit into `max_tokens`.
@@ -57,20 +73,29 @@ class ChatEncoder:
         instruction, text = self.text_ids(prompt.instruction), self.text_ids(prompt.text)
         for dropped in range(len(examples) + 1):
             kept = examples[dropped:]
-            slots = [instruction, *(ids for pair in kept for ids in pair), text]
-            ids = self._fill(self._frame(len(kept)), slots)
-            if len(ids) <= max_tokens:
-                return EncodedPrompt(tuple(ids), len(kept))
+            frame = self._frame(len(kept))
+            encoded = EncodedPrompt(
+                prefix=frame[0] + instruction,
+                examples=tuple(
+                    frame[2 * i + 1] + shown + frame[2 * i + 2] + answer
+                    for i, (shown, answer) in enumerate(kept)
+                ),
+                query=frame[-2] + text + frame[-1],
+            )
+            if encoded.tokens <= max_tokens:
+                return encoded
         raise InvalidInput(
-            f"definitions and text take {len(ids)} tokens, the model reads at most {max_tokens}; "
-            "ask for fewer types or policies, or shorten their definitions"
+            f"definitions and text take {encoded.tokens} tokens, the model reads at most "
+            f"{max_tokens}; ask for fewer types or policies, or shorten their definitions"
         )
 
-    def _fill(self, frame: Sequence[list[int] | int], slots: Sequence[list[int]]) -> list[int]:
-        return [i for part in frame for i in (slots[part] if isinstance(part, int) else part)]
+    def _tokenise(self, text: str, *, as_data: bool) -> Ids:
+        with self._lock:
+            encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=as_data)
+        return tuple(encoded.input_ids)
 
-    def _render_frame(self, examples: int) -> tuple[list[int] | int, ...]:
-        """Return the template's own tokens around numbered slots."""
+    def _render_frame(self, examples: int) -> tuple[Ids, ...]:
+        """Return what the template writes before each slot and, last, behind them all."""
         return self._cut(self._render(examples, answered=False))
 
     def _render(self, examples: int, *, answered: bool) -> str:
@@ -93,18 +118,14 @@ class ChatEncoder:
             )
         )
 
-    def _cut(self, rendered: str) -> tuple[list[int] | int, ...]:
-        parts: list[list[int] | int] = []
-        for number, piece in enumerate(_SLOT.split(rendered)):
-            if number % 2:
-                parts.append(int(piece))
-            elif piece:
-                parts.append(self._tokenizer(piece, add_special_tokens=False).input_ids)
-        return tuple(parts)
+    def _cut(self, rendered: str) -> tuple[Ids, ...]:
+        return tuple(
+            self._tokenise(piece, as_data=False) if piece else () for piece in _SLOT.split(rendered)
+        )
 
     def _find_end_of_turn(self) -> int:
         after = self._cut(self._render(0, answered=True))[-1]
-        if isinstance(after, int):
+        if not after:
             raise InvalidInput(
                 "expected a chat template that closes the assistant's turn with a token, "
                 "was: one that writes nothing behind it; use an instruction-tuned model"

@@ -1,126 +1,170 @@
-"""The decode loop: many prompts through one causal model, each answer within its own grammar.
+"""The decode loop: rows of many requests through one model, each answer in its own grammar.
 
-Rows are padded on the left with explicit positions and masks; a finished row leaves the batch.
-Knows no queue.
+Rows join and leave between steps. A step feeds each row its last token, the tokens that the grammar
+forced and a guess at those to come; guessed tokens are kept as far as the model agrees. Knows no
+queue and no adapter.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
 
+from wraner.blocks import Blocks
+from wraner.chat import EncodedPrompt, Ids
 from wraner.grammar import GrowingAnswer
+from wraner.slots import Feed, Slots
+
+Spell = Callable[[str], Ids]
+
+_MAX_GUESS = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Row:
-    """One prompt in a batch; `abandoned` says that nobody waits for the answer any more."""
+    """One prompt at work.
 
-    ids: tuple[int, ...]
-    answer: GrowingAnswer
-    abandoned: Callable[[], bool]
-
-
-@torch.inference_mode()
-def grow(model: PreTrainedModel, rows: Sequence[Row], *, pad: int) -> None:
-    """Grow every row's answer until it is done or abandoned.
-
-    Each step takes the likeliest permitted token; its probability is renormalised over those
-    permitted.
+    With an `answer` it grows that; without, its `options` (each a continuation's tokens) are
+    weighed. `abandoned` says that nobody waits any more.
     """
-    rows = [row for row in rows if not row.answer.done]
-    if not rows:
-        return
-    ids, mask = _left_padded([row.ids for row in rows], pad, model.device)
-    cache = DynamicCache()
-    feed = ids
-    while True:
-        logits = _forward(model, feed, mask, cache, keep=1)[:, -1]
-        tokens = [_step(row, logits[i]) for i, row in enumerate(rows)]
-        alive = [i for i, row in enumerate(rows) if not (row.answer.done or row.abandoned())]
-        if not alive:
-            return
-        if len(alive) < len(rows):
-            index = torch.tensor(alive, device=model.device)
-            cache.batch_select_indices(index)
-            mask = mask[index]
-            rows = [rows[i] for i in alive]
-        feed = torch.tensor([[tokens[i]] for i in alive], device=model.device)
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+
+    prompt: EncodedPrompt
+    answer: GrowingAnswer | None
+    options: Sequence[Ids]
+    abandoned: Callable[[], bool]
+    logprobs: tuple[float, ...] = ()
+    _fed: list[int] = field(default_factory=list)
+    _guessed: int = 0
+    _column: int = 0
+    _position: int = 0
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether there is something left to ask."""
+        return not self.logprobs if self.answer is None else not self.answer.done
 
 
-def _step(row: Row, logits: torch.Tensor) -> int:
-    permitted = row.answer.permitted().to(logits.device)
+class Decoder:
+    """The rows that are at work under one adapter."""
+
+    def __init__(self, spell: Spell, *, rows: int) -> None:
+        """`spell` tokenises a piece of an answer; at most `rows` work at once."""
+        self._spell = spell
+        self._capacity = rows
+        self._slots = Slots(rows)
+        self._rows: list[Row] = []
+
+    @property
+    def room(self) -> int:
+        """How many rows may join."""
+        return self._capacity - len(self._rows)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no row is at work."""
+        return not self._rows
+
+    def __contains__(self, row: Row) -> bool:
+        return row in self._rows
+
+    @torch.inference_mode()
+    def join(
+        self, model: Any, blocks: Blocks, adapter: str, rows: Sequence[Row], *, batch_tokens: int
+    ) -> list[Row]:
+        """Let rows begin; return those that are finished already.
+
+        Prefix and examples come from `blocks`, so that only the queries run.
+        """
+        prompts = [row.prompt for row in rows]
+        known = blocks.of(model, adapter, prompts, batch_tokens=batch_tokens)
+        first = len(self._rows)
+        for number, (row, parts) in enumerate(zip(rows, known, strict=True)):
+            row._column = 0
+            for block in parts:
+                self._slots.write(first + number, row._column, block)
+                row._column += block.tokens
+            # Examples stand beside each other; the query comes behind the longest.
+            row._position = len(row.prompt.prefix) + max(map(len, row.prompt.examples), default=0)
+            row._fed = list(row.prompt.query)
+        self._rows += rows
+        tails = [max(len(o) for o in row.options) if row.options else 1 for row in rows]
+        for row in rows:
+            if row.options:
+                row._fed += row.options[0][:-1]
+        return self._run(model, first, keep=max(tails))
+
+    @torch.inference_mode()
+    def step(self, model: Any) -> list[Row]:
+        """Carry every row on by at least one token; return those that are finished."""
+        return self._run(model, 0, keep=1 + max(row._guessed for row in self._rows))
+
+    def _run(self, model: Any, first: int, *, keep: int) -> list[Row]:
+        rows = self._rows[first:]
+        feeds = [Feed(row._fed, row._column, row._position) for row in rows]
+        logits = self._slots.run(model, feeds, first=first, keep=keep)
+        for row, seen in zip(rows, logits, strict=True):
+            if row.answer is None:
+                row.logprobs = _weigh(seen, row.options)
+            else:
+                self._advance(row, row.answer, seen)
+        return self._let_go(first)
+
+    def _advance(self, row: Row, answer: GrowingAnswer, logits: torch.Tensor) -> None:
+        """Choose tokens for as long as the guess holds; *shape:* logits (keep, vocabulary)."""
+        certain = len(row._fed) - row._guessed
+        guess = row._fed[certain:]
+        held = 0
+        token = _choose(answer, logits[len(logits) - 1 - len(guess)])
+        while not answer.done and held < len(guess) and token == guess[held]:
+            held += 1
+            token = _choose(answer, logits[len(logits) - 1 - len(guess) + held])
+        row._column += certain + held
+        row._position += certain + held
+        forced = answer.take_forced()
+        guess = [] if answer.done else list(self._spell(answer.guess()))[:_MAX_GUESS]
+        row._fed, row._guessed = [token, *forced, *guess], len(guess)
+
+    def _let_go(self, first: int) -> list[Row]:
+        """Take out rows that are finished, from row `first` on; the last ones fill their places."""
+        finished = []
+        number = first
+        while number < len(self._rows):
+            row = self._rows[number]
+            if row.needs_model and not row.abandoned():
+                number += 1
+                continue
+            finished.append(row)
+            last = self._rows.pop()
+            if last is not row:
+                self._rows[number] = last
+                self._slots.move(len(self._rows), number, last._column)
+        if not self._rows:
+            self._slots = Slots(self._capacity)  # long prompts' room is given back
+        return finished
+
+
+def _choose(answer: GrowingAnswer, logits: torch.Tensor) -> int:
+    """Give the answer its likeliest permitted token, and return it."""
+    permitted = answer.permitted().to(logits.device)
     if not permitted.any():  # the tokenizer cannot spell what must come
-        row.answer.done = row.answer.truncated = True
+        answer.done = answer.truncated = True
         return 0
     logprobs = torch.log_softmax(logits.float().masked_fill(~permitted, -torch.inf), dim=-1)
     token = int(logprobs.argmax())
-    row.answer.accept(token, float(logprobs[token]))
+    answer.accept(token, float(logprobs[token]))
     return token
 
 
-@torch.inference_mode()
-def weigh(
-    model: PreTrainedModel,
-    prompts: Sequence[tuple[int, ...]],
-    continuations: Sequence[Sequence[Sequence[int]]],
-    *,
-    pad: int,
-) -> list[tuple[float, ...]]:
-    """Return the log-probability of each prompt's continuations, natural log, summed over tokens.
+def _weigh(logits: torch.Tensor, options: Sequence[Ids]) -> tuple[float, ...]:
+    """Return the log-probability of each option; *shape:* logits (keep, vocabulary).
 
-    Continuations that differ in their last token alone share one row.
+    All options of a row are equal up to their last token, so they share one run.
     """
-    rows: dict[tuple[int, ...], int] = {}
-    for prompt, options in zip(prompts, continuations, strict=True):
-        for option in options:
-            rows.setdefault((*prompt, *option[:-1]), len(rows))
-    longest = max(len(option) for options in continuations for option in options)
-    ids, mask = _left_padded(list(rows), pad, model.device)
-    logits = _forward(model, ids, mask, None, keep=longest)
     logprobs = torch.log_softmax(logits.float(), dim=-1)
-
-    def of(prompt: tuple[int, ...], option: Sequence[int]) -> float:
-        steps = logprobs[rows[(*prompt, *option[:-1])], -len(option) :]
+    weighed = []
+    for option in options:
+        steps = logprobs[len(logprobs) - len(option) :]
         picked = steps.gather(1, torch.tensor(option, device=steps.device)[:, None])
-        return float(picked.sum())
-
-    return [
-        tuple(of(prompt, option) for option in options)
-        for prompt, options in zip(prompts, continuations, strict=True)
-    ]
-
-
-def _left_padded(
-    rows: Sequence[Sequence[int]], pad: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids and mask, both int64 of shape [rows, longest]."""
-    longest = max(len(ids) for ids in rows)
-    ids = [[pad] * (longest - len(r)) + list(r) for r in rows]
-    mask = [[0] * (longest - len(r)) + [1] * len(r) for r in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _forward(
-    model: PreTrainedModel,
-    feed: torch.Tensor,
-    mask: torch.Tensor,
-    cache: DynamicCache | None,
-    *,
-    keep: int,
-) -> torch.Tensor:
-    """Return the logits of the last `keep` positions, shape [rows, keep, vocabulary]."""
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -feed.shape[1] :]
-    call: Any = model
-    logits: torch.Tensor = call(
-        input_ids=feed,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=cache is not None,
-        logits_to_keep=keep,
-    ).logits
-    return logits
+        weighed.append(float(picked.sum()))
+    return tuple(weighed)

@@ -94,6 +94,25 @@ class GrowingAnswer:
         if self._left <= 0 and not self.done:
             self.done = self.truncated = True
 
+    def take_forced(self) -> list[int]:
+        """Take the tokens to which the grammar leaves no choice, and return them."""
+        taken: list[int] = []
+        while not self.done and (forced := self._matcher.compute_ff_tokens()):
+            line = self._tokens
+            for token in forced:
+                self.accept(token, 0.0)
+                taken.append(token)
+                if self.done or self._tokens is not line:
+                    break
+        return taken
+
+    def guess(self) -> str:
+        """Return how the line probably goes on: a name's further words, then the line's end.
+
+        Only where a span has begun and its last word is whole; nothing rests on the guess.
+        """
+        return self._spec.guess(self._grammar.text(self._tokens), self._cursor)
+
     def _end_line(self) -> None:
         text = self._grammar.text(self._tokens).removesuffix("\n")
         if text == NONE:

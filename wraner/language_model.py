@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from wraner import adapters
+from wraner import adapters, attention
 from wraner.chat import ChatEncoder
 from wraner.errors import Unavailable
 from wraner.grammar import TokenGrammar
@@ -46,7 +46,7 @@ class LanguageModel:
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
             model: Any = AutoModelForCausalLM.from_pretrained(
-                base.path, dtype=_dtype(dtype, device)
+                base.path, dtype=_dtype(dtype, device), attn_implementation=attention.NAME
             )
         except (OSError, ValueError) as error:
             raise Unavailable(f"cannot load a model from {base.path}: {error}") from error

@@ -1,53 +1,60 @@
 """The engine on this machine: a queue in front of one transformers model.
 
-Requests of all callers queue together; one thread owns the model, takes what shares a verb and an
-adapter up to a token budget, and answers each on its own. Batching lives here and nowhere else.
-Implements `wraner.engine.Engine`.
+Requests of all callers wait together; one thread owns the model and lets rows join the work between
+steps, so a short request never waits for a long one's end. Batching lives here and in `decode`, and
+nowhere else. Implements `wraner.engine.Engine`.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from wraner.chat import EncodedPrompt
-from wraner.decode import Row, grow, weigh
+from wraner.blocks import Blocks
+from wraner.chat import EncodedPrompt, Ids
+from wraner.decode import Decoder, Row
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.errors import DeadlineExceeded, Overloaded, Unavailable
 from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
+from wraner.waiting import Waiting
 
 
 @dataclass(frozen=True)
 class BatchLimits:
     """How requests are put together.
 
-    `batch_tokens` bounds rows times the longest row, padding included. `queue_tokens` of waiting
-    prompts is a full queue. `wait_s` is how long the first of a batch waits for company.
+    At most `rows` answers of an adapter grow at once. What joins them between two steps is bounded
+    by `join_tokens` of prompt that no cache holds, at least one prompt. One run of the model sees
+    at most `batch_tokens`, padding included, unless a single prompt is longer. `queue_tokens` of
+    waiting prompts is a full queue. `cache_bytes` bounds the keys and values that are kept.
     """
 
-    batch_tokens: int = 8192
+    rows: int = 16
+    join_tokens: int = 1024
+    batch_tokens: int = 4096
     queue_tokens: int = 200_000
-    wait_s: float = 0.004
+    cache_bytes: int = 512 * 2**20
 
 
 @dataclass(eq=False)
 class _Job:
     request: GenerateRequest | ScoreRequest
     prompt: EncodedPrompt
-    options: list[list[int]]
+    options: list[Ids]
     answered: "Future[Any]" = field(default_factory=Future)
+    rows: list[Row] = field(default_factory=list)
 
     @property
-    def kind(self) -> tuple[type, str]:
-        return type(self.request), self.request.adapter
+    def adapter(self) -> str:
+        return self.request.adapter
 
     @property
     def tokens(self) -> int:
-        return len(self.prompt.ids)
+        return self.prompt.tokens
 
     def abandoned(self) -> bool:
         return self.answered.cancelled() or time.time() > self.request.deadline
@@ -59,10 +66,13 @@ class LocalEngine:
     def __init__(self, model: LanguageModel, limits: BatchLimits | None = None) -> None:
         self._model = model
         self._limits = limits or BatchLimits()
-        self._jobs: list[_Job] = []
+        self._waiting: Waiting[_Job] = Waiting()
         self._ready = threading.Condition()
         self._closed = False
         self._tokens_per_s = 500.0
+        self._blocks = Blocks(limit_bytes=self._limits.cache_bytes)
+        self._decoders: dict[str, Decoder] = {}
+        self._jobs: dict[Row, _Job] = {}
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._thread.start()
 
@@ -79,7 +89,7 @@ class LocalEngine:
         return ModelInfo(self._model.base.identity, self._model.loaded_adapters)
 
     def close(self) -> None:
-        """Let the batch in progress end, refuse what still waits."""
+        """End the step in progress, refuse everything that is not answered yet."""
         with self._ready:
             self._closed = True
             self._ready.notify()
@@ -96,7 +106,7 @@ class LocalEngine:
         with self._ready:
             if self._closed:
                 raise Unavailable("the engine is shutting down; ask another replica")
-            self._jobs.extend(jobs)
+            self._waiting.add(jobs)
             self._ready.notify()
         try:
             return list(await asyncio.gather(*(asyncio.wrap_future(j.answered) for j in jobs)))
@@ -106,7 +116,7 @@ class LocalEngine:
 
     def _check_queue(self) -> None:
         with self._ready:
-            waiting = sum(job.tokens for job in self._jobs)
+            waiting = self._waiting.tokens
         if waiting > self._limits.queue_tokens:
             raise Overloaded(
                 f"{waiting} tokens of prompts are waiting, the limit is "
@@ -125,97 +135,138 @@ class LocalEngine:
         return _Job(request, prompt, options)
 
     def _answer_tokens(self, request: GenerateRequest) -> int:
-        """Return a limit that only a runaway answer meets: every word an entity of its own."""
+        """Return a limit that only a runaway answer meets: every other word an entity."""
         label = max(len(self._model.chat.text_ids(name)) for name in request.spec.labels)
         text = len(self._model.chat.text_ids(request.spec.flat.flat))
         return 8 + text + (label + 4) * max(4, len(request.spec.flat.starts) // 2)
 
     def _serve(self) -> None:
-        while batch := self._next_batch():
-            began = time.monotonic()
-            _run(batch, self._generate if _is_generate(batch[0]) else self._score)
-            done = sum(job.tokens for job in batch)
-            pace = done / max(time.monotonic() - began, 1e-3)
-            self._tokens_per_s += 0.2 * (pace - self._tokens_per_s)
-
-    def _next_batch(self) -> list[_Job]:
+        while True:
+            with self._ready:
+                self._ready.wait_for(lambda: self._waiting or self._jobs or self._closed)
+                if self._closed:
+                    break
+                adapters = dict.fromkeys([*self._decoders, *self._waiting.adapters()])
+            for adapter in adapters:
+                self._carry_on(adapter)
         with self._ready:
-            self._ready.wait_for(lambda: self._jobs or self._closed)
-            if not self._closed and len(self._jobs) == 1:
-                self._ready.wait(self._limits.wait_s)
-            if self._closed:
-                _refuse(self._jobs, Unavailable("the engine is shutting down"))
-                return []
-            batch = self._take()
-            self._jobs = [job for job in self._jobs if job not in batch]
-            return batch
+            left = {*self._waiting.clear(), *self._jobs.values()}
+        _refuse(left, Unavailable("the engine is shutting down"))
 
-    def _take(self) -> list[_Job]:
-        """Return the oldest job and those behind it that may share its batch."""
-        batch: list[_Job] = []
-        longest = 0
-        for job in self._jobs:
-            if batch and job.kind != batch[0].kind:
-                continue
-            rows = len(batch) + 1
-            if batch and rows * max(longest, job.tokens) > self._limits.batch_tokens:
-                continue
-            batch.append(job)
-            longest = max(longest, job.tokens)
-        return batch
+    def _carry_on(self, adapter: str) -> None:
+        """Let waiting rows of one adapter join, and carry those at work a step further."""
+        decoder = self._decoders.setdefault(
+            adapter, Decoder(self._model.chat.text_ids, rows=self._limits.rows)
+        )
+        jobs = self._take(adapter, decoder.room)
+        try:
+            with self._model.adapted(adapter) as model:
+                if jobs:
+                    self._join(model, decoder, adapter, jobs)
+                if not decoder.idle:
+                    self._settle(decoder.step(model))
+        except Exception as error:  # becomes the answer of all that it may have touched
+            self._fail(decoder, jobs, error)
+            del self._decoders[adapter]
+            return
+        if decoder.idle:
+            del self._decoders[adapter]
 
-    def _generate(self, jobs: Sequence[_Job]) -> list[Any]:
-        rows = []
+    def _take(self, adapter: str, room: int) -> list[_Job]:
+        """Return the jobs that may join now: enough free rows, not too much to compute first."""
+        new: set[Any] = set()
+        spent = 0
+        free = room
+
+        def fits(job: _Job) -> bool:
+            nonlocal spent, free
+            lacking = [k for k in self._blocks.missing(adapter, job.prompt) if k not in new]
+            cost = len(job.prompt.query) + sum(len(k[2] or k[1]) for k in lacking)
+            rows = max(1, len(_by_beginning(job.options)))
+            if (spent and spent + cost > self._limits.join_tokens) or rows > free:
+                return False
+            spent, free = spent + cost, free - rows
+            new.update(lacking)
+            return True
+
+        with self._ready:
+            jobs = self._waiting.take(adapter, most=room, fits=fits)
+        _refuse(
+            [job for job in jobs if job.abandoned()],
+            DeadlineExceeded("the request's time was up before the model was free"),
+        )
+        return [job for job in jobs if not job.answered.done()]
+
+    def _join(self, model: Any, decoder: Decoder, adapter: str, jobs: Sequence[_Job]) -> None:
+        began = time.monotonic()
+        rows: list[Row] = []
         for job in jobs:
-            assert isinstance(job.request, GenerateRequest)
+            try:
+                job.rows = self._rows_of(job)
+            except Exception as error:  # one request's own fault
+                _refuse([job], error)
+                continue
+            if job.rows[0].needs_model:
+                rows += job.rows
+                self._jobs.update(dict.fromkeys(job.rows, job))
+            else:  # nothing to name in this text
+                _answer(job)
+        if rows:
+            limit = self._limits.batch_tokens
+            self._settle(decoder.join(model, self._blocks, adapter, rows, batch_tokens=limit))
+        pace = sum(job.tokens for job in jobs) / max(time.monotonic() - began, 1e-3)
+        self._tokens_per_s += 0.1 * (pace - self._tokens_per_s)
+
+    def _rows_of(self, job: _Job) -> list[Row]:
+        if isinstance(job.request, GenerateRequest):
             limit = self._answer_tokens(job.request)
             answer = GrowingAnswer(self._model.grammar, job.request.spec, max_tokens=limit)
-            rows.append(Row(job.prompt.ids, answer, job.abandoned))
-        with self._model.adapted(jobs[0].request.adapter) as model:
-            grow(model, rows, pad=self._model.pad)
+            return [Row(job.prompt, answer, (), job.abandoned)]
         return [
-            Answer(tuple(r.answer.lines), j.prompt.examples_used, r.answer.truncated)
-            for r, j in zip(rows, jobs, strict=True)
+            Row(job.prompt, None, options, job.abandoned) for options in _by_beginning(job.options)
         ]
 
-    def _score(self, jobs: Sequence[_Job]) -> list[Any]:
-        with self._model.adapted(jobs[0].request.adapter) as model:
-            weighed = weigh(
-                model, [j.prompt.ids for j in jobs], [j.options for j in jobs], pad=self._model.pad
-            )
-        return [
-            Scores(logprobs, job.prompt.examples_used)
-            for logprobs, job in zip(weighed, jobs, strict=True)
-        ]
+    def _settle(self, finished: Iterable[Row]) -> None:
+        """Answer the jobs whose rows are all finished."""
+        for row in finished:
+            job = self._jobs.pop(row)
+            if not any(other in self._jobs for other in job.rows):
+                _answer(job)
+
+    def _fail(self, decoder: Decoder, jobs: Sequence[_Job], error: Exception) -> None:
+        touched = [row for row in self._jobs if row in decoder]
+        _refuse({*jobs, *(self._jobs.pop(row) for row in touched)}, error)
 
 
-def _is_generate(job: _Job) -> bool:
-    return isinstance(job.request, GenerateRequest)
+def _by_beginning(options: Sequence[Ids]) -> list[list[Ids]]:
+    """Return the options in groups that are equal up to their last token."""
+    groups: dict[Ids, list[Ids]] = {}
+    for option in options:
+        groups.setdefault(option[:-1], []).append(option)
+    return list(groups.values())
 
 
-def _run(batch: Sequence[_Job], answer: Callable[[Sequence[_Job]], list[Any]]) -> None:
-    """Answer a batch; whoever gave up or ran out of time is told so, and costs nothing."""
-    late = [job for job in batch if job.abandoned()]
-    _refuse(late, DeadlineExceeded("the request's time was up before the model was free"))
-    jobs = [job for job in batch if job not in late]
-    if not jobs:
+def _answer(job: _Job) -> None:
+    if job.abandoned():
+        _refuse([job], DeadlineExceeded("the request's time was up before its answer ended"))
         return
-    try:
-        results = answer(jobs)
-    except Exception as error:  # becomes the answer of the request that caused it
-        if len(jobs) == 1:
-            _refuse(jobs, error)
-        for job in jobs if len(jobs) > 1 else ():
-            _run([job], answer)
-        return
-    for job, result in zip(jobs, results, strict=True):
-        if job.abandoned():
-            _refuse([job], DeadlineExceeded("the request's time was up before its answer ended"))
-        elif job.answered.set_running_or_notify_cancel():
-            job.answered.set_result(result)
+    result: Answer | Scores
+    used = len(job.prompt.examples)
+    answer = job.rows[0].answer
+    if answer is not None:
+        result = Answer(tuple(answer.lines), used, answer.truncated)
+    else:
+        weighed = {
+            option: logprob
+            for row in job.rows
+            for option, logprob in zip(row.options, row.logprobs, strict=True)
+        }
+        result = Scores(tuple(weighed[option] for option in job.options), used)
+    if job.answered.set_running_or_notify_cancel():
+        job.answered.set_result(result)
 
 
-def _refuse(jobs: Sequence[_Job], error: Exception) -> None:
+def _refuse(jobs: Iterable[_Job], error: Exception) -> None:
     for job in jobs:
-        if job.answered.set_running_or_notify_cancel():
+        if not job.answered.done() and job.answered.set_running_or_notify_cancel():
             job.answered.set_exception(error)

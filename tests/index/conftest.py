@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -26,10 +27,14 @@ class HashEncoder:
         chunks = chunk(text)
         rows = np.zeros((len(chunks), self.dimension), np.float32)
         for number, piece in enumerate(chunks):
-            digest = hashlib.sha256(piece.text.lower().encode("utf-8", "replace")).digest()
-            seed = int.from_bytes(digest[:4], "little")
-            rows[number] = np.random.default_rng(seed).normal(size=self.dimension)
+            rows[number] = _drawn(piece.text.lower(), self.dimension)
         return WordVectors(chunks, unit_rows(rows))
+
+
+@cache
+def _drawn(word: str, dimension: int) -> np.ndarray:
+    digest = hashlib.sha256(word.encode("utf-8", "replace")).digest()
+    return np.random.default_rng(int.from_bytes(digest[:4], "little")).normal(size=dimension)
 
 
 @pytest.fixture(scope="session")

@@ -57,9 +57,7 @@ def test_every_kind_against_the_oracle(
     encoder, pack = make_encoder(), domain(400)
     settings = IndexSettings(kind=kind, aggregation=aggregation, nprobe=64)
     generation = build(pack, encoder, settings)
-    store = {
-        e.id: words_that_count(encoder.encode([e.text])[0], settings) for e in pack.examples
-    }
+    store = {e.id: words_that_count(encoder.encode([e.text])[0], settings) for e in pack.examples}
     found = 0
     for example in domain(40, seed=7).examples:
         query = words_of(encoder, example.text, settings)

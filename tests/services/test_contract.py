@@ -142,7 +142,6 @@ def test_openapi_has_a_worked_example_for_every_route(client: TestClient) -> Non
     assert {
         r.split("/")[-1].strip('"') for r in text.split('"$ref": ')[1:] for r in [r.split('"')[1]]
     } <= names
-    assert client.get("/docs").status_code == 200
 
 
 def test_the_worked_examples_are_what_is_sent_and_answered(client: TestClient) -> None:

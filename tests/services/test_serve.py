@@ -3,18 +3,14 @@
 The tests run in order; the last one stops the service.
 """
 
-import os
+import re
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,65 +18,21 @@ import psutil
 import pytest
 
 from services import examples
+from tests.services.running import Running, serving
 from wraner.weights import BaseModel
 
 pytestmark = [pytest.mark.ray, pytest.mark.model]
 
-ROOT = Path(__file__).parents[2]
 QUEUE = 4
 DOMAIN = examples.REQUESTS["Domain"]
 QUICK = {"inline": {"entity_types": [{"name": "city"}]}, "text": "We met in Lyon."}
 
 
-@dataclass(frozen=True)
-class Running:
-    """The service, started as `make serve` starts it, and a client of it."""
-
-    process: subprocess.Popen[str]
-    client: httpx.Client
-    printed: str
-
-
 @pytest.fixture(scope="module")
 def service(bundled_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("state")
-    (state / "models").symlink_to(bundled_base.path.parent)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "WRANER_STATE_DIR": str(state),
-        "WRANER_PORT": str(port),
-        "WRANER_GATEWAY_QUEUE": str(QUEUE),
-    }
-    with (state / "err").open("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.main"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        assert process.stdout is not None
-        printed = "".join(iter(lambda: _line(process), ""))
-        errors.seek(0)
-        assert "curl" in printed, errors.read()
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-        yield Running(process, client, printed)
-    if process.poll() is None:
-        process.kill()
-    process.stdout.close()
-    process.wait()
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    """Return the next printed line, "" once the request to try has been printed."""
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if line.startswith("curl"):
-        _line.tried = line  # type: ignore[attr-defined]
-    return "" if line == "\n" and getattr(_line, "tried", "") else line
+    with serving(state, bundled_base, WRANER_GATEWAY_QUEUE=str(QUEUE)) as running:
+        yield running
 
 
 def ready(client: httpx.Client, within_s: float = 60) -> None:
@@ -151,7 +103,9 @@ def test_bad_input_is_told_through_the_proxy(service: Running) -> None:
         answer = client.post("/v1/extract", content=raw, headers=headers)
         assert (answer.status_code, answer.json()["pointer"]) == (status, pointer), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
-    assert client.get("/openapi.json").status_code == 200
+    page = client.get("/docs").text
+    for path in re.findall(r"""(?:src|href)="([^"]+)"|url: '([^']+)'""", page):
+        assert client.get("".join(path)).status_code == 200, path
     assert "wraner_requests_total" in client.get("/metrics").text
 
 

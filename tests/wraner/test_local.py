@@ -7,9 +7,11 @@ from typing import Any
 import peft
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from wraner import adapters, local
 from wraner.answers import AnswerSpec
+from wraner.chat import EncodedPrompt
 from wraner.engine import Answer, GenerateRequest, ScoreRequest
 from wraner.errors import DeadlineExceeded, InvalidInput, NotFound, Overloaded, Unavailable
 from wraner.language_model import LanguageModel
@@ -60,22 +62,91 @@ def test_answers_do_not_depend_on_the_batch(tiny_engine: LocalEngine) -> None:
     assert any(a.lines for a in alone)
 
 
-def test_scores_are_the_models_own_log_probabilities(
-    tiny_engine: LocalEngine, tiny_model: LanguageModel
+def reference_logits(model: Any, encoded: EncodedPrompt, rest: Sequence[int]) -> torch.Tensor:
+    """Return the logits of the query and `rest`, from one plain run without any cache.
+
+    An example sees the prefix and itself; the query sees all, and stands behind the longest.
+    """
+    parts = [encoded.prefix, *encoded.examples, (*encoded.query, *rest)]
+    owner = torch.tensor([n for n, part in enumerate(parts) for _ in part])
+    last = len(parts) - 1
+    behind = len(encoded.prefix) + max(map(len, encoded.examples), default=0)
+    starts = [0, *[len(encoded.prefix)] * len(encoded.examples), behind]
+    positions = [
+        start + i for start, part in zip(starts, parts, strict=True) for i in range(len(part))
+    ]
+    sees = (owner[:, None] == owner) | (owner == 0) | (owner[:, None] == last)
+    sees &= torch.ones_like(sees).tril()
+    logits = model(
+        input_ids=torch.tensor([[i for part in parts for i in part]]),
+        attention_mask=sees[None, None],
+        position_ids=torch.tensor([positions]),
+    ).logits[0]
+    return torch.log_softmax(logits[-len(parts[-1]) :].float(), -1)
+
+
+@pytest.mark.parametrize("examples", [0, 1, 3])
+def test_scores_are_those_of_one_plain_run(
+    tiny_engine: LocalEngine, tiny_model: LanguageModel, examples: int
 ) -> None:
-    prompt = Prompt("judge", (), "some text")
+    turns = tuple(Turn("some words " * n, f"answer {n}") for n in range(examples))
+    prompt = Prompt("judge", turns, "some text")
     words = ("yes", "no", "yesterday")
+    plain = AutoModelForCausalLM.from_pretrained(tiny_model.base.path, dtype=torch.float32)
+    encoded = tiny_model.chat.encode(prompt, max_tokens=999)
+    for _ in range(2):  # computed, then from the cache
+        first, second = asyncio.run(
+            tiny_engine.score([ScoreRequest(prompt, words), ScoreRequest(prompt, ("no",))])
+        )
+        assert first.examples_used == examples
+        for word, logprob in zip(words, first.logprobs, strict=True):
+            option = tiny_model.chat.text_ids(word)
+            steps = reference_logits(plain, encoded, option)[len(encoded.query) - 1 : -1]
+            expected = steps.gather(1, torch.tensor(option)[:, None]).sum().item()
+            assert logprob == pytest.approx(expected, rel=1e-4)
+        assert second.logprobs[0] == pytest.approx(first.logprobs[1], rel=1e-4)
+
+
+def test_the_order_of_examples_does_not_matter(tiny_engine: LocalEngine) -> None:
+    turns = tuple(Turn("some words " * n, f"answer {n}") for n in range(3))
+    orders = [turns, turns[::-1], (turns[1], turns[2], turns[0])]
     scores = asyncio.run(
-        tiny_engine.score([ScoreRequest(prompt, words), ScoreRequest(prompt, ("no",))])
+        tiny_engine.score([ScoreRequest(Prompt("judge", t, "text"), ("yes",)) for t in orders])
     )
-    ids = tiny_model.chat.encode(prompt, max_tokens=999).ids
-    for word, logprob in zip(words, scores[0].logprobs, strict=True):
-        option = tiny_model.chat.text_ids(word)
-        logits = tiny_model.model(torch.tensor([[*ids, *option]])).logits[0]
-        steps = torch.log_softmax(logits.float(), -1)[len(ids) - 1 : -1]
-        expected = steps.gather(1, torch.tensor(option)[:, None]).sum().item()
-        assert logprob == pytest.approx(expected, rel=1e-4)
-    assert scores[1].logprobs[0] == pytest.approx(scores[0].logprobs[1], rel=1e-4)
+    assert scores[0].logprobs == pytest.approx(scores[1].logprobs, rel=1e-5)
+    assert scores[0].logprobs == pytest.approx(scores[2].logprobs, rel=1e-5)
+
+
+def test_guessing_changes_no_answer(
+    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [request(text) for text in (*TEXTS, "Ann Lee and Bob Ray Moe met New York FC")]
+    guessed = asyncio.run(tiny_engine.generate(requests))
+    monkeypatch.setattr(AnswerSpec, "guess", lambda *_: "")
+    plain = asyncio.run(tiny_engine.generate(requests))
+    monkeypatch.setattr(AnswerSpec, "guess", lambda *_: " utterly wrong")
+    misled = asyncio.run(tiny_engine.generate(requests))
+    for a, b, c in zip(guessed, plain, misled, strict=True):
+        texts = [[line.text for line in x.lines] for x in (a, b, c)]
+        assert texts[0] == texts[1] == texts[2]
+        scores = [[line.score for line in x.lines] for x in (a, b, c)]
+        assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+        assert scores[0] == pytest.approx(scores[2], rel=1e-4)
+
+
+def test_a_short_request_does_not_wait_for_a_long_ones_end(tiny_model: LanguageModel) -> None:
+    engine = LocalEngine(tiny_model, BatchLimits(rows=2, join_tokens=1))
+
+    async def ask() -> None:
+        many = asyncio.ensure_future(engine.generate([request("Bob saw Ann")] * 100))
+        while not engine._jobs:
+            await asyncio.sleep(0.001)
+        await engine.generate([request("a b")])
+        assert not many.done()
+        assert len(await many) == 100
+
+    asyncio.run(ask())
+    engine.close()
 
 
 def test_each_request_gets_its_own_adapter(
@@ -158,11 +229,11 @@ def test_a_failure_inside_a_batch_is_its_own_requests(
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageModel) -> None:
-    engine = LocalEngine(tiny_model, BatchLimits(batch_tokens=1, queue_tokens=50))
+    engine = LocalEngine(tiny_model, BatchLimits(rows=1, queue_tokens=50))
 
     async def ask() -> None:
         many = asyncio.ensure_future(engine.generate([request("a b")] * 20))
-        while not engine._jobs:
+        while not engine._waiting:
             await asyncio.sleep(0.001)
         with pytest.raises(Overloaded) as caught:
             await engine.generate([request("a b")])
@@ -180,17 +251,17 @@ def test_time_that_is_up_is_said(tiny_engine: LocalEngine) -> None:
 
 
 def test_a_cancelled_request_leaves_the_queue(tiny_model: LanguageModel) -> None:
-    engine = LocalEngine(tiny_model, BatchLimits(batch_tokens=1))
+    engine = LocalEngine(tiny_model, BatchLimits(rows=1))
 
     async def ask() -> None:
         waiting = asyncio.ensure_future(engine.generate([request("a b")] * 200))
-        while not engine._jobs:
+        while not engine._waiting:
             await asyncio.sleep(0.001)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert all(job.abandoned() for job in engine._jobs)
         assert await engine.generate([request("a b")])
+        assert not engine._waiting
 
     asyncio.run(ask())
     engine.close()

@@ -1,0 +1,82 @@
+"""Who waits for the engine, in what order.
+
+Calls take turns, so that one of many texts does not hold up one of a single text; within a call
+the order is kept. Not made for several threads. Knows no model.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+
+class Waits(Protocol):
+    """What is needed of something that waits."""
+
+    @property
+    def adapter(self) -> str:
+        """The adapter that it needs."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """How large it is."""
+        ...
+
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        ...
+
+
+W = TypeVar("W", bound=Waits)
+
+
+class Waiting(Generic[W]):
+    """Calls that wait, each a queue of jobs."""
+
+    def __init__(self) -> None:
+        self._calls: deque[deque[W]] = deque()
+        self.tokens = 0
+
+    def add(self, call: Iterable[W]) -> None:
+        """Let a call's jobs wait."""
+        jobs = deque(call)
+        if jobs:
+            self._calls.append(jobs)
+            self.tokens += sum(job.tokens for job in jobs)
+
+    def adapters(self) -> list[str]:
+        """Return the adapters that are waited for, the longest waiting first."""
+        return list(dict.fromkeys(call[0].adapter for call in self._calls))
+
+    def take(self, adapter: str, *, most: int, fits: Callable[[W], bool]) -> list[W]:
+        """Return up to `most` jobs for `adapter`, a job of each call in turn, while `fits` holds.
+
+        Calls of other adapters keep their places.
+        """
+        taken: list[W] = []
+        passed: deque[deque[W]] = deque()
+        while self._calls and len(taken) < most:
+            call = self._calls.popleft()
+            if call[0].adapter != adapter:
+                passed.append(call)
+                continue
+            if not fits(call[0]):
+                self._calls.appendleft(call)
+                break
+            job = call.popleft()
+            taken.append(job)
+            self.tokens -= job.tokens
+            if call:
+                self._calls.append(call)
+        self._calls = passed + self._calls
+        return taken
+
+    def clear(self) -> list[W]:
+        """Return all that wait, and forget them."""
+        jobs = [job for call in self._calls for job in call]
+        self._calls.clear()
+        self.tokens = 0
+        return jobs
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
