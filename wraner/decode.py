@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from wraner.blocks import Blocks
 from wraner.chat import EncodedPrompt, Ids
 from wraner.grammar import GrowingAnswer
+from wraner.prefixes import Prefixes
 from wraner.slots import Feed, Slots
 
 Spell = Callable[[str], Ids]
@@ -37,7 +37,6 @@ class Row:
     _fed: list[int] = field(default_factory=list)
     _guessed: int = 0
     _column: int = 0
-    _position: int = 0
 
     @property
     def needs_model(self) -> bool:
@@ -70,29 +69,27 @@ class Decoder:
 
     @torch.inference_mode()
     def join(
-        self, model: Any, blocks: Blocks, adapter: str, rows: Sequence[Row], *, batch_tokens: int
+        self,
+        model: Any,
+        prefixes: Prefixes,
+        adapter: str,
+        rows: Sequence[Row],
+        *,
+        batch_tokens: int,
     ) -> list[Row]:
-        """Let rows begin; return those that are finished already.
-
-        Prefix and examples come from `blocks`, so that only the queries run.
-        """
-        prompts = [row.prompt for row in rows]
-        known = blocks.of(model, adapter, prompts, batch_tokens=batch_tokens)
+        """Let rows begin, behind what `prefixes` remembers; return those finished already."""
+        wanted = [row.prompt.prefix for row in rows]
+        known = prefixes.of(model, adapter, wanted, batch_tokens=batch_tokens)
         first = len(self._rows)
-        for number, (row, parts) in enumerate(zip(rows, known, strict=True)):
-            row._column = 0
-            for block in parts:
-                self._slots.write(first + number, row._column, block)
-                row._column += block.tokens
-            # Examples stand beside each other; the query comes behind the longest.
-            row._position = len(row.prompt.prefix) + max(map(len, row.prompt.examples), default=0)
+        for number, (row, block) in enumerate(zip(rows, known, strict=True), start=first):
+            self._slots.write(number, 0, block)
+            row._column = block.tokens
             row._fed = list(row.prompt.query)
-        self._rows += rows
-        tails = [max(len(o) for o in row.options) if row.options else 1 for row in rows]
-        for row in rows:
             if row.options:
                 row._fed += row.options[0][:-1]
-        return self._run(model, first, keep=max(tails))
+        self._rows += rows
+        tails = [len(option) for row in rows for option in row.options]
+        return self._run(model, first, keep=max(tails, default=1))
 
     @torch.inference_mode()
     def step(self, model: Any) -> list[Row]:
@@ -101,7 +98,7 @@ class Decoder:
 
     def _run(self, model: Any, first: int, *, keep: int) -> list[Row]:
         rows = self._rows[first:]
-        feeds = [Feed(row._fed, row._column, row._position) for row in rows]
+        feeds = [Feed(row._fed, row._column) for row in rows]
         logits = self._slots.run(model, feeds, first=first, keep=keep)
         for row, seen in zip(rows, logits, strict=True):
             if row.answer is None:
@@ -120,7 +117,6 @@ class Decoder:
             held += 1
             token = _choose(answer, logits[len(logits) - 1 - len(guess) + held])
         row._column += certain + held
-        row._position += certain + held
         forced = answer.take_forced()
         guess = [] if answer.done else list(self._spell(answer.guess()))[:_MAX_GUESS]
         row._fed, row._guessed = [token, *forced, *guess], len(guess)

@@ -3,6 +3,7 @@
 One thread at a time may use it; `local` sees to that. Knows no queue and no task.
 """
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,7 @@ class LanguageModel:
         except (OSError, ValueError) as error:
             raise Unavailable(f"cannot load a model from {base.path}: {error}") from error
         self.model = model.eval().to(device)
+        _sharpen_head(self.model)
         self.chat = ChatEncoder(tokenizer)
         self.grammar = TokenGrammar(
             tokenizer,
@@ -94,6 +96,19 @@ class LanguageModel:
             self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=adapter)
         self.model.eval()
         self._loaded.append(adapter)
+
+
+def _sharpen_head(model: Any) -> None:
+    """Let the output head multiply in fp32, whatever the precision of the rest.
+
+    A bf16 logit of 20 comes in steps of an eighth: too coarse to weigh yes against no.
+    """
+    head = model.get_output_embeddings()
+    if head.weight.dtype == torch.float32:
+        return
+    exact = copy.deepcopy(head).float()
+    exact.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+    model.set_output_embeddings(exact)
 
 
 def _dtype(dtype: DType, device: str) -> torch.dtype:

@@ -13,13 +13,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from wraner.blocks import Blocks
 from wraner.chat import EncodedPrompt, Ids
 from wraner.decode import Decoder, Row
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.errors import DeadlineExceeded, Overloaded, Unavailable
 from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
+from wraner.prefixes import Prefixes
 from wraner.waiting import Waiting
 
 
@@ -28,16 +28,16 @@ class BatchLimits:
     """How requests are put together.
 
     At most `rows` answers of an adapter grow at once. What joins them between two steps is bounded
-    by `join_tokens` of prompt that no cache holds, at least one prompt. One run of the model sees
-    at most `batch_tokens`, padding included, unless a single prompt is longer. `queue_tokens` of
-    waiting prompts is a full queue. `cache_bytes` bounds the keys and values that are kept.
+    by `join_tokens` of prompt that no cache holds, at least one prompt. Prefixes are computed
+    `batch_tokens` at a time, padding included, and kept up to `cache_bytes`. `queue_tokens` of
+    waiting prompts is a full queue.
     """
 
-    rows: int = 16
-    join_tokens: int = 1024
-    batch_tokens: int = 4096
+    rows: int = 8
+    join_tokens: int = 2048
+    batch_tokens: int = 2048
     queue_tokens: int = 200_000
-    cache_bytes: int = 512 * 2**20
+    cache_bytes: int = 256 * 2**20
 
 
 @dataclass(eq=False)
@@ -70,7 +70,7 @@ class LocalEngine:
         self._ready = threading.Condition()
         self._closed = False
         self._tokens_per_s = 500.0
-        self._blocks = Blocks(limit_bytes=self._limits.cache_bytes)
+        self._prefixes = Prefixes(limit_bytes=self._limits.cache_bytes)
         self._decoders: dict[str, Decoder] = {}
         self._jobs: dict[Row, _Job] = {}
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
@@ -174,28 +174,27 @@ class LocalEngine:
 
     def _take(self, adapter: str, room: int) -> list[_Job]:
         """Return the jobs that may join now: enough free rows, not too much to compute first."""
-        new: set[Any] = set()
+        new: set[Ids] = set()
         spent = 0
         free = room
 
         def fits(job: _Job) -> bool:
             nonlocal spent, free
-            lacking = [k for k in self._blocks.missing(adapter, job.prompt) if k not in new]
-            cost = len(job.prompt.query) + sum(len(k[2] or k[1]) for k in lacking)
+            prefix = job.prompt.prefix
+            known = prefix in new or self._prefixes.holds(adapter, prefix)
+            cost = len(job.prompt.query) + (0 if known else len(prefix))
             rows = max(1, len(_by_beginning(job.options)))
             if (spent and spent + cost > self._limits.join_tokens) or rows > free:
                 return False
             spent, free = spent + cost, free - rows
-            new.update(lacking)
+            new.add(prefix)
             return True
 
         with self._ready:
+            late = self._waiting.take_abandoned()
             jobs = self._waiting.take(adapter, most=room, fits=fits)
-        _refuse(
-            [job for job in jobs if job.abandoned()],
-            DeadlineExceeded("the request's time was up before the model was free"),
-        )
-        return [job for job in jobs if not job.answered.done()]
+        _refuse(late, DeadlineExceeded("the request's time was up before the model was free"))
+        return jobs
 
     def _join(self, model: Any, decoder: Decoder, adapter: str, jobs: Sequence[_Job]) -> None:
         began = time.monotonic()
@@ -213,7 +212,7 @@ class LocalEngine:
                 _answer(job)
         if rows:
             limit = self._limits.batch_tokens
-            self._settle(decoder.join(model, self._blocks, adapter, rows, batch_tokens=limit))
+            self._settle(decoder.join(model, self._prefixes, adapter, rows, batch_tokens=limit))
         pace = sum(job.tokens for job in jobs) / max(time.monotonic() - began, 1e-3)
         self._tokens_per_s += 0.1 * (pace - self._tokens_per_s)
 
@@ -251,7 +250,7 @@ def _answer(job: _Job) -> None:
         _refuse([job], DeadlineExceeded("the request's time was up before its answer ended"))
         return
     result: Answer | Scores
-    used = len(job.prompt.examples)
+    used = job.prompt.examples_used
     answer = job.rows[0].answer
     if answer is not None:
         result = Answer(tuple(answer.lines), used, answer.truncated)

@@ -36,11 +36,10 @@ class KeyValues:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Tokens to run for one row: where they are written, and the first one's position."""
+    """Tokens to run for one row, and the column (and position) of the first of them."""
 
     tokens: Sequence[int]
     column: int
-    position: int
 
 
 class Slots:
@@ -71,23 +70,21 @@ class Slots:
             [scratch] * pad + list(range(f.column, f.column + len(f.tokens)))
             for f, pad in zip(feeds, pads, strict=True)
         ]
-        positions = [
-            [0] * pad + list(range(f.position, f.position + len(f.tokens)))
-            for f, pad in zip(feeds, pads, strict=True)
-        ]
         device, dtype = model.device, model.dtype
         at = torch.tensor(columns, device=device)
         self._first = first
         self._width = max(f.column + len(f.tokens) for f in feeds)
         rows = torch.arange(first, first + len(feeds), device=device)
         self._place = (rows[:, None].expand_as(at), at)
-        seen = torch.where(at == scratch, 0, at)[:, None, :, None]  # padding sees one column
+        seen = torch.where(at == scratch, 0, at)  # padding sees one column
         mask = torch.zeros(len(feeds), 1, longest, self._width, dtype=dtype, device=device)
-        mask.masked_fill_(torch.arange(self._width, device=device) > seen, float("-inf"))
+        mask.masked_fill_(
+            torch.arange(self._width, device=device) > seen[:, None, :, None], float("-inf")
+        )
         logits: torch.Tensor = model(
             input_ids=torch.tensor(ids, device=device),
             attention_mask=mask,
-            position_ids=torch.tensor(positions, device=device),
+            position_ids=seen,
             past_key_values=self,
             use_cache=True,
             logits_to_keep=keep,

@@ -71,6 +71,15 @@ class Waiting(Generic[W]):
         self._calls = passed + self._calls
         return taken
 
+    def take_abandoned(self) -> list[W]:
+        """Return the jobs that nobody waits for any more, and forget them."""
+        gone = [job for call in self._calls for job in call if job.abandoned()]
+        if gone:
+            left = (deque(job for job in call if not job.abandoned()) for call in self._calls)
+            self._calls = deque(call for call in left if call)
+            self.tokens = sum(job.tokens for call in self._calls for job in call)
+        return gone
+
     def clear(self) -> list[W]:
         """Return all that wait, and forget them."""
         jobs = [job for call in self._calls for job in call]

@@ -11,7 +11,6 @@ from transformers import AutoModelForCausalLM
 
 from wraner import adapters, local
 from wraner.answers import AnswerSpec
-from wraner.chat import EncodedPrompt
 from wraner.engine import Answer, GenerateRequest, ScoreRequest
 from wraner.errors import DeadlineExceeded, InvalidInput, NotFound, Overloaded, Unavailable
 from wraner.language_model import LanguageModel
@@ -62,29 +61,6 @@ def test_answers_do_not_depend_on_the_batch(tiny_engine: LocalEngine) -> None:
     assert any(a.lines for a in alone)
 
 
-def reference_logits(model: Any, encoded: EncodedPrompt, rest: Sequence[int]) -> torch.Tensor:
-    """Return the logits of the query and `rest`, from one plain run without any cache.
-
-    An example sees the prefix and itself; the query sees all, and stands behind the longest.
-    """
-    parts = [encoded.prefix, *encoded.examples, (*encoded.query, *rest)]
-    owner = torch.tensor([n for n, part in enumerate(parts) for _ in part])
-    last = len(parts) - 1
-    behind = len(encoded.prefix) + max(map(len, encoded.examples), default=0)
-    starts = [0, *[len(encoded.prefix)] * len(encoded.examples), behind]
-    positions = [
-        start + i for start, part in zip(starts, parts, strict=True) for i in range(len(part))
-    ]
-    sees = (owner[:, None] == owner) | (owner == 0) | (owner[:, None] == last)
-    sees &= torch.ones_like(sees).tril()
-    logits = model(
-        input_ids=torch.tensor([[i for part in parts for i in part]]),
-        attention_mask=sees[None, None],
-        position_ids=torch.tensor([positions]),
-    ).logits[0]
-    return torch.log_softmax(logits[-len(parts[-1]) :].float(), -1)
-
-
 @pytest.mark.parametrize("examples", [0, 1, 3])
 def test_scores_are_those_of_one_plain_run(
     tiny_engine: LocalEngine, tiny_model: LanguageModel, examples: int
@@ -101,20 +77,11 @@ def test_scores_are_those_of_one_plain_run(
         assert first.examples_used == examples
         for word, logprob in zip(words, first.logprobs, strict=True):
             option = tiny_model.chat.text_ids(word)
-            steps = reference_logits(plain, encoded, option)[len(encoded.query) - 1 : -1]
+            logits = plain(input_ids=torch.tensor([[*encoded.ids, *option]])).logits[0]
+            steps = torch.log_softmax(logits.float(), -1)[encoded.tokens - 1 : -1]
             expected = steps.gather(1, torch.tensor(option)[:, None]).sum().item()
             assert logprob == pytest.approx(expected, rel=1e-4)
         assert second.logprobs[0] == pytest.approx(first.logprobs[1], rel=1e-4)
-
-
-def test_the_order_of_examples_does_not_matter(tiny_engine: LocalEngine) -> None:
-    turns = tuple(Turn("some words " * n, f"answer {n}") for n in range(3))
-    orders = [turns, turns[::-1], (turns[1], turns[2], turns[0])]
-    scores = asyncio.run(
-        tiny_engine.score([ScoreRequest(Prompt("judge", t, "text"), ("yes",)) for t in orders])
-    )
-    assert scores[0].logprobs == pytest.approx(scores[1].logprobs, rel=1e-5)
-    assert scores[0].logprobs == pytest.approx(scores[2].logprobs, rel=1e-5)
 
 
 def test_guessing_changes_no_answer(

@@ -10,7 +10,7 @@ class Job:
     tokens: int = 1
 
     def abandoned(self) -> bool:
-        return False
+        return self.name.isupper()
 
 
 def names(jobs: list[Job]) -> str:
@@ -45,3 +45,13 @@ def test_other_adapters_keep_their_places() -> None:
     assert names(waiting.take("one", most=9, fits=lambda _: True)) == "ad"
     assert names(waiting.clear()) == "c"
     assert not waiting
+
+
+def test_what_nobody_waits_for_is_taken_out() -> None:
+    waiting: Waiting[Job] = Waiting()
+    waiting.add(map(Job, "aBC"))
+    waiting.add(map(Job, "D"))
+    assert names(waiting.take_abandoned()) == "BCD"
+    assert waiting.tokens == 1
+    assert names(waiting.take("", most=9, fits=lambda _: True)) == "a"
+    assert waiting.take_abandoned() == []
