@@ -162,13 +162,13 @@ def check(folder: Path) -> dict[str, Any]:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(
-            f"expected a segment of format {_FORMAT} in {folder}, its manifest is missing or "
+            f"expected a segment of format {_FORMAT} in {folder.name}, its manifest is missing or "
             f"damaged; {way_out}"
         ) from error
     for name, (size, sha256) in files.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != size or hash_file(path) != sha256:
-            raise Unavailable(f"the index file {path} is missing or damaged; {way_out}")
+            raise Unavailable(f"the index file {folder.name}/{name} is missing or damaged; {way_out}")
     return manifest
 
 

@@ -83,7 +83,7 @@ def _set_environment(settings: Settings) -> None:
     if settings.base_model == settings.encoder == "bundled":
         os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Threads that wait must sleep: beside another busy process, spinning ones took 20 times as long.
+    # Threads that wait must sleep: beside another busy process, spinning took 20 times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Ray's processes would otherwise give way to everything else on the machine (nice 15).
     os.environ.setdefault("RAY_worker_niceness", "0")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from wraner.errors import InvalidInput, Stale, WranerError
+from wraner.errors import InvalidInput, NotFound, Stale, Unavailable, WranerError
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Pack
 from wraner.registry import Kind, PackStore, missing_shipped
@@ -17,8 +17,8 @@ from wraner.registry import Kind, PackStore, missing_shipped
 class Indexes(Protocol):
     """What is needed of `index.store.GenerationStore`."""
 
-    def has(self, pack_version: str) -> bool:
-        """Return whether a version is indexed."""
+    def open(self, pack_version: str) -> Any:
+        """Check a version's index; NotFound or Unavailable where there is none that is whole."""
         ...
 
     def build(self, pack: Pack, previous_version: str | None = None) -> Any:
@@ -54,6 +54,8 @@ def _index(
     packs: PackStore, indexes: Indexes, kind: Kind, name: str, say: Callable[[str], None]
 ) -> None:
     current = packs.current(kind, name)
-    if not indexes.has(current):
+    try:
+        indexes.open(current)
+    except (NotFound, Unavailable):  # never indexed with this encoder, or damaged
         say(f"indexing {name}")
         indexes.build(packs.pack(kind, name, current))

@@ -2,7 +2,7 @@
 
 One set of frozen models serves the HTTP bodies, the files and the code; `check_domain` and
 `check_policy_set` add the rules that a type cannot say. A version is the hash of the content, so
-the same pack has the same version everywhere. Knows no index and no storage layout but a folder's.
+the same pack has the same version everywhere. Knows no index and no files.
 """
 
 import hashlib

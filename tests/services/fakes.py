@@ -80,6 +80,9 @@ class FakeIndex:
             raise self.error
         self.packs[version(pack)] = pack
 
+    def open(self, pack_version: str) -> Any:
+        return self._open(PackRef(pack_version))
+
     def drop(self, pack_version: str) -> None:
         self.packs.pop(pack_version, None)
 
