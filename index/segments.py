@@ -168,7 +168,9 @@ def check(folder: Path) -> dict[str, Any]:
     for name, (size, sha256) in files.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != size or hash_file(path) != sha256:
-            raise Unavailable(f"the index file {folder.name}/{name} is missing or damaged; {way_out}")
+            raise Unavailable(
+                f"the index file {folder.name}/{name} is missing or damaged; {way_out}"
+            )
     return manifest
 
 

@@ -24,7 +24,7 @@ from index.settings import IndexSettings
 from training.hatemoderate import read_hatemoderate
 from wraner import packs, weights
 from wraner.engine import Engine, ScoreRequest
-from wraner.fusion import similarities
+from wraner.fusion import lead
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
 from wraner.metrics import auroc, failure_rates
@@ -34,14 +34,14 @@ from wraner.prompts import NO, YES, render_judgement
 from wraner.retrieval import PackRef, PolicyEvidence, Retriever
 
 Floats = npt.NDArray[np.float64]
-FEATURES = ("judge", "margin", "nearest")
+FEATURES = ("judge", "margin")
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Judged pairs of dev text and policy.
 
-    `features` has shape [pairs, 3] (see FEATURES), `text` the number of each pair's text, `breach`
+    `features` has shape [pairs, 2] (see FEATURES), `text` the number of each pair's text, `breach`
     is 1, 0 or NaN where the data do not say.
     """
 
@@ -74,8 +74,7 @@ async def judge(
             requests.append(ScoreRequest(prompt, (YES, NO)))
     scores = await engine.score(requests)
     rows = [
-        (s.logprobs[0] - s.logprobs[1], *reversed(similarities(e)))
-        for (_, e), s in zip(asked, scores, strict=True)
+        (s.logprobs[0] - s.logprobs[1], lead(e)) for (_, e), s in zip(asked, scores, strict=True)
     ]
     return Pairs(
         np.array(rows),
@@ -141,7 +140,7 @@ async def _main(args: argparse.Namespace) -> None:
     print(f"{len(dev)} dev texts, {sum(hateful)} hateful; {len(store)} examples")
     print("| score | weights | hateful failure | other failure | overall | AUROC |")
     print("|---|---|---|---|---|---|")
-    for columns in ([0], [1], [2], [1, 2], [0, 1], [0, 1, 2]):
+    for columns in ([0], [1], [0, 1]):
         print(report(" + ".join(FEATURES[c] for c in columns), pairs, hateful, columns))
 
 

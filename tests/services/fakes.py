@@ -129,7 +129,7 @@ def make_gateway(
         moderator=Moderator(
             retriever=index,
             engine=engine,
-            settings=ModeratorSettings(fusion=Fusion(judge=1.0, margin=0.0, nearest=0.0, bias=0.0)),
+            settings=ModeratorSettings(fusion=Fusion(judge=1.0, margin=0.0, bias=0.0)),
         ),
         engine=engine,
         packs=packs,

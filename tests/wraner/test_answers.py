@@ -102,3 +102,18 @@ def test_alignment_of_crossner_is_exact(crossner: Path) -> None:
             wrong += len(set(example.entities) - set(parsed.mentions))
     assert total > 30_000
     assert wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("begun", "guess"),
+    [
+        ("x: Anna", " Berg\n"),
+        ("x: Anna Berg", "\n"),
+        ("x: Oslo", "\n"),
+        ("x: Ann", ""),
+        ("x: ", ""),
+        ("x", ""),
+    ],
+)
+def test_a_guess_runs_to_the_end_of_a_name(begun: str, guess: str) -> None:
+    assert AnswerSpec(("x",), "We saw Anna  Berg in Oslo (Norway)").guess(begun, 0) == guess

@@ -6,7 +6,7 @@ import pytest
 
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import Fusion, similarities
+from wraner.fusion import Fusion, lead
 from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
 from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.policies import Verdict
@@ -64,7 +64,7 @@ class WordEngine:
 
 
 def moderate(*texts: str, engine: WordEngine | None = None, **task: Any) -> list[Verdict]:
-    fusion = Fusion(judge=1.0, margin=1.0, nearest=0.0, bias=-2.3)
+    fusion = Fusion(judge=1.0, margin=1.0, bias=-2.3)
     moderator = Moderator(
         retriever=FakeRetriever(),
         engine=engine or WordEngine(),
@@ -131,9 +131,6 @@ def test_examples_stand_in_the_prompt_with_their_verdicts() -> None:
 
 def test_a_missing_side_is_replaced_by_the_policys_own_words() -> None:
     whole = evidence("a")
-    assert similarities(whole) == pytest.approx((0.7, 0.3))
-    bare = PolicyEvidence("a", (), (), 0.2, ())
-    assert similarities(bare) == pytest.approx((0.2, 0.0))
-    assert similarities(PolicyEvidence("a", whole.violating, (), 0.2, ())) == pytest.approx(
-        (0.7, 0.5)
-    )
+    assert lead(whole) == pytest.approx(0.3)
+    assert lead(PolicyEvidence("a", (), (), 0.2, ())) == 0.0
+    assert lead(PolicyEvidence("a", whole.violating, (), 0.2, ())) == pytest.approx(0.5)
