@@ -184,7 +184,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(
-            f"the index generation {path.name} is damaged; store the pack again to rebuild its index"
+            f"the index generation {path.name} is damaged; store the pack again to rebuild it"
         ) from error
     return content
 

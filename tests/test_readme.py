@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ADDRESS = "http://127.0.0.1:8000"
 WIDTH = 100
-TOLERANCE = 0.02
+TOLERANCE = 0.1  # other processors round bf16 otherwise, or compute in fp32
 REQUEST = re.compile(r"```sh\n(curl .*?)```\n+```json\n(.*?)```", re.DOTALL)
 
 

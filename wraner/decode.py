@@ -26,7 +26,8 @@ class Row:
     """One prompt at work.
 
     With an `answer` it grows that; without, its `options` (each a continuation's tokens) are
-    weighed. `abandoned` says that nobody waits any more.
+    weighed. `abandoned` says that nobody waits any more. What goes wrong in this row alone is its
+    `error`.
     """
 
     prompt: EncodedPrompt
@@ -34,6 +35,7 @@ class Row:
     options: Sequence[Ids]
     abandoned: Callable[[], bool]
     logprobs: tuple[float, ...] = ()
+    error: Exception | None = None
     _fed: list[int] = field(default_factory=list)
     _guessed: int = 0
     _column: int = 0
@@ -41,6 +43,8 @@ class Row:
     @property
     def needs_model(self) -> bool:
         """Whether there is something left to ask."""
+        if self.error is not None:
+            return False
         return not self.logprobs if self.answer is None else not self.answer.done
 
 
@@ -104,7 +108,10 @@ class Decoder:
             if row.answer is None:
                 row.logprobs = _weigh(seen, row.options)
             else:
-                self._advance(row, row.answer, seen)
+                try:
+                    self._advance(row, row.answer, seen)
+                except Exception as error:  # its neighbours go on
+                    row.error = error
         return self._let_go(first)
 
     def _advance(self, row: Row, answer: GrowingAnswer, logits: torch.Tensor) -> None:

@@ -233,7 +233,7 @@ class LocalEngine:
                 _answer(job)
 
     def _fail(self, decoder: Decoder, jobs: Sequence[_Job], error: Exception) -> None:
-        touched = [row for row in self._jobs if row in decoder]
+        touched = [row for row, job in self._jobs.items() if row in decoder or job in jobs]
         _refuse({*jobs, *(self._jobs.pop(row) for row in touched)}, error)
 
 
@@ -248,6 +248,10 @@ def _by_beginning(options: Sequence[Ids]) -> list[list[Ids]]:
 def _answer(job: _Job) -> None:
     if job.abandoned():
         _refuse([job], DeadlineExceeded("the request's time was up before its answer ended"))
+        return
+    failed = next((row.error for row in job.rows if row.error is not None), None)
+    if failed is not None:
+        _refuse([job], failed)
         return
     result: Answer | Scores
     used = job.prompt.examples_used

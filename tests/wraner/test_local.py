@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from wraner import adapters, local
+from wraner import adapters
 from wraner.answers import AnswerSpec
 from wraner.engine import Answer, GenerateRequest, ScoreRequest
 from wraner.errors import DeadlineExceeded, InvalidInput, NotFound, Overloaded, Unavailable
@@ -172,27 +172,44 @@ def test_one_bad_request_does_not_spoil_its_neighbours(tiny_engine: LocalEngine)
     assert isinstance(long, InvalidInput)
 
 
+@pytest.mark.parametrize("cursor", [0, 1])
 def test_a_failure_inside_a_batch_is_its_own_requests(
-    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, cursor: int
 ) -> None:
-    real = local.GrowingAnswer
+    real = AnswerSpec.line_grammar
 
-    def growing(grammar: Any, spec: AnswerSpec, *, max_tokens: int) -> Any:
-        if "poison" in spec.text:
+    def poisoned(spec: AnswerSpec, at: int) -> str | None:
+        if "poison" in spec.text and at >= cursor:
             raise Unavailable("poisoned")
-        return real(grammar, spec, max_tokens=max_tokens)
+        lark = real(spec, at)
+        return lark and lark.replace('"none" EOL | ', "")  # so that there is a second line
 
-    monkeypatch.setattr(local, "GrowingAnswer", growing)
+    monkeypatch.setattr(AnswerSpec, "line_grammar", poisoned)
 
     async def ask() -> list[Any]:
         return await asyncio.gather(
-            *(tiny_engine.generate([request(t)]) for t in ("a b", "poison", "c d")),
+            *(tiny_engine.generate([request(t)]) for t in ("a b", "poison c", "c d")),
             return_exceptions=True,
         )
 
     first, second, third = asyncio.run(ask())
     assert isinstance(second, Unavailable)
-    assert first[0].examples_used == third[0].examples_used == 1
+    assert first[0].lines and third[0].lines
+
+
+def test_a_model_that_fails_is_said_and_does_not_stop_the_engine(
+    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("out of memory")
+
+    for place in ("prefixes", "decode"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"wraner.{place}.Slots.run", broken)
+            with pytest.raises(RuntimeError, match="out of memory"):
+                asyncio.run(tiny_engine.generate([request("a b"), request("c d")]))
+        assert asyncio.run(tiny_engine.generate([request("a b")]))
+        assert not tiny_engine._jobs
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageModel) -> None:
