@@ -97,7 +97,7 @@ def test_an_answer_is_shown_rounded_cut_and_laid_out() -> None:
     long = {"matches": [shown, shown], "empty": []}
     assert json.loads(layout(long)) == long
     assert all(len(line) <= WIDTH for line in layout(long).splitlines())
-    assert agree(shown, {**shown, "score": 0.9}) and not agree(shown, {**shown, "score": 0.91})
+    assert agree(shown, {**shown, "score": 0.9}) and not agree(shown, {**shown, "score": 0.99})
     assert not agree(shown, {**shown, "n": [1, True]}) and not agree(shown, {"score": 0.88})
 
 
