@@ -187,8 +187,16 @@ def _reason(error: Exception) -> str:
 def _greet(settings: Settings) -> None:
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
     address = f"http://{host}:{settings.port}"
+    tagged = [(0, 8, "person"), (21, 27, "city"), (31, 35, "city")]
+    example = {
+        "text": "Ben Hale sailed from Bergen to Hull.",
+        "entities": [{"start": s, "end": e, "label": label} for s, e, label in tagged],
+    }
     request = {
-        "inline": {"entity_types": [{"name": "person"}, {"name": "city"}]},
+        "inline": {
+            "entity_types": [{"name": "person"}, {"name": "city"}],
+            "examples": [example],
+        },
         "text": "Anna Berg flew from Oslo to Lisbon.",
     }
     print(f"\nwraner answers at {address} (documentation: {address}/docs). Try:\n")
