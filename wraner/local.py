@@ -16,7 +16,7 @@ from typing import Any
 from wraner.chat import EncodedPrompt, Ids
 from wraner.decode import Decoder, Row
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
-from wraner.errors import DeadlineExceeded, Overloaded, Unavailable
+from wraner.errors import DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
 from wraner.prefixes import Prefixes
@@ -45,6 +45,8 @@ class _Job:
     request: GenerateRequest | ScoreRequest
     prompt: EncodedPrompt
     options: list[Ids]
+    groups: list[list[Ids]]
+    answer_tokens: int
     answered: "Future[Any]" = field(default_factory=Future)
     rows: list[Row] = field(default_factory=list)
 
@@ -131,8 +133,14 @@ class LocalEngine:
             room = max(len(option) for option in options)
         else:
             options, room = [], self._answer_tokens(request)
+        groups = _by_beginning(options)
+        if len(groups) > self._limits.rows:
+            raise InvalidInput(
+                f"expected continuations with at most {self._limits.rows} different beginnings, "
+                f"was: {len(groups)}; ask in several requests"
+            )
         prompt = chat.encode(request.prompt, max_tokens=self._model.context_tokens - room)
-        return _Job(request, prompt, options)
+        return _Job(request, prompt, options, groups, room)
 
     def _answer_tokens(self, request: GenerateRequest) -> int:
         """Return a limit that only a runaway answer meets: every other word an entity."""
@@ -183,7 +191,7 @@ class LocalEngine:
             prefix = job.prompt.prefix
             known = prefix in new or self._prefixes.holds(adapter, prefix)
             cost = len(job.prompt.query) + (0 if known else len(prefix))
-            rows = max(1, len(_by_beginning(job.options)))
+            rows = max(1, len(job.groups))
             if (spent and spent + cost > self._limits.join_tokens) or rows > free:
                 return False
             spent, free = spent + cost, free - rows
@@ -218,12 +226,10 @@ class LocalEngine:
 
     def _rows_of(self, job: _Job) -> list[Row]:
         if isinstance(job.request, GenerateRequest):
-            limit = self._answer_tokens(job.request)
-            answer = GrowingAnswer(self._model.grammar, job.request.spec, max_tokens=limit)
+            grammar, limit = self._model.grammar, job.answer_tokens
+            answer = GrowingAnswer(grammar, job.request.spec, max_tokens=limit)
             return [Row(job.prompt, answer, (), job.abandoned)]
-        return [
-            Row(job.prompt, None, options, job.abandoned) for options in _by_beginning(job.options)
-        ]
+        return [Row(job.prompt, None, options, job.abandoned) for options in job.groups]
 
     def _settle(self, finished: Iterable[Row]) -> None:
         """Answer the jobs whose rows are all finished."""

@@ -101,6 +101,16 @@ def test_guessing_changes_no_answer(
         assert scores[0] == pytest.approx(scores[2], rel=1e-4)
 
 
+def test_more_continuations_than_there_are_rows_are_refused(tiny_model: LanguageModel) -> None:
+    engine = LocalEngine(tiny_model, BatchLimits(rows=2))
+    prompt = Prompt("judge", (), "some text")
+    with pytest.raises(InvalidInput, match="at most 2 different beginnings, was: 3"):
+        asyncio.run(engine.score([ScoreRequest(prompt, ("ab", "cd", "ef"))]))
+    scores = asyncio.run(engine.score([ScoreRequest(prompt, ("ab", "ac", "cd"))]))
+    assert len(scores[0].logprobs) == 3
+    engine.close()
+
+
 def test_a_short_request_does_not_wait_for_a_long_ones_end(tiny_model: LanguageModel) -> None:
     engine = LocalEngine(tiny_model, BatchLimits(rows=2, join_tokens=1))
 
