@@ -15,7 +15,7 @@ from index.generations import Generation, Part
 from index.search import score
 from index.segments import Entry
 from index.settings import IndexSettings
-from index.similarity import Doubles, Ints, words_that_count
+from index.similarity import Doubles, Ints, Words, words_that_count
 from wraner.chunks import Chunk
 from wraner.entities import Span
 from wraner.packs import JudgedExample
@@ -81,7 +81,7 @@ def gather(
     In a segment with a FAISS index only its candidates are considered.
     """
     query = words_that_count(text, settings, most=settings.query_words)
-    similarity, best = _scores(generation, judgements, text, settings)
+    similarity, best = _scores(generation, judgements, query, settings)
     for number, entry in enumerate(judgements.entries if exclude else ()):
         if entry.id in exclude:
             similarity[number] = -np.inf
@@ -123,10 +123,9 @@ def strength_of(evidence: PolicyEvidence) -> float:
 
 
 def _scores(
-    generation: Generation, judgements: Judgements, text: WordVectors, settings: IndexSettings
+    generation: Generation, judgements: Judgements, query: Words, settings: IndexSettings
 ) -> tuple[Doubles, Floats]:
     """Return similarity (n_examples,) and best matches (n_query, n_examples) in order of ids."""
-    query = words_that_count(text, settings, most=settings.query_words)
     wide = replace(settings, candidates=settings.evidence_candidates)
     similarity = np.full(len(judgements.entries), -np.inf)
     best = np.full((len(query.weights), len(similarity)), -1.0, np.float32)

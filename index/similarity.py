@@ -62,15 +62,6 @@ def from_grid(vectors: Grid) -> Floats:
     return vectors.astype(np.float32) * np.float32(1 / SCALE)
 
 
-def best_matches(query: Floats, words: Floats, offsets: Ints) -> Floats:
-    """Return how well each of the query's words is matched in each example.
-
-    *Shape:* query (n_query, d); words (n_words, d), example i owns the rows from offsets[i] to
-    offsets[i + 1], at least one; the result is (n_query, n_examples).
-    """
-    return np.maximum.reduceat(query @ words.T, offsets[:-1], axis=1)
-
-
 def similarities(
     query: Floats,
     query_weights: Floats,

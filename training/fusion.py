@@ -68,8 +68,9 @@ async def judge(
     requests: list[ScoreRequest] = []
     for number, (example, evidence) in enumerate(zip(dev, found, strict=True)):
         for e in evidence.policies[:shortlist]:
-            near = sorted([*e.violating, *e.complying], key=lambda n: (-n.similarity, n.example.id))
-            prompt = render_judgement(policies[e.policy], [n.example for n in near], example.text)
+            prompt = render_judgement(
+                policies[e.policy], [n.example for n in e.examples], example.text
+            )
             asked.append((number, e))
             requests.append(ScoreRequest(prompt, (YES, NO)))
     scores = await engine.score(requests)

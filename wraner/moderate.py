@@ -103,7 +103,7 @@ class Moderator:
         requests: list[ScoreRequest] = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
             for e in self._chosen(task, evidence.policies):
-                shown = _shown(e)
+                shown = e.examples
                 prompt = render_judgement(policies[e.policy], [n.example for n in shown], piece)
                 asked.append((number, window, e, shown))
                 requests.append(ScoreRequest(prompt, (YES, NO), task.adapter, task.deadline))
@@ -155,12 +155,6 @@ class Moderator:
         if policy.threshold is not None:
             return policy.threshold
         return self._settings.threshold if task.threshold is None else task.threshold
-
-
-def _shown(evidence: PolicyEvidence) -> tuple[JudgedNeighbour, ...]:
-    """Return both sides' examples, nearest first."""
-    both = [*evidence.violating, *evidence.complying]
-    return tuple(sorted(both, key=lambda n: (-n.similarity, n.example.id)))
 
 
 def _match(j: _Judgement) -> PolicyMatch:

@@ -54,6 +54,12 @@ class PolicyEvidence:
     definition: float
     spans: tuple[Span, ...]
 
+    @property
+    def examples(self) -> tuple[JudgedNeighbour, ...]:
+        """Both sides' examples, nearest first, ties by id."""
+        both = [*self.violating, *self.complying]
+        return tuple(sorted(both, key=lambda n: (-n.similarity, n.example.id)))
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
