@@ -8,8 +8,9 @@ TORCH_INDEX ?=
 # cpu or gpu: which build of faiss; they exclude each other.
 FAISS ?= cpu
 
-# Threads that wait must sleep: beside another busy process, spinning ones took 20 times as long.
-export OMP_WAIT_POLICY ?= PASSIVE
+# How long threads that wait for each other spin before they sleep: libgomp's own, long wait takes
+# the processor from other processes, none at all costs the model a third of its speed.
+export GOMP_SPINCOUNT ?= 1000
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(FAISS)

@@ -36,9 +36,12 @@ def load_base(settings: Settings, *, say: Callable[[str], None] = lambda _: None
 
 def load_engine(settings: Settings) -> "LocalEngine":
     """Load the language model."""
-    _set_threads(settings.engine_threads or os.cpu_count() or 1)
+    threads = settings.engine_threads or os.cpu_count() or 1
+    _set_threads(threads)
 
     import torch
+
+    torch.set_num_threads(1)  # while loading, see LocalEngine
 
     from wraner.language_model import LanguageModel
     from wraner.local import BatchLimits, LocalEngine
@@ -46,7 +49,8 @@ def load_engine(settings: Settings) -> "LocalEngine":
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapters = settings.state_dir / "adapters"
     model = LanguageModel(load_base(settings), adapters=adapters, device=device)
-    return LocalEngine(model, BatchLimits(queue_tokens=settings.engine_queue_tokens))
+    limits = BatchLimits(queue_tokens=settings.engine_queue_tokens)
+    return LocalEngine(model, limits, threads=threads)
 
 
 def load_retriever(

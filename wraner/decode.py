@@ -41,6 +41,11 @@ class Row:
     _column: int = 0
 
     @property
+    def _wanted(self) -> int:
+        """How many of the last tokens fed must be answered with logits."""
+        return len(self.options[0]) if self.options else 1 + self._guessed
+
+    @property
     def needs_model(self) -> bool:
         """Whether there is something left to ask."""
         if self.error is not None:
@@ -92,18 +97,17 @@ class Decoder:
             if row.options:
                 row._fed += row.options[0][:-1]
         self._rows += rows
-        tails = [len(option) for row in rows for option in row.options]
-        return self._run(model, first, keep=max(tails, default=1))
+        return self._run(model, first)
 
     @torch.inference_mode()
     def step(self, model: Any) -> list[Row]:
         """Carry every row on by at least one token; return those that are finished."""
-        return self._run(model, 0, keep=1 + max(row._guessed for row in self._rows))
+        return self._run(model, 0)
 
-    def _run(self, model: Any, first: int, *, keep: int) -> list[Row]:
+    def _run(self, model: Any, first: int) -> list[Row]:
         rows = self._rows[first:]
-        feeds = [Feed(row._fed, row._column) for row in rows]
-        logits = self._slots.run(model, feeds, first=first, keep=keep)
+        feeds = [Feed(row._fed, row._column, row._wanted) for row in rows]
+        logits = self._slots.run(model, feeds, first=first)
         for row, seen in zip(rows, logits, strict=True):
             if row.answer is None:
                 row.logprobs = _weigh(seen, row.options)
@@ -115,14 +119,14 @@ class Decoder:
         return self._let_go(first)
 
     def _advance(self, row: Row, answer: GrowingAnswer, logits: torch.Tensor) -> None:
-        """Choose tokens for as long as the guess holds; *shape:* logits (keep, vocabulary)."""
+        """Choose tokens while the guess holds; *shape:* logits (1 + guessed, vocabulary)."""
         certain = len(row._fed) - row._guessed
         guess = row._fed[certain:]
         held = 0
-        token = _choose(answer, logits[len(logits) - 1 - len(guess)])
+        token = _choose(answer, logits[0])
         while not answer.done and held < len(guess) and token == guess[held]:
             held += 1
-            token = _choose(answer, logits[len(logits) - 1 - len(guess) + held])
+            token = _choose(answer, logits[held])
         row._column += certain + held
         forced = answer.take_forced()
         guess = [] if answer.done else list(self._spell(answer.guess()))[:_MAX_GUESS]
@@ -160,14 +164,13 @@ def _choose(answer: GrowingAnswer, logits: torch.Tensor) -> int:
 
 
 def _weigh(logits: torch.Tensor, options: Sequence[Ids]) -> tuple[float, ...]:
-    """Return the log-probability of each option; *shape:* logits (keep, vocabulary).
+    """Return the log-probability of each option; *shape:* logits (tokens, vocabulary).
 
     All options of a row are equal up to their last token, so they share one run.
     """
     logprobs = torch.log_softmax(logits.float(), dim=-1)
     weighed = []
     for option in options:
-        steps = logprobs[len(logprobs) - len(option) :]
-        picked = steps.gather(1, torch.tensor(option, device=steps.device)[:, None])
+        picked = logprobs.gather(1, torch.tensor(option, device=logprobs.device)[:, None])
         weighed.append(float(picked.sum()))
     return tuple(weighed)

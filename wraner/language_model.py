@@ -3,11 +3,10 @@
 One thread at a time may use it; `local` sees to that. Knows no queue and no task.
 """
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -98,17 +97,37 @@ class LanguageModel:
         self._loaded.append(adapter)
 
 
-def _sharpen_head(model: Any) -> None:
-    """Let the output head multiply in fp32, whatever the precision of the rest.
+class _SharpHead(torch.nn.Module):
+    """An output head that multiplies in fp32, whatever the precision of the rest.
 
-    A bf16 logit of 20 comes in steps of an eighth: too coarse to weigh yes against no.
+    A bf16 logit of 20 comes in steps of an eighth: too coarse to weigh yes against no. On a CPU the
+    weights are laid out for the product once; for few rows that is four times as fast.
     """
+
+    def __init__(self, head: torch.nn.Linear) -> None:
+        super().__init__()
+        exact = head.weight.detach().float()
+        self._bias = None if head.bias is None else head.bias.detach().float()
+        mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        self._packed = mkldnn and exact.device.type == "cpu"
+        reorder = torch.ops.mkldnn._reorder_linear_weight
+        self._weight = reorder(exact, None) if self._packed else exact
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """*Shape:* (…, hidden) to (…, vocabulary)."""
+        if self._packed:
+            product = torch.ops.mkldnn._linear_pointwise
+            return cast(
+                torch.Tensor,
+                product(hidden.float(), self._weight, self._bias, "none", [], ""),
+            )
+        return torch.nn.functional.linear(hidden.float(), self._weight, self._bias)
+
+
+def _sharpen_head(model: Any) -> None:
     head = model.get_output_embeddings()
-    if head.weight.dtype == torch.float32:
-        return
-    exact = copy.deepcopy(head).float()
-    exact.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-    model.set_output_embeddings(exact)
+    if head.weight.dtype != torch.float32:
+        model.set_output_embeddings(_SharpHead(head))
 
 
 def _dtype(dtype: DType, device: str) -> torch.dtype:

@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from wraner.chat import EncodedPrompt, Ids
 from wraner.decode import Decoder, Row
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
@@ -65,7 +67,14 @@ class _Job:
 class LocalEngine:
     """Answers from a model in this process; call `close` when done."""
 
-    def __init__(self, model: LanguageModel, limits: BatchLimits | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, limits: BatchLimits | None = None, *, threads: int | None = None
+    ) -> None:
+        """Start the thread that owns `model`; it computes on `threads` threads, None: torch's own.
+
+        Where another thread of the process computes on several threads too, even while loading,
+        OpenMP lets both teams sleep between any two operations: a third of the speed is lost.
+        """
         self._model = model
         self._limits = limits or BatchLimits()
         self._waiting: Waiting[_Job] = Waiting()
@@ -75,6 +84,7 @@ class LocalEngine:
         self._prefixes = Prefixes(limit_bytes=self._limits.cache_bytes)
         self._decoders: dict[str, Decoder] = {}
         self._jobs: dict[Row, _Job] = {}
+        self._threads = threads or torch.get_num_threads()
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._thread.start()
 
@@ -149,6 +159,10 @@ class LocalEngine:
         return 8 + text + (label + 4) * max(4, len(request.spec.flat.starts) // 2)
 
     def _serve(self) -> None:
+        # Asked for its number of threads, torch first takes over the one that was last set anywhere
+        # in the process, but only once a thread.
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
         while True:
             with self._ready:
                 self._ready.wait_for(lambda: self._waiting or self._jobs or self._closed)

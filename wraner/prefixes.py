@@ -62,5 +62,5 @@ def _packed(prefixes: Sequence[Ids], batch_tokens: int) -> list[list[Ids]]:
 
 def _compute(model: Any, prefixes: Sequence[Ids]) -> dict[Ids, KeyValues]:
     slots = Slots(len(prefixes))
-    slots.run(model, [Feed(prefix, 0) for prefix in prefixes], first=0, keep=1)
+    slots.run(model, [Feed(prefix, 0) for prefix in prefixes], first=0)
     return {prefix: slots.read(row, 0, len(prefix)) for row, prefix in enumerate(prefixes)}

@@ -1,15 +1,18 @@
 """Keys and values of the prompts in work, written in place.
 
 A row is one prompt; its tokens stand in columns. Rows that run together need not be equally long:
-what a row may see is said by a mask, what it must not see may be garbage. Stands in for a
-transformers cache (`update`), for any model whose layers call it. Knows no prompt and no grammar.
+their new tokens are packed one behind the other, without padding. Stands in for a transformers
+cache (`update`), for any model whose layers call it. Knows no prompt and no grammar.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
+
+from wraner.attention import FEW, Few, Seen, Stretch
 
 _COLUMN_STEP = 128
 
@@ -36,10 +39,14 @@ class KeyValues:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Tokens to run for one row, and the column (and position) of the first of them."""
+    """Tokens to run for one row, and the column (and position) of the first of them.
+
+    The logits of the last `keep` tokens are wanted.
+    """
 
     tokens: Sequence[int]
     column: int
+    keep: int = 1
 
 
 class Slots:
@@ -51,65 +58,40 @@ class Slots:
         self._rows = rows
         self._layers: list[list[torch.Tensor]] = []
         self._columns = 0
-        self._first = 0
-        self._width = 0
-        self._place: tuple[torch.Tensor, torch.Tensor] = (torch.empty(0), torch.empty(0))
+        self._packed: _Packed
 
-    def run(self, model: Any, feeds: Sequence[Feed], *, first: int, keep: int) -> torch.Tensor:
+    def run(self, model: Any, feeds: Sequence[Feed], *, first: int) -> list[torch.Tensor]:
         """Run tokens of the rows from row `first` on, one feed a row; remember what they leave.
 
-        Each token sees all columns of its row before it. Returns the logits of each feed's last
-        `keep` tokens, shape [feeds, keep, vocabulary].
+        Each token sees all columns of its row before it. Returns each feed's logits, shape [keep,
+        vocabulary].
         """
-        longest = max(len(f.tokens) for f in feeds)
         self._reach(max(f.column + len(f.tokens) for f in feeds))
-        scratch = self._columns - 1  # where the padding on the left is written; nobody looks there
-        pads = [longest - len(f.tokens) for f in feeds]
-        ids = [[0] * pad + list(f.tokens) for f, pad in zip(feeds, pads, strict=True)]
-        columns = [
-            [scratch] * pad + list(range(f.column, f.column + len(f.tokens)))
-            for f, pad in zip(feeds, pads, strict=True)
-        ]
-        device, dtype = model.device, model.dtype
-        at = torch.tensor(columns, device=device)
-        self._first = first
-        self._width = max(f.column + len(f.tokens) for f in feeds)
-        rows = torch.arange(first, first + len(feeds), device=device)
-        self._place = (rows[:, None].expand_as(at), at)
-        seen = torch.where(at == scratch, 0, at)  # padding sees one column
-        mask = torch.zeros(len(feeds), 1, longest, self._width, dtype=dtype, device=device)
-        mask.masked_fill_(
-            torch.arange(self._width, device=device) > seen[:, None, :, None], float("-inf")
-        )
+        self._packed = _Packed(feeds, first, device=model.device, dtype=model.dtype)
         logits: torch.Tensor = model(
-            input_ids=torch.tensor(ids, device=device),
-            attention_mask=mask,
-            position_ids=seen,
+            input_ids=torch.tensor([[i for f in feeds for i in f.tokens]], device=model.device),
+            position_ids=self._packed.columns[None],
+            # transformers makes no mask of its own where it is given one of four dimensions
+            attention_mask=torch.empty(1, 1, 1, 1),
             past_key_values=self,
             use_cache=True,
-            logits_to_keep=keep,
+            logits_to_keep=self._packed.kept,
         ).logits
-        return logits
+        return list(torch.split(logits[0], [f.keep for f in feeds]))
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_: Any, **__: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Remember a layer's new keys and values; return all that the rows may look at.
+    ) -> tuple[Seen, Seen]:
+        """Remember a layer's new keys and values; return what the rows may look at.
 
-        *Shape:* given (rows, kv_heads, new tokens, head_dim), returned with `width` columns.
+        *Shape:* given (1, kv_heads, all feeds' tokens, head_dim).
         """
         while len(self._layers) <= layer:
-            room = [
-                torch.zeros(self._rows, t.shape[1], self._columns, t.shape[3], dtype=t.dtype)
-                for t in (keys, values)
-            ]
-            self._layers.append([t.to(keys.device) for t in room])
-        rows, columns = self._place
-        seen = []
-        for held, new in zip(self._layers[layer], (keys, values), strict=True):
-            held[rows, :, columns] = new.transpose(1, 2)
-            seen.append(held[self._first : self._first + len(new), :, : self._width])
-        return seen[0], seen[1]
+            shapes = ((self._rows, t.shape[1], self._columns, t.shape[3]) for t in (keys, values))
+            self._layers.append([keys.new_zeros(shape) for shape in shapes])
+        held = self._layers[layer]
+        seen = self._packed.write(held, keys[0], values[0])
+        return seen, seen
 
     def get_seq_length(self, *_: Any) -> int:
         """Return 0: positions are always given (asked by transformers)."""
@@ -143,12 +125,65 @@ class Slots:
                 held[to, :, :columns] = held[row, :, :columns]
 
     def _reach(self, columns: int) -> None:
-        """Grow so that `columns` and the scratch column fit."""
-        if columns < self._columns:
+        """Grow so that `columns` fit."""
+        if columns <= self._columns:
             return
-        self._columns = (columns // _COLUMN_STEP + 1) * _COLUMN_STEP
+        self._columns = -(-columns // _COLUMN_STEP) * _COLUMN_STEP
         for pair in self._layers:
             for number, held in enumerate(pair):
                 grown = held.new_zeros(*held.shape[:2], self._columns, held.shape[3])
                 grown[:, :, : held.shape[2]] = held
                 pair[number] = grown
+
+
+class _Packed:
+    """Feeds one behind the other: which token stands where.
+
+    Attributes:
+        columns: the column of each token, which is its position.
+        kept: the tokens whose logits are wanted.
+    """
+
+    def __init__(
+        self, feeds: Sequence[Feed], first: int, *, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self._feeds = feeds
+        self._first = first
+        lengths = [len(f.tokens) for f in feeds]
+        self._ends = list(accumulate(lengths))
+        at = [i for length in lengths for i in range(length)]
+        row = [number for number, length in enumerate(lengths) for _ in range(length)]
+        columns = [feeds[r].column + i for r, i in zip(row, at, strict=True)]
+        kept = [
+            i for f, end in zip(feeds, self._ends, strict=True) for i in range(end - f.keep, end)
+        ]
+        self._row, self._at, self.columns, self.kept = (
+            torch.tensor(numbers, device=device) for numbers in (row, at, columns, kept)
+        )
+        self._mask = self._few_mask(lengths, dtype) if max(lengths) <= FEW else None
+
+    def _few_mask(self, lengths: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+        """Return the mask of a run of few tokens a row; padding sees its row's first column."""
+        width = max(f.column + len(f.tokens) for f in self._feeds)
+        last = torch.zeros(len(lengths), max(lengths), dtype=torch.long, device=self._row.device)
+        last[self._row, self._at] = self.columns
+        mask = torch.zeros(*last.shape, width, dtype=dtype, device=last.device)
+        hidden = torch.arange(width, device=last.device) > last[:, :, None]
+        return mask.masked_fill_(hidden, float("-inf"))[:, None]
+
+    def write(self, held: Sequence[torch.Tensor], keys: torch.Tensor, values: torch.Tensor) -> Seen:
+        """Set new columns of `held` keys and values; *shape:* given (kv_heads, tokens, d)."""
+        if self._mask is not None:
+            rows = slice(self._first, self._first + len(self._feeds))
+            seen = [h[rows, :, : self._mask.shape[3]] for h in held]
+            for into, new in zip(seen, (keys, values), strict=True):
+                into[self._row, :, self.columns] = new.transpose(0, 1)
+            return Few(self._row, self._at, self._mask, *seen)
+        stretches = []
+        for number, (feed, end) in enumerate(zip(self._feeds, self._ends, strict=True)):
+            length = len(feed.tokens)
+            own = [h[self._first + number, :, : feed.column + length] for h in held]
+            for into, new in zip(own, (keys, values), strict=True):
+                into[:, feed.column :] = new[:, end - length : end]
+            stretches.append(Stretch(end - length, length, *own))
+        return stretches

@@ -42,12 +42,12 @@ def test_the_least_recently_used_goes_first(tiny_model: LanguageModel) -> None:
 def test_rows_of_different_lengths_run_as_if_alone(tiny_model: LanguageModel) -> None:
     model, long, short = tiny_model.model, list(range(5, 45)), [50, 51, 52]
     slots = Slots(3)
-    slots.run(model, [Feed(long[:30], 0), Feed(short[:1], 0)], first=1, keep=1)
-    both = slots.run(model, [Feed(long[30:], 30), Feed(short[1:], 1)], first=1, keep=2)
+    slots.run(model, [Feed(long[:30], 0), Feed(short[:1], 0)], first=1)
+    both = slots.run(model, [Feed(long[30:], 30, 2), Feed(short[1:], 1, 2)], first=1)
     for number, tokens in enumerate((long, short)):
-        alone = Slots(1).run(model, [Feed(tokens, 0)], first=0, keep=2)[0]
+        alone = Slots(1).run(model, [Feed(tokens, 0, 2)], first=0)[0]
         torch.testing.assert_close(both[number], alone, rtol=1e-4, atol=1e-5)
     slots.move(2, 0, 3)
-    moved = slots.run(model, [Feed([53], 3)], first=0, keep=1)
-    alone = Slots(1).run(model, [Feed([*short, 53], 0)], first=0, keep=1)
+    moved = slots.run(model, [Feed([53], 3)], first=0)
+    alone = Slots(1).run(model, [Feed([*short, 53], 0)], first=0)
     torch.testing.assert_close(moved, alone, rtol=1e-4, atol=1e-5)
