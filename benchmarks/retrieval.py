@@ -27,9 +27,9 @@ from index.search import Hit, nearest
 from index.settings import IndexSettings, Kind
 from index.similarity import words_that_count
 from index.store import GenerationStore
-from training.conll import read_conll
 from wraner.chunks import chunk
 from wraner.errors import InvalidInput
+from wraner.formats.conll import read_conll
 from wraner.packs import Domain, EntityType, TaggedExample, version
 
 QUERIES = 200

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from training.conll import read_conll
 from training.hatemoderate import normalised, read_hatemoderate
 from wraner.entities import Mention
+from wraner.formats.conll import read_conll
 from wraner.metrics import auroc, count_spans, failure_rates
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import JudgedExample, PolicySet

@@ -23,7 +23,7 @@ from index.contextual import ContextualEncoder
 from index.encoder import Floats, WordEncoder, WordVectors
 from index.static import train_static
 from index.weighting import weight
-from training.conll import read_conll
+from wraner.formats.conll import read_conll
 from wraner.packs import TaggedExample
 
 DOMAINS = ("politics", "science", "music", "literature", "ai")

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from wraner.errors import InvalidInput
+from wraner.formats.jsonl import parse_line, render_lines
 from wraner.packs import (
     Domain,
     Example,
@@ -95,13 +96,13 @@ def iterate_examples(file: Path, definitions: Pack) -> Iterator[tuple[int, Examp
     Raises:
         InvalidInput: naming the file and the line.
     """
-    model = TaggedExample if isinstance(definitions, Domain) else JudgedExample
+    model: type[Example] = TaggedExample if isinstance(definitions, Domain) else JudgedExample
     try:
         # Binary, for text may contain U+2028 and other characters that Python takes for line ends.
         with file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield number, _example(model, line, f"{file}:{number}")
+                    yield number, parse_line(model, line, f"{file}:{number}")
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
 
@@ -114,8 +115,7 @@ def write_pack_folder(path: Path, pack: Pack) -> None:
         mode="json", exclude={"examples"}, exclude_defaults=True
     )
     _write(path / DEFINITIONS_FILE, [_dump_yaml({"kind": kind, **content})])
-    lines = (example.model_dump_json().encode() + b"\n" for example in pack.examples)
-    _write(path / EXAMPLES_FILE, lines)
+    _write(path / EXAMPLES_FILE, render_lines(pack.examples))
     sync_folder(path)
 
 
@@ -138,15 +138,6 @@ def _write(file: Path, pieces: Any) -> None:
 def _dump_yaml(content: dict[str, Any]) -> bytes:
     text = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
     return str(text).encode()
-
-
-def _example(model: type[TaggedExample] | type[JudgedExample], line: bytes, where: str) -> Example:
-    try:
-        return model.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = "/".join(map(str, first["loc"]))
-        raise InvalidInput(f"{where}: {field or 'line'}: {first['msg']}") from None
 
 
 def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:

@@ -88,7 +88,7 @@ def test_nothing_to_name_has_no_grammar() -> None:
 
 
 def test_alignment_of_crossner_is_exact(crossner: Path) -> None:
-    from training.conll import read_conll
+    from wraner.formats.conll import read_conll
 
     wrong = total = 0
     for path in sorted(crossner.glob("*/*.txt")):

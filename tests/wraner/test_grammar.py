@@ -95,7 +95,7 @@ def test_a_grammar_that_cannot_be_compiled_is_said(tiny_model: LanguageModel) ->
 def test_every_gold_span_of_crossner_and_of_the_packs_can_be_generated(
     bundled_model: LanguageModel, crossner: Path
 ) -> None:
-    from training.conll import read_conll
+    from wraner.formats.conll import read_conll
     from wraner.packs import TaggedExample
 
     packs = Path(__file__).parents[2] / "packs" / "customer-care"

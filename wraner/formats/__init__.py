@@ -1,0 +1,1 @@
+"""Tagged examples from and to the files of other tools."""
