@@ -73,4 +73,6 @@ def test_files_stay_readable() -> None:
 
 def test_nothing_is_called_by_a_name_that_says_nothing() -> None:
     vague = re.compile(r"(^|/)(utils?|helpers?|common|base|manager|misc)(\.py$|/)")
-    assert [name for name in tracked() if vague.search(name)] == []
+    # kustomize calls what overlays build upon the base
+    named = (name for name in tracked() if not name.startswith("k8s/base/"))
+    assert [name for name in named if vague.search(name)] == []
