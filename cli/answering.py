@@ -1,0 +1,56 @@
+"""Answering: texts -> one result or refusal each, over calls that are refused whole.
+
+The server refuses a call for one text's sake; here the rest is asked again without it. What is no
+text's fault goes to the caller. Knows nothing of where texts come from.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from wraner.client.problems import ApiError, Invalid, TooSlow
+
+Result = TypeVar("Result")
+Call = Callable[[Sequence[str]], Awaitable[Sequence[Result]]]
+
+_ONE_TEXT = re.compile(r"/text/(\d+)")
+_TOO_LARGE = 413
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why the server refused a text."""
+
+    error: str
+
+
+async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result | Refused]:
+    """Return what `call` answers to each text, or why it refused it.
+
+    Raises:
+        ApiError: a refusal that is not about one of the texts.
+    """
+    if not texts:
+        return []
+    try:
+        return list(await call(texts))
+    except (Invalid, TooSlow) as error:
+        if (at := _refused(error)) is not None and at < len(texts):
+            before = await answer_each(texts[:at], call)
+            after = await answer_each(texts[at + 1 :], call)
+            return [*before, Refused(error.detail), *after]
+        if len(texts) == 1 or not _is_size(error):
+            raise
+        half = len(texts) // 2
+        return [*await answer_each(texts[:half], call), *await answer_each(texts[half:], call)]
+
+
+def _refused(error: ApiError) -> int | None:
+    found = _ONE_TEXT.fullmatch(error.pointer)
+    return int(found[1]) if found else None
+
+
+def _is_size(error: ApiError) -> bool:
+    """Return whether fewer texts a call may be answered where these were not."""
+    return isinstance(error, TooSlow) or error.status == _TOO_LARGE or error.pointer == "/text"

@@ -1,0 +1,146 @@
+"""Editing a pack's examples as JSON lines in the user's editor.
+
+Only the changes are sent, each on top of the one before; the edited file is kept until all of it
+is stored. Knows what an example is and nothing of what it says.
+"""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli import target, terminal
+from cli.failures import Exit, WrongUse, say
+from cli.options import TargetOptions
+from cli.shelf import Shelf, pieces_of, shelf
+from wraner.client.problems import Stale
+from wraner.errors import Conflict
+from wraner.pack_folders import read_examples
+from wraner.packs import Domain, Example, Pack, PolicySet, example_hash
+from wraner.registry import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A pack's definitions and examples at one version."""
+
+    version: str
+    definitions: Pack
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What makes one list of examples of another; a changed example is removed and added."""
+
+    removed: tuple[str, ...]
+    added: tuple[Example, ...]
+
+    def __str__(self) -> str:
+        changed = {e.id for e in self.added} & set(self.removed)
+        counts = (
+            (len(self.added) - len(changed), "new"),
+            (len(changed), "changed"),
+            (len(self.removed) - len(changed), "removed"),
+        )
+        return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+
+def changes(before: Sequence[Example], after: Sequence[Example]) -> Changes:
+    """Return what was changed; the order of examples says nothing."""
+    old = {e.id: example_hash(e) for e in before}
+    new = {e.id: example_hash(e) for e in after}
+    return Changes(
+        removed=tuple(id_ for id_, content in old.items() if new.get(id_) != content),
+        added=tuple(e for e in after if old.get(e.id) != new[e.id]),
+    )
+
+
+def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> int:
+    """Let the user edit a pack's examples and store the changes.
+
+    Raises:
+        WrongUse: there is no editor, or it failed.
+        InvalidInput: what was written breaks a rule; the file is kept.
+        Conflict: the pack changed meanwhile; the file is kept.
+    """
+    read = target.ask(where, lambda client: _read(shelf(client, kind), name))
+    file = _written(name, read.examples)
+    try:
+        _edit(file)
+        wanted = changes(read.examples, read_examples(file, read.definitions))
+        if not (wanted.removed or wanted.added):
+            file.unlink()
+            say("nothing was changed")
+            return Exit.OK
+        _show(wanted)
+        terminal.confirm(f"Store this in {name!r} ({wanted})?", yes=yes)
+        target.ask(where, lambda client: _store(shelf(client, kind), name, read.version, wanted))
+    except Stale as error:
+        raise Conflict(
+            f"{name!r} was changed by somebody else meanwhile ({error.detail}); "
+            f"your examples are kept in {file}"
+        ) from None
+    except BaseException:
+        say(f"your examples are kept in {file}")
+        raise
+    file.unlink()
+    say(f"{name}: {wanted}")
+    return Exit.OK
+
+
+async def _read(packs: Shelf, name: str) -> Read:
+    about = await packs.read(name)
+    version, examples = await packs.examples(name)
+    definitions: Pack
+    if packs.kind is Kind.DOMAIN:
+        definitions = Domain(entity_types=about.entity_types)
+    else:
+        definitions = PolicySet(policies=about.policies)
+    return Read(version, definitions, examples)
+
+
+async def _store(packs: Shelf, name: str, version: str, wanted: Changes) -> None:
+    made = 0
+    try:
+        for one in wanted.removed:
+            version = (await packs.remove(name, one, if_match=version)).version
+            made += 1
+        for piece in pieces_of(wanted.added):
+            version = (await packs.add(name, piece, if_match=version)).version
+            made += len(piece)
+    except BaseException:
+        if made:
+            steps = len(wanted.removed) + len(wanted.added)
+            say(f"{made} of {steps} removals and additions were stored before this")
+        raise
+
+
+def _written(name: str, examples: Sequence[Example]) -> Path:
+    handle, path = tempfile.mkstemp(prefix=f"wraner-{name}-", suffix=".jsonl")
+    with os.fdopen(handle, "wb") as file:
+        file.writelines(e.model_dump_json().encode() + b"\n" for e in examples)
+    return Path(path)
+
+
+def _edit(file: Path) -> None:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        failed = subprocess.run([*shlex.split(editor), str(file)], check=False).returncode
+    except OSError as error:
+        raise WrongUse(
+            f"the editor {editor!r} cannot be started ({error.strerror}); set EDITOR"
+        ) from None
+    if failed:
+        raise WrongUse(f"the editor {editor!r} ended with {failed}; nothing was changed")
+
+
+def _show(wanted: Changes) -> None:
+    console = terminal.aside()
+    for one in wanted.removed:
+        console.print(f"- {one}", style="red", soft_wrap=True)
+    for example in wanted.added:
+        console.print(f"+ {example.model_dump_json()}", style="green", soft_wrap=True)

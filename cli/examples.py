@@ -1,0 +1,95 @@
+"""`wraner domains examples` and `wraner policies examples`: a stored pack's examples."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import pack_views, target, terminal
+from cli.completion import complete_name
+from cli.edit import edit_examples
+from cli.failures import Exit, say
+from cli.options import Format, TargetOptions, Yes
+from cli.shelf import pieces_of, shelf
+from cli.signatures import flat
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.replies import PackSummary
+from wraner.formats.choice import Format as FileFormat
+from wraner.formats.choice import read, read_judged
+from wraner.packs import Example
+from wraner.registry import Kind
+
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_name)]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.jsonl")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
+
+
+def example_commands(kind: Kind, named: str) -> typer.Typer:
+    """Return the group of commands for the examples of a kind; `named`: how it is called."""
+
+    def list_examples(name: Name, where: TargetOptions, format: Format = None) -> int:  # noqa: A002
+        _, found = target.ask(where, lambda client: shelf(client, kind).examples(name))
+        pack_views.show_examples(found, terminal.layout(format))
+        return Exit.OK
+
+    def add(name: Name, file: File, where: TargetOptions) -> int:
+        return _add(kind, name, read_examples(kind, file), where)
+
+    def remove(name: Name, ids: Ids, where: TargetOptions, yes: Yes = False) -> int:
+        return _remove(kind, name, ids, where, yes=yes)
+
+    def edit(name: Name, where: TargetOptions, yes: Yes = False) -> int:
+        return edit_examples(kind, name, where, yes=yes)
+
+    own = f"{named} examples"
+    group = typer.Typer(no_args_is_help=True, help="The examples of one of them.")
+    for word, command, text in (
+        ("list", list_examples, f"List examples.\n\n{own} list NAME"),
+        (
+            "add",
+            add,
+            f"Add examples from a file, one JSON object a line.\n\n{own} add NAME a.jsonl",
+        ),
+        ("remove", remove, f"Remove examples.\n\n{own} remove NAME late-parcel-01"),
+        ("edit", edit, f"Change examples in $EDITOR.\n\n{own} edit NAME"),
+    ):
+        group.command(word, help=text)(flat(command))
+    return group
+
+
+def read_examples(kind: Kind, file: Path) -> tuple[Example, ...]:
+    """Read a file of examples, one JSON object a line.
+
+    Raises:
+        InvalidInput: naming the file and the line.
+    """
+    with file.open("rb") as lines:
+        if kind is Kind.DOMAIN:
+            return tuple(read(lines, FileFormat.JSONL, name=str(file)))
+        return tuple(read_judged(lines, name=str(file)))
+
+
+def _add(kind: Kind, name: str, examples: tuple[Example, ...], where: TargetOptions) -> int:
+    async def work(client: AsyncClient) -> tuple[int, PackSummary]:
+        packs = shelf(client, kind)
+        before = await packs.read(name)
+        return before.examples, await packs.extend(name, pieces_of(examples), before)
+
+    before, done = target.ask(where, work)
+    added = done.examples - before
+    held = len(examples) - added
+    say(f"{name}: {added} added, {held} held already; {done.examples} examples now")
+    return Exit.OK
+
+
+def _remove(kind: Kind, name: str, ids: list[str], where: TargetOptions, *, yes: bool) -> int:
+    terminal.confirm(f"Remove {len(ids)} of the examples of {name!r}?", yes=yes)
+
+    async def work(client: AsyncClient) -> None:
+        packs = shelf(client, kind)
+        for one in ids:
+            done = await packs.remove(name, one)
+            say(f"removed {one}; {done.examples} examples left")
+
+    target.ask(where, work)
+    return Exit.OK

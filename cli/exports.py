@@ -1,0 +1,83 @@
+"""`wraner export`: tagged examples as other tools read them. Knows no format."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from cli import target, terminal
+from cli.conversion import FormatOption, PackOptions, format_of
+from cli.failures import Exit, WrongUse, say
+from cli.options import TargetOptions
+from cli.shelf import shelf
+from wraner.formats.choice import write
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import Domain, Example, TaggedExample
+from wraner.registry import Kind
+
+
+def export_examples(
+    kept: PackOptions,
+    where: TargetOptions,
+    format: FormatOption = None,  # noqa: A002
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Left out: standard output."),
+    ] = None,
+) -> int:
+    """Write tagged examples as other tools read them.
+
+    wraner export --domain news --format conll --output train.conll
+    """
+    kept.check()
+    chosen = format_of(format, output)
+    examples = _examples(kept, where)
+    if output is None:
+        write(examples, terminal.lines_out(), chosen)
+        terminal.lines_out().flush()
+        return Exit.OK
+    with _whole(output) as file:
+        write(examples, file, chosen)
+    say(f"wrote {len(examples)} examples to {output}")
+    return Exit.OK
+
+
+def _examples(kept: PackOptions, where: TargetOptions) -> Sequence[TaggedExample]:
+    if kept.folder is not None:
+        pack = read_pack_folder(kept.folder)
+        if not isinstance(pack, Domain):
+            raise WrongUse(f"{kept.folder} is a policy set; only domains have tagged examples")
+        return pack.examples
+    _, found = target.ask(where, lambda c: shelf(c, Kind.DOMAIN).examples(kept.domain))
+    return [_tagged(example) for example in found]
+
+
+def _tagged(example: Example) -> TaggedExample:
+    assert isinstance(example, TaggedExample)
+    return example
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `path` once it is written whole."""
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(scratch, 0o666 & ~_umask())
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,84 @@
+"""`wraner extract`: the entities of a domain in texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.completion import complete_name
+from cli.options import StreamOptions, TargetOptions
+from cli.pack_choice import Offered, choose
+from cli.streaming import Asked, answer_all
+from cli.views import ExtractionView
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.replies import Extractions
+from wraner.packs import Domain
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """What to extract."""
+
+    pack: Annotated[
+        Path | None,
+        typer.Option("--pack", metavar="FOLDER", help="Send this pack along; give no DOMAIN."),
+    ] = None
+    types: Annotated[
+        str, typer.Option("--types", metavar="A,B", help="Only these entity types.")
+    ] = ""
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=0, max=64, metavar="N", help="Examples retrieved a text."),
+    ] = None
+    min_score: Annotated[
+        float,
+        typer.Option("--min-score", min=0, max=1, metavar="X", help="Leave out what scores less."),
+    ] = 0.0
+
+
+DomainName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DOMAIN",
+        help="A stored domain; left out with --pack.",
+        autocompletion=complete_name,
+        show_default=False,
+    ),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TEXT", help="Left out: from --file, or standard input.", show_default=False
+    ),
+]
+
+
+def extract(
+    what: ExtractOptions,
+    source: StreamOptions,
+    where: TargetOptions,
+    domain: DomainName = None,
+    text: Texts = None,
+) -> int:
+    """Find the entities of a domain in texts.
+
+    wraner extract customer-care "Order WX-310442 never came."
+
+    wraner extract customer-care < mails.txt > found.jsonl
+    """
+    choice, given = choose(domain, text or [], Offered(what.pack, Domain))
+    wanted = tuple(name.strip() for name in what.types.split(",")) if what.types else None
+
+    async def ask(client: AsyncClient, texts: Sequence[str]) -> Extractions:
+        return await client.extract(
+            texts,
+            domain=choice.name,
+            inline=choice.inline,
+            entity_types=wanted,
+            k=what.k,
+            min_score=what.min_score,
+        )
+
+    return answer_all(Asked(given, source, where), ask, ExtractionView)

@@ -1,0 +1,167 @@
+"""A wraner in this process: the server's own API, called without a network.
+
+Settings come from the environment as a server's do, and the state folder may be a running server's
+too: packs and indexes are immutable folders behind pointers that are flipped under file locks.
+Both must then use the same WRANER_ENCODER, since a pack is indexed by whoever stores it. The
+language model and the word encoder are loaded when something first needs them.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
+from typing import Generic, TypeVar
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from cli.failures import say
+from services.api import build_api
+from services.gateway import Gateway
+from services.loading import load_engine, load_retriever, load_writer, pack_store
+from services.settings import Settings
+from wraner.client.asynchronous import AsyncClient
+from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
+from wraner.engine import Engine as EngineProtocol
+from wraner.errors import InvalidInput
+from wraner.extract import Extractor
+from wraner.fusion import UNTUNED
+from wraner.moderate import Moderator, ModeratorSettings
+from wraner.registry import missing_shipped
+from wraner.retrieval import Evidence, Neighbours, PackRef
+from wraner.retrieval import Retriever as RetrieverProtocol
+
+Part = TypeVar("Part")
+
+_ADDRESS = "http://this-process"
+_WARNING = 30
+
+
+@asynccontextmanager
+async def local_client() -> AsyncIterator[AsyncClient]:
+    """Yield a client of a wraner that lives as long as the context.
+
+    Raises:
+        InvalidInput: a `WRANER_…` variable is wrong.
+        Unavailable: weights are missing or damaged.
+    """
+    settings = _settings()
+    _set_environment(settings)
+    with ExitStack() as at_end:
+
+        def loaded_engine() -> EngineProtocol:
+            return at_end.enter_context(closing(load_engine(settings)))
+
+        def loaded_retriever() -> RetrieverProtocol:
+            return load_retriever(settings, say=say)
+
+        engine = _Once(loaded_engine, "loading the language model")
+        retriever = _Once(loaded_retriever, "loading the word encoder")
+        if missing_shipped(pack_store(settings), settings.packs_dir):
+            await retriever.get()
+        async with client_of(build_api(_gateway(settings, engine, retriever))) as client:
+            yield client
+
+
+def client_of(api: FastAPI) -> AsyncClient:
+    """Return a client of an application in this process."""
+    return AsyncClient(_ADDRESS, transport=httpx.ASGITransport(api), timeout_s=3600.0)
+
+
+def _gateway(
+    settings: Settings, engine: "_Once[EngineProtocol]", retriever: "_Once[RetrieverProtocol]"
+) -> Gateway:
+    late_engine, late_retriever = _LateEngine(engine), _LateRetriever(retriever)
+    return Gateway(
+        extractor=Extractor(retriever=late_retriever, engine=late_engine),
+        moderator=Moderator(
+            retriever=late_retriever,
+            engine=late_engine,
+            settings=ModeratorSettings(fusion=UNTUNED),
+        ),
+        engine=late_engine,
+        packs=pack_store(settings),
+        writer=load_writer(settings),
+        settings=settings,
+    )
+
+
+def _settings() -> Settings:
+    try:
+        return Settings().at_absolute_paths()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(step) for step in first["loc"]).upper()
+        raise InvalidInput(f"WRANER_{name}: {first['msg']}, was: {first['input']!r}") from None
+
+
+def _set_environment(settings: Settings) -> None:
+    """Set what libraries read when they are imported, and send logs where they do no harm."""
+    if settings.base_model == settings.encoder == "bundled":
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+class _Once(Generic[Part]):
+    """A heavy part that is loaded on first use.
+
+    One part is loaded at a time, since each sets how many threads the process computes with.
+    """
+
+    _loading = threading.Lock()
+
+    def __init__(self, load: Callable[[], Part], words: str) -> None:
+        self._load = load
+        self._words = words
+        self._made: Part | None = None
+
+    async def get(self) -> Part:
+        """Return the part, loaded on another thread."""
+        return self._made if self._made is not None else await asyncio.to_thread(self._make)
+
+    def _make(self) -> Part:
+        with self._loading:
+            if self._made is None:
+                if sys.stderr.isatty():
+                    say(self._words)
+                self._made = self._load()
+            return self._made
+
+
+class _LateEngine:
+    """Implements `wraner.engine.Engine`."""
+
+    def __init__(self, engine: _Once[EngineProtocol]) -> None:
+        self._engine = engine
+
+    async def generate(self, requests: Sequence[GenerateRequest]) -> list[Answer]:
+        return await (await self._engine.get()).generate(requests)
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        return await (await self._engine.get()).score(requests)
+
+    async def info(self) -> ModelInfo:
+        return await (await self._engine.get()).info()
+
+
+class _LateRetriever:
+    """Implements `wraner.retrieval.Retriever`."""
+
+    def __init__(self, retriever: _Once[RetrieverProtocol]) -> None:
+        self._retriever = retriever
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        return await (await self._retriever.get()).neighbours(pack, texts, k)
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        return await (await self._retriever.get()).evidence(pack, texts, k)

@@ -1,0 +1,92 @@
+"""The command `wraner`: its subcommands, and how each ends.
+
+Loads neither model nor cluster; what a subcommand needs is imported when it runs.
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from cli.exports import export_examples
+from cli.extract import extract
+from cli.failures import Exit, Stopped, complain, exit_code, say
+from cli.imports import import_examples
+from cli.moderate import moderate
+from cli.packs import pack_commands
+from cli.serve import serve
+from cli.signatures import flat
+from cli.terminal import close_quietly
+from wraner.registry import Kind
+
+_HELP = """Describe what to find in words, and find it in text.
+
+wraner extract customer-care "Order WX-310442 never came."
+
+Exit codes:
+  0 all was answered
+  1 some input was refused
+  2 the command line is wrong
+  3 no server answers, or it is overloaded
+  4 no such name; or it is taken, or was changed meanwhile
+ 10 a text was decided as --fail-on says
+130 interrupted (141: nobody read the output)"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+for _name, _command in (
+    ("extract", extract),
+    ("moderate", moderate),
+    ("import", import_examples),
+    ("export", export_examples),
+    ("serve", serve),
+):
+    app.command(_name)(flat(_command))
+app.add_typer(pack_commands(Kind.DOMAIN), name="domains")
+app.add_typer(pack_commands(Kind.POLICY_SET), name="policies")
+
+
+def run() -> None:
+    """Run the command line and exit."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code."""
+    debug = "--debug" in arguments
+    try:
+        return int(app(args=list(arguments), prog_name="wraner", standalone_mode=False) or Exit.OK)
+    except Stopped as stopped:
+        complain(stopped.cause, debug=debug)
+        if not stopped.done:
+            return exit_code(stopped.cause)
+        again = shlex.join(["wraner", *_without_skip(arguments), "--skip", str(stopped.line)])
+        say(f"stopped at line {stopped.line}; {stopped.done} texts done; go on with: {again}")
+        return exit_code(stopped.cause)
+    except typer.TyperException as error:
+        if error.format_message():  # empty where the help has been shown instead
+            say(f"{error.format_message()} (wraner --help)")
+        return Exit.USAGE
+    except SystemExit as ended:  # typer's way out of a closed pipe
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        close_quietly()
+        return Exit.CLOSED_PIPE
+    except (Exception, KeyboardInterrupt) as error:
+        complain(error, debug=debug)
+        return exit_code(error)
+
+
+def _without_skip(arguments: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    left = iter(arguments)
+    for one in left:
+        if one == "--skip":
+            next(left, None)
+        elif not one.startswith("--skip="):
+            kept.append(one)
+    return kept
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,114 @@
+"""Options: what several commands are told on the command line, in groups. Knows no command."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_TARGET = "Which wraner"
+_INPUT = "Input and output"
+
+
+class Layout(StrEnum):
+    """How results are shown."""
+
+    JSONL = "jsonl"
+    VIEW = "view"
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """Which wraner answers."""
+
+    server: Annotated[
+        str,
+        typer.Option(
+            "--server",
+            envvar="WRANER_URL",
+            metavar="URL",
+            help="Ask this server.",
+            rich_help_panel=_TARGET,
+        ),
+    ] = "http://127.0.0.1:8000"
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local",
+            help="Ask no server: answer in this process, from the folder WRANER_STATE_DIR.",
+            rich_help_panel=_TARGET,
+        ),
+    ] = False
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show where an error comes from.", rich_help_panel=_TARGET),
+    ] = False
+
+
+Format = Annotated[
+    Layout | None,
+    typer.Option(
+        "--format",
+        help="How results are shown; left out: view at a terminal, jsonl otherwise.",
+        show_default=False,
+        rich_help_panel=_INPUT,
+    ),
+]
+"""How results are shown; None: as suits standard output."""
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """Where texts come from and how results are shown."""
+
+    file: Annotated[
+        list[Path],
+        typer.Option(
+            "--file",
+            "-f",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="Read texts from a file, one a line; again for more files.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = field(default_factory=list)
+    jsonl: Annotated[
+        bool,
+        typer.Option(
+            "--jsonl",
+            help="Lines are JSON objects; files ending in .jsonl always are.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = False
+    jsonl_field: Annotated[
+        str,
+        typer.Option(
+            "--jsonl-field",
+            metavar="NAME",
+            help="The field that holds the text; the others come back with the result.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "text"
+    skip: Annotated[
+        int,
+        typer.Option("--skip", min=0, metavar="N", help="Skip N lines.", rich_help_panel=_INPUT),
+    ] = 0
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Stop at the first line that is refused.", rich_help_panel=_INPUT
+        ),
+    ] = False
+    calls: Annotated[
+        int,
+        typer.Option(
+            "--calls", min=1, max=64, metavar="N", help="Calls in flight.", rich_help_panel=_INPUT
+        ),
+    ] = 2
+    format: Format = None
+
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+"""Whether to go ahead without asking."""

@@ -1,0 +1,122 @@
+"""The shelf: the stored packs of one kind, by the same verbs for both kinds.
+
+Large packs are sent in pieces, each only on top of the one before. Knows no terminal.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.replies import PackList, PackSummary
+from wraner.errors import InvalidInput
+from wraner.packs import Example, Pack, definitions_of
+from wraner.registry import Kind
+
+PIECE_EXAMPLES = 1_000
+"""Examples of one call; the server's limit unless set otherwise (WRANER_MAX_CHANGED_EXAMPLES)."""
+PIECE_BYTES = 1_500_000
+"""Bytes of one call's examples; the server's limit on bodies is above (WRANER_MAX_BODY_BYTES)."""
+_PAGE = 1_000
+
+Counted = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The verbs of the API for one kind of pack; see `AsyncClient` for what each raises."""
+
+    kind: Kind
+    list: Callable[[], Awaitable[PackList]]
+    read: Callable[[str], Awaitable[PackSummary]]
+    put: Callable[..., Awaitable[PackSummary]]
+    delete: Callable[[str], Awaitable[None]]
+    page: Callable[..., Awaitable[Any]]
+    add: Callable[..., Awaitable[PackSummary]]
+    remove: Callable[..., Awaitable[PackSummary]]
+
+    async def examples(self, name: str) -> tuple[str, tuple[Example, ...]]:
+        """Return a pack's version with all its examples.
+
+        Raises:
+            InvalidInput: the pack changed meanwhile.
+        """
+        found: tuple[Example, ...] = ()
+        page = await self.page(name, limit=_PAGE)
+        version = page.version
+        while True:
+            found += page.examples
+            if page.version != version:
+                raise InvalidInput(f"{name!r} changed while it was read; try again")
+            if page.next is None:
+                return version, found
+            page = await self.page(name, after=page.next, limit=_PAGE)
+
+    async def store(
+        self, name: str, pack: Pack, *, replace: bool, counted: Counted = lambda _: None
+    ) -> PackSummary:
+        """Store a pack of any size; without `replace` only where none has the name.
+
+        Raises:
+            Stale: the name is taken, or somebody else changed the pack between two pieces.
+        """
+        pieces = pieces_of(pack.examples)
+        first = next(pieces, ())
+        start = definitions_of(pack).model_copy(update={"examples": tuple(first)})
+        stored = await self.put(name, start, if_none_match=not replace)
+        counted(len(first))
+        return await self.extend(name, pieces, stored, counted=counted)
+
+    async def extend(
+        self,
+        name: str,
+        pieces: Iterable[Sequence[Example]],
+        stored: PackSummary,
+        *,
+        counted: Counted = lambda _: None,
+    ) -> PackSummary:
+        """Add pieces of examples on top of what is `stored`, each on top of the one before."""
+        for piece in pieces:
+            stored = await self.add(name, piece, if_match=stored.version)
+            counted(len(piece))
+        return stored
+
+
+def shelf(client: AsyncClient, kind: Kind) -> Shelf:
+    """Return the verbs of one kind."""
+    if kind is Kind.DOMAIN:
+        return Shelf(
+            kind,
+            list=client.domains,
+            read=client.domain,
+            put=client.put_domain,
+            delete=client.delete_domain,
+            page=client.domain_examples,
+            add=client.add_domain_examples,
+            remove=client.delete_domain_example,
+        )
+    return Shelf(
+        kind,
+        list=client.policy_sets,
+        read=client.policy_set,
+        put=client.put_policy_set,
+        delete=client.delete_policy_set,
+        page=client.policy_set_examples,
+        add=client.add_policy_set_examples,
+        remove=client.delete_policy_set_example,
+    )
+
+
+def pieces_of(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Cut examples into pieces that one call may carry."""
+    piece: list[Example] = []
+    size = 0
+    for example in examples:
+        bytes_ = len(example.model_dump_json().encode())
+        if piece and (len(piece) == PIECE_EXAMPLES or size + bytes_ > PIECE_BYTES):
+            yield piece
+            piece, size = [], 0
+        piece.append(example)
+        size += bytes_
+    if piece:
+        yield piece

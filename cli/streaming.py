@@ -1,0 +1,146 @@
+"""Streaming: what `extract` and `moderate` share: inputs found, results shown, an exit code.
+
+The commands say how to ask and how to show. Knows no verb of the API.
+"""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+from rich.console import Console
+
+from cli import progress, stream, target, terminal, texts
+from cli.answering import answer_each
+from cli.failures import Exit, WrongUse, say
+from cli.options import Layout, StreamOptions, TargetOptions
+from cli.records import Records
+from cli.stream import Pace, Sink, Tally
+from cli.texts import Bad, Source, Text
+from cli.views import complain_of
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.replies import Versions
+
+Result = TypeVar("Result", bound=BaseModel)
+Answered = TypeVar("Answered", bound=BaseModel, covariant=True)
+
+
+class Reply(Protocol[Answered]):
+    """What a call is answered."""
+
+    @property
+    def results(self) -> Sequence[Answered]:
+        """One result a text."""
+        ...
+
+    @property
+    def versions(self) -> Versions:
+        """What answered."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command is asked: texts given as arguments, its options, and which wraner answers."""
+
+    arguments: Sequence[str]
+    options: StreamOptions
+    where: TargetOptions
+
+
+class Shown(Generic[Result]):
+    """Passes results on to a view or to records, counts them and complains of what is refused."""
+
+    def __init__(self, sink: Sink[Result], count: Callable[[int], None]) -> None:
+        self._sink = sink
+        self._count = count
+
+    def write(self, text: Text, result: Result) -> None:
+        """Show a result."""
+        self._sink.write(text, result)
+        self._count(1)
+
+    def refuse(self, bad: Bad) -> None:
+        """Show and say that an input was refused."""
+        complain_of(bad)
+        self._sink.refuse(bad)
+        self._count(1)
+
+
+def answer_all(
+    asked: Asked,
+    ask: Callable[[AsyncClient, Sequence[str]], Awaitable[Reply[Result]]],
+    view: Callable[[Console], Sink[Result]],
+) -> Exit:
+    """Ask about every input and show every result.
+
+    Raises:
+        WrongUse: there is no input, or two kinds of it.
+        Stopped: the stream ended early.
+    """
+    options = asked.options
+    sources, total = _sources(asked), _total(asked)
+    as_view = terminal.layout(options.format) is Layout.VIEW
+    sink = view(terminal.out()) if as_view else Records(terminal.lines_out())
+    watch = Watch()
+
+    async def work(client: AsyncClient) -> Tally:
+        async def call(batch: Sequence[str]) -> Sequence[Result]:
+            reply = await ask(client, batch)
+            watch.see(reply.versions)
+            return reply.results
+
+        with progress.counting("texts", total, shown=not sys.stdout.isatty()) as count:
+            return await stream.run(
+                texts.read(sources, field=options.jsonl_field, skip=options.skip),
+                lambda batch: answer_each(batch, call),
+                Shown(sink, count),
+                pace=Pace(calls=options.calls, strict=options.strict),
+                skip=options.skip,
+            )
+
+    tally = target.ask_long(asked.where, work)
+    return Exit.REFUSED if tally.refused else Exit.OK
+
+
+class Watch:
+    """Notices when what answers changes in the middle of a stream, and says so."""
+
+    def __init__(self) -> None:
+        self._seen: Versions | None = None
+
+    def see(self, versions: Versions) -> None:
+        """Compare with what answered before."""
+        if self._seen is not None and versions != self._seen:
+            say(f"another version answers from about here on: {versions}")
+        self._seen = versions
+
+
+def _sources(asked: Asked) -> list[Source]:
+    options = asked.options
+    if asked.arguments and options.file:
+        raise WrongUse("expected texts either as arguments or in files, was: both")
+    if asked.arguments:
+        return [texts.from_arguments(asked.arguments)]
+    if options.file:
+        return [texts.from_file(path, jsonl=options.jsonl) for path in options.file]
+    return [Source(texts.lines_of(_standard_input), jsonl=options.jsonl)]
+
+
+def _total(asked: Asked) -> int | None:
+    total = len(asked.arguments) or progress.lines_in(asked.options.file)
+    return None if total is None else max(0, total - asked.options.skip)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise WrongUse("expected texts as arguments, with --file or on standard input, was: none")
+    if sys.stdin.isatty():
+        say("reading texts from the terminal, one a line; Ctrl-D ends")
+    try:
+        # An own handle: the reading thread may still wait on it when the process ends.
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except (OSError, ValueError):  # standard input is no real file
+        return sys.stdin.buffer

@@ -1,0 +1,120 @@
+"""`wraner … examples edit`, with editors that are scripts."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.edit import changes
+from tests.cli.conftest import Served, Wraner, tagged
+from wraner.packs import Domain, PolicySet
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A script that stands for the editor; what is written to it is run with the file's path."""
+    script = tmp_path / "editor.py"
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {script}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return script
+
+
+def rewriting(change: str) -> str:
+    return (
+        "import sys, json, pathlib\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "rows = [json.loads(line) for line in path.read_text().splitlines()]\n"
+        f"{change}\n"
+        "path.write_text(''.join(json.dumps(row) + chr(10) for row in rows))\n"
+    )
+
+
+def stored(wraner: Wraner, name: str = "cities") -> dict[str, str]:
+    listed = wraner("domains", "examples", "list", name).out.splitlines()
+    return {row["id"]: row["text"] for row in map(json.loads, listed)}
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    return list(tmp_path.glob("wraner-*.jsonl"))
+
+
+def test_what_was_changed() -> None:
+    a, b, c = (tagged(text, id=text) for text in "abc")
+    other = tagged("other", id="b")
+    wanted = changes([a, b], [other, c])
+    assert wanted.removed == ("a", "b") and wanted.added == (other, c)
+    assert str(wanted) == "1 new, 1 changed, 1 removed"
+    assert changes([a, b], [b, a]).removed == () == changes([a, b], [b, a]).added
+
+
+def test_only_the_changes_are_sent(
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
+) -> None:
+    editor.write_text(
+        rewriting(
+            "rows[1]['text'] = 'It pours.'; rows.append({'id': 'new', 'text': 'New.'}); del rows[0]"
+        )
+    )
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    assert ran.code == 0 and "cities: 1 new, 1 changed, 1 removed" in ran.err
+    assert "- ghent" in ran.err and '+ {"id":"new"' in ran.err
+    assert stored(wraner) == {"none": "It pours.", "new": "New."}
+    assert kept(tmp_path) == []
+
+
+def test_judged_examples_are_edited_too(wraner: Wraner, rules: PolicySet, editor: Path) -> None:
+    editor.write_text(rewriting("rows[0]['text'] = 'Cheap clocks!'"))
+    assert wraner("policies", "examples", "edit", "rules", "--yes").code == 0
+    assert "clocks" in wraner("policies", "examples", "list", "rules").out
+
+
+def test_nothing_changed(wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path) -> None:
+    editor.write_text(rewriting("rows.reverse()"))
+    ran = wraner("domains", "examples", "edit", "cities")
+    assert ran.code == 0 and "nothing was changed" in ran.err and kept(tmp_path) == []
+
+
+def test_a_pack_that_changed_meanwhile_is_left_alone_and_the_file_is_kept(
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path, served: Served
+) -> None:
+    editor.write_text(
+        rewriting("rows[1]['text'] = 'Mine.'")
+        + "import httpx\n"
+        + f"httpx.delete('{served.url}/v1/domains/cities/examples/ghent').raise_for_status()\n"
+    )
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    (file,) = kept(tmp_path)
+    assert ran.code == 4 and "changed by somebody else" in ran.err and str(file) in ran.err
+    assert "Mine." in file.read_text() and stored(wraner) == {"none": "It rains."}
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "why"),
+    [
+        ("rows[0]['entities'][0]['label'] = 'river'", 1, ":1: entities/0/label"),
+        ("rows[0]['entities'][0]['end'] = 17", 1, "border of a word"),
+        ("rows[1] = {}", 1, ":2: text"),
+        ("raise SystemExit(3)", 2, "ended with 3"),
+        ("rows.pop()", 2, "--yes"),
+    ],
+)
+def test_what_cannot_be_stored_changes_nothing_and_is_kept(
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path, change: str, code: int, why: str
+) -> None:
+    editor.write_text(rewriting(change))
+    before = stored(wraner)
+    ran = wraner("domains", "examples", "edit", "cities")
+    assert ran.code == code and why in ran.err, ran.err
+    assert len(kept(tmp_path)) == 1 and str(kept(tmp_path)[0]) in ran.err
+    assert stored(wraner) == before
+
+
+def test_an_editor_that_is_not_there(
+    wraner: Wraner, cities: Domain, editor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "no-such-editor")
+    ran = wraner("domains", "examples", "edit", "cities")
+    assert ran.code == 2 and "set EDITOR" in ran.err

@@ -1,0 +1,179 @@
+"""The stream: order, bounded memory, and what is kept when it ends early."""
+
+import asyncio
+import gc
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from cli import stream
+from cli.answering import Refused, answer_each
+from cli.failures import Stopped
+from cli.stream import Pace, Tally
+from cli.texts import Bad, Input, Place, Text
+from wraner.client.problems import ApiError, error_of
+from wraner.client.replies import Problem
+
+
+class Kept:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, text: Text, result: str) -> None:
+        self.lines.append(result)
+
+    def refuse(self, bad: Bad) -> None:
+        self.lines.append(f"refused {bad.place.number}")
+
+
+def numbered(count: int, bad: frozenset[int] = frozenset()) -> Iterator[Input]:
+    for number in range(1, count + 1):
+        place = Place(number, number)
+        yield Bad(place, "bad") if number in bad else Text(place, str(number))
+
+
+async def at_random(texts: Sequence[str]) -> list[str]:
+    await asyncio.sleep(random.Random(texts[0]).random() / 100)
+    return list(texts)
+
+
+def run(inputs: Iterator[Input], answer: "stream.Answer[str]", sink: Kept, pace: Pace) -> Tally:
+    return asyncio.run(stream.run(inputs, answer, sink, pace=pace, skip=0))
+
+
+@pytest.mark.parametrize("calls", [1, 2, 7])
+def test_results_come_in_order_though_calls_end_in_any(calls: int) -> None:
+    sink = Kept()
+    tally = run(numbered(200, frozenset({3, 50})), at_random, sink, Pace(texts=3, calls=calls))
+    expected = [f"refused {n}" if n in (3, 50) else str(n) for n in range(1, 201)]
+    assert sink.lines == expected
+    assert (tally.line, tally.answered, tally.refused) == (200, 198, 2)
+
+
+def test_no_more_calls_than_allowed_and_no_larger_ones() -> None:
+    flying, most, sizes = 0, 0, []
+
+    async def answer(texts: Sequence[str]) -> list[str]:
+        nonlocal flying, most
+        flying += 1
+        most = max(most, flying)
+        sizes.append(sum(map(len, texts)))
+        await asyncio.sleep(0.001)
+        flying -= 1
+        return list(texts)
+
+    inputs = (Text(Place(n, n), "x" * (1 + n % 7)) for n in range(1, 100))
+    run(inputs, answer, Kept(), Pace(texts=16, characters=10, calls=3))
+    assert most == 3 and max(sizes) <= 10 and sum(sizes) == sum(1 + n % 7 for n in range(1, 100))
+
+
+def test_100_thousand_lines_are_never_read_far_ahead_of_what_is_written() -> None:
+    sink, ahead = Kept(), 0
+
+    def inputs() -> Iterator[Input]:
+        nonlocal ahead
+        for one in numbered(100_000):
+            ahead = max(ahead, one.place.number - len(sink.lines))
+            yield one
+
+    async def answer(texts: Sequence[str]) -> list[str]:
+        await asyncio.sleep(0)
+        return list(texts)
+
+    tally = run(inputs(), answer, sink, Pace())
+    assert tally.answered == 100_000
+    assert ahead <= 16 * 2 * 8
+
+
+def test_a_failure_midway_keeps_all_before_it() -> None:
+    sink = Kept()
+
+    async def answer(texts: Sequence[str]) -> list[str]:
+        if "50" in texts:
+            raise problem(503, "")
+        await asyncio.sleep(0.01 if "41" in texts else 0)
+        return list(texts)
+
+    with pytest.raises(Stopped) as stopped:
+        run(numbered(1000), answer, sink, Pace(texts=1))
+    assert sink.lines == [str(n) for n in range(1, 50)]
+    assert (stopped.value.line, stopped.value.done) == (49, 49)
+    assert isinstance(stopped.value.cause, ApiError)
+
+
+def test_calls_that_fail_together_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def answer(texts: Sequence[str]) -> list[str]:
+        await asyncio.sleep(0.01 if "1" in texts else 0)
+        raise problem(503, "")
+
+    with pytest.raises(Stopped):
+        run(numbered(10), answer, Kept(), Pace(texts=1, calls=3))
+    gc.collect()
+    assert caplog.records == []
+
+
+def test_input_that_breaks_ends_the_stream_after_what_came_before() -> None:
+    def inputs() -> Iterator[Input]:
+        yield from numbered(5)
+        raise OSError(5, "Input/output error", "disk")
+
+    sink = Kept()
+    with pytest.raises(Stopped) as stopped:
+        run(inputs(), at_random, sink, Pace(texts=2))
+    assert sink.lines == ["1", "2", "3", "4", "5"] and isinstance(stopped.value.cause, OSError)
+
+
+def test_a_sink_that_fails_leaves_no_call_behind() -> None:
+    class Closed(Kept):
+        def write(self, text: Text, result: str) -> None:
+            raise BrokenPipeError
+
+    async def work() -> int:
+        with pytest.raises(BrokenPipeError):
+            await stream.run(numbered(500), at_random, Closed(), pace=Pace(), skip=0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(work()) == 1
+
+
+def problem(status: int, pointer: str) -> ApiError:
+    return error_of(
+        Problem(type="", title="", status=status, detail="why", pointer=pointer, request_id="")
+    )
+
+
+def test_refused_texts_are_singled_out() -> None:
+    calls: list[tuple[str, ...]] = []
+
+    async def call(texts: Sequence[str]) -> Sequence[str]:
+        calls.append(tuple(texts))
+        for number, text in enumerate(texts):
+            if text == "long":
+                raise problem(422, f"/text/{number}")
+        return [text.upper() for text in texts]
+
+    answered = asyncio.run(answer_each(["a", "long", "b", "long"], call))
+    assert answered == ["A", Refused("why"), "B", Refused("why")]
+    assert () not in calls
+
+
+@pytest.mark.parametrize(("status", "pointer"), [(413, ""), (504, ""), (422, "/text")])
+def test_calls_that_are_too_large_are_halved(status: int, pointer: str) -> None:
+    async def call(texts: Sequence[str]) -> Sequence[str]:
+        if len(texts) > 2:
+            raise problem(status, pointer)
+        return list(texts)
+
+    assert asyncio.run(answer_each(list("abcdefg"), call)) == list("abcdefg")
+
+
+@pytest.mark.parametrize(("status", "pointer"), [(422, "/domain"), (404, ""), (504, "")])
+def test_what_is_no_texts_fault_is_raised(status: int, pointer: str) -> None:
+    async def call(texts: Sequence[str]) -> Sequence[str]:
+        raise problem(status, pointer)
+
+    with pytest.raises(ApiError):
+        asyncio.run(answer_each(["a", "b"], call))
