@@ -26,23 +26,24 @@ Ids = tuple[int, ...]
 class EncodedPrompt:
     """Token ids of a prompt, up to where the model's own words begin.
 
-    `prefix` holds the instruction and recurs from request to request; `query` holds the examples,
-    of which there are `examples_used`, the text and the opening of the model's turn.
+    `prefix` holds the instruction, each of `examples` one example with its answer, in reading
+    order; both recur from request to request. `query` holds the text and the opening of the
+    model's turn.
     """
 
     prefix: Ids
+    examples: tuple[Ids, ...]
     query: Ids
-    examples_used: int
 
     @property
     def ids(self) -> Ids:
         """All tokens in reading order."""
-        return self.prefix + self.query
+        return (*self.prefix, *(i for example in self.examples for i in example), *self.query)
 
     @property
     def tokens(self) -> int:
         """How many tokens there are in all."""
-        return len(self.prefix) + len(self.query)
+        return len(self.prefix) + sum(map(len, self.examples)) + len(self.query)
 
 
 class ChatEncoder:
@@ -74,14 +75,13 @@ class ChatEncoder:
         for dropped in range(len(examples) + 1):
             kept = examples[dropped:]
             frame = self._frame(len(kept))
-            slots = [*(ids for pair in kept for ids in pair), text]
-            query = [
-                i for piece in zip(frame[1:], slots, strict=False) for ids in piece for i in ids
-            ]
             encoded = EncodedPrompt(
                 prefix=frame[0] + instruction,
-                query=(*query, *frame[-1]),
-                examples_used=len(kept),
+                examples=tuple(
+                    frame[2 * i + 1] + shown + frame[2 * i + 2] + answer
+                    for i, (shown, answer) in enumerate(kept)
+                ),
+                query=frame[-2] + text + frame[-1],
             )
             if encoded.tokens <= max_tokens:
                 return encoded

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
+from wraner.blocks import Blocks
 from wraner.chat import EncodedPrompt, Ids
 from wraner.grammar import GrowingAnswer
-from wraner.prefixes import Prefixes
 from wraner.slots import Feed, Slots
 
 Spell = Callable[[str], Ids]
@@ -80,20 +80,23 @@ class Decoder:
     def join(
         self,
         model: Any,
-        prefixes: Prefixes,
+        blocks: Blocks,
         adapter: str,
         rows: Sequence[Row],
         *,
         batch_tokens: int,
     ) -> list[Row]:
-        """Let rows begin, behind what `prefixes` remembers; return those finished already."""
-        wanted = [row.prompt.prefix for row in rows]
-        known = prefixes.of(model, adapter, wanted, batch_tokens=batch_tokens)
+        """Let rows begin, behind what `blocks` remembers; return those finished already."""
+        prompts = [row.prompt for row in rows]
+        begun = blocks.begin(
+            model, adapter, prompts, batch_tokens=batch_tokens, rows=self._capacity
+        )
         first = len(self._rows)
-        for number, (row, block) in enumerate(zip(rows, known, strict=True), start=first):
-            self._slots.write(number, 0, block)
-            row._column = block.tokens
-            row._fed = list(row.prompt.query)
+        for number, (row, known) in enumerate(zip(rows, begun, strict=True), start=first):
+            for block in known.blocks:
+                self._slots.write(number, row._column, block)
+                row._column += block.tokens
+            row._fed = list(known.rest)
             if row.options:
                 row._fed += row.options[0][:-1]
         self._rows += rows

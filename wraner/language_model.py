@@ -15,6 +15,7 @@ from wraner import adapters, attention
 from wraner.chat import ChatEncoder
 from wraner.errors import Unavailable
 from wraner.grammar import TokenGrammar
+from wraner.rotation import Rotation
 from wraner.weights import BaseModel
 
 DType = Literal["auto", "float32", "bfloat16"]
@@ -28,7 +29,7 @@ class LanguageModel:
         model: the transformers model; wrapped by peft once an adapter was used.
         chat: turns prompts into token ids.
         grammar: compiles answers' grammars.
-        pad: token id for padding.
+        rotation: moves remembered keys; None where this model's cannot be moved.
         context_tokens: how many tokens the model reads at most.
     """
 
@@ -58,7 +59,7 @@ class LanguageModel:
             vocabulary=self.model.config.vocab_size,
             end_of_turn=self.chat.end_of_turn,
         )
-        self.pad = self.chat.end_of_turn
+        self.rotation = Rotation.of(self.model)
         self.context_tokens = int(self.model.config.max_position_embeddings)
 
     @property

@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 
+from wraner.blocks import Blocks, Key
 from wraner.chat import EncodedPrompt, Ids
 from wraner.decode import Decoder, Row
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.errors import DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
-from wraner.prefixes import Prefixes
 from wraner.waiting import Waiting
 
 
@@ -30,16 +30,16 @@ class BatchLimits:
     """How requests are put together.
 
     At most `rows` answers of an adapter grow at once. What joins them between two steps is bounded
-    by `join_tokens` of prompt that no cache holds, at least one prompt. Prefixes are computed
-    `batch_tokens` at a time, padding included, and kept up to `cache_bytes`. `queue_tokens` of
-    waiting prompts is a full queue.
+    by `join_tokens` of prompt that no cache holds, at least one prompt. What recurs is computed
+    `batch_tokens` at a time and kept up to `cache_bytes`. `queue_tokens` of waiting prompts is a
+    full queue.
     """
 
     rows: int = 8
     join_tokens: int = 2048
     batch_tokens: int = 2048
     queue_tokens: int = 200_000
-    cache_bytes: int = 256 * 2**20
+    cache_bytes: int = 384 * 2**20
 
 
 @dataclass(eq=False)
@@ -81,7 +81,7 @@ class LocalEngine:
         self._ready = threading.Condition()
         self._closed = False
         self._tokens_per_s = 500.0
-        self._prefixes = Prefixes(limit_bytes=self._limits.cache_bytes)
+        self._blocks = Blocks(model.rotation, limit_bytes=self._limits.cache_bytes)
         self._decoders: dict[str, Decoder] = {}
         self._jobs: dict[Row, _Job] = {}
         self._threads = threads or torch.get_num_threads()
@@ -196,20 +196,19 @@ class LocalEngine:
 
     def _take(self, adapter: str, room: int) -> list[_Job]:
         """Return the jobs that may join now: enough free rows, not too much to compute first."""
-        new: set[Ids] = set()
         spent = 0
         free = room
+        begun: set[Key] = set()
 
         def fits(job: _Job) -> bool:
             nonlocal spent, free
-            prefix = job.prompt.prefix
-            known = prefix in new or self._prefixes.holds(adapter, prefix)
-            cost = len(job.prompt.query) + (0 if known else len(prefix))
+            missing = self._blocks.missing(adapter, job.prompt) - begun
+            cost = len(self._blocks.rest(job.prompt)) + sum(len(key.tokens) for key in missing)
             rows = max(1, len(job.groups))
             if (spent and spent + cost > self._limits.join_tokens) or rows > free:
                 return False
             spent, free = spent + cost, free - rows
-            new.add(prefix)
+            begun.update(missing)
             return True
 
         with self._ready:
@@ -234,7 +233,7 @@ class LocalEngine:
                 _answer(job)
         if rows:
             limit = self._limits.batch_tokens
-            self._settle(decoder.join(model, self._prefixes, adapter, rows, batch_tokens=limit))
+            self._settle(decoder.join(model, self._blocks, adapter, rows, batch_tokens=limit))
         pace = sum(job.tokens for job in jobs) / max(time.monotonic() - began, 1e-3)
         self._tokens_per_s += 0.1 * (pace - self._tokens_per_s)
 
@@ -274,7 +273,7 @@ def _answer(job: _Job) -> None:
         _refuse([job], failed)
         return
     result: Answer | Scores
-    used = job.prompt.examples_used
+    used = len(job.prompt.examples)
     answer = job.rows[0].answer
     if answer is not None:
         result = Answer(tuple(answer.lines), used, answer.truncated)

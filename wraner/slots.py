@@ -19,22 +19,23 @@ _COLUMN_STEP = 128
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """What attention remembers of some tokens; a pair a layer.
+    """What attention remembers of some tokens.
 
-    *Shape:* each of keys and values (kv_heads, tokens, head_dim).
+    *Shape:* keys and values (layers, kv_heads, tokens, head_dim).
     """
 
-    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    keys: torch.Tensor
+    values: torch.Tensor
 
     @property
     def tokens(self) -> int:
         """How many tokens are remembered."""
-        return int(self.layers[0][0].shape[1]) if self.layers else 0
+        return int(self.keys.shape[2])
 
     @property
     def size_bytes(self) -> int:
         """Memory taken."""
-        return sum(t.numel() * t.element_size() for pair in self.layers for t in pair)
+        return self.keys.nbytes + self.values.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,10 @@ class Slots:
 
     def read(self, row: int, start: int, end: int) -> KeyValues:
         """Return a copy of a row's columns."""
-        return KeyValues(
-            tuple(
-                (k[row, :, start:end].clone(), v[row, :, start:end].clone())
-                for k, v in self._layers
-            )
+        keys, values = (
+            torch.stack([held[kind][row, :, start:end] for held in self._layers]) for kind in (0, 1)
         )
+        return KeyValues(keys, values)
 
     def write(self, row: int, start: int, block: KeyValues) -> None:
         """Set a row's columns from `start` on."""
@@ -112,9 +111,9 @@ class Slots:
         if not self._layers:
             self._layers = [
                 [t.new_zeros(self._rows, t.shape[0], self._columns, t.shape[2]) for t in pair]
-                for pair in block.layers
+                for pair in zip(block.keys, block.values, strict=True)
             ]
-        for held, given in zip(self._layers, block.layers, strict=True):
+        for held, *given in zip(self._layers, block.keys, block.values, strict=True):
             for into, part in zip(held, given, strict=True):
                 into[row, :, start : start + block.tokens] = part
 

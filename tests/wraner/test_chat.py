@@ -18,7 +18,7 @@ def test_a_prompt_reads_as_the_template_writes_it(tiny_model: LanguageModel) -> 
         "<|system|>Do it.<|end|><|user|>t1<|end|><|assistant|>a1<|end|>"
         "<|user|>t2<|end|><|assistant|>a2<|end|><|user|>t3<|end|><|assistant|>"
     )
-    assert encoded.examples_used == 2
+    assert len(encoded.examples) == 2
 
 
 @pytest.mark.parametrize("special", ["<|end|>", "<|user|>", "<|system|>", "<|assistant|>"])
@@ -52,7 +52,7 @@ def test_the_prefix_is_the_same_for_every_text(tiny_model: LanguageModel) -> Non
     first = tiny_model.chat.encode(Prompt("i", (Turn("t1", "a1"),), "t"), max_tokens=1000)
     second = tiny_model.chat.encode(Prompt("i", (), "u"), max_tokens=1000)
     assert first.prefix == second.prefix
-    assert first.ids == first.prefix + first.query
+    assert first.ids == first.prefix + first.examples[0] + first.query
     assert first.tokens == len(first.ids)
 
 
@@ -60,7 +60,7 @@ def test_the_farthest_examples_go_first_when_room_is_short(tiny_model: LanguageM
     prompt = Prompt("i", tuple(Turn(f"text {n}", "a") for n in range(5)), "t")
     whole = tiny_model.chat.encode(prompt, max_tokens=1000)
     short = tiny_model.chat.encode(prompt, max_tokens=whole.tokens - 1)
-    assert short.examples_used == 4
+    assert len(short.examples) == 4
     assert "text 0" not in decode(tiny_model, short.ids)
     assert "text 4" in decode(tiny_model, short.ids)
 

@@ -213,7 +213,7 @@ def test_a_model_that_fails_is_said_and_does_not_stop_the_engine(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("out of memory")
 
-    for place in ("prefixes", "decode"):
+    for place in ("blocks", "decode"):
         with monkeypatch.context() as patched:
             patched.setattr(f"wraner.{place}.Slots.run", broken)
             with pytest.raises(RuntimeError, match="out of memory"):
