@@ -1,11 +1,11 @@
 """Attention over prompts of different lengths, packed one behind the other without padding.
 
-Each prompt's tokens look at that prompt's own keys up to themselves. Long stretches of tokens are
-taken prompt by prompt, in blocks behind which nothing is computed that a mask would throw away;
-where every prompt brings a few tokens only, all go through one masked product. Query heads that
-share a key head become rows of one product (grouped-query attention without copies). Registered
-under `NAME` for any model that lets its attention be chosen; works on what `slots` hands through
-the model. Knows no prompt.
+Each prompt's tokens look at that prompt's own keys up to themselves. Prompts that bring a few new
+tokens go through one masked product together; long stretches of tokens are taken prompt by prompt,
+in blocks behind which nothing is computed that a mask would throw away. Query heads that share a
+key head become rows of one product (grouped-query attention without copies). Registered under
+`NAME` for any model that lets its attention be chosen; works on what `slots` hands through the
+model. Knows no prompt.
 """
 
 from collections.abc import Sequence
@@ -39,9 +39,9 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """A few new tokens of every prompt, and what they may look at.
+    """The first prompts of a run, with a few new tokens each, and what those may look at.
 
-    Token ``i`` of the packed run is token ``at[i]`` of prompt ``row[i]``. *Shape:* keys and values
+    Token ``i`` of the run is token ``at[i]`` of prompt ``row[i]``. *Shape:* keys and values
     (rows, kv_heads, columns, d); mask (rows, 1, tokens, columns), added to the products.
     """
 
@@ -52,7 +52,12 @@ class Few:
     values: torch.Tensor
 
 
-Seen = Few | Sequence[Stretch]
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All prompts of a run: those with few tokens, then the others."""
+
+    few: Few | None
+    stretches: Sequence[Stretch]
 
 
 def packed_attention(
@@ -77,10 +82,11 @@ def packed_attention(
         raise NotImplementedError("expected full attention, was: a model with a sliding window")
     scale = query.shape[3] ** -0.5 if scaling is None else scaling
     tokens = query[0].transpose(0, 1)
-    if isinstance(key, Few):
-        return _attend_few(tokens, key, scale)[None], None
     out = torch.empty(tokens.shape, dtype=tokens.dtype, device=tokens.device)
-    for stretch in key:
+    if key.few is not None:
+        end = len(key.few.row)
+        out[:end] = _attend_few(tokens[:end], key.few, scale)
+    for stretch in key.stretches:
         end = stretch.first + stretch.tokens
         for start in range(stretch.first, end, _BLOCK):
             stop = min(start + _BLOCK, end)

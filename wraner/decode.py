@@ -85,8 +85,8 @@ class Decoder:
         rows: Sequence[Row],
         *,
         batch_tokens: int,
-    ) -> list[Row]:
-        """Let rows begin, behind what `blocks` remembers; return those finished already."""
+    ) -> None:
+        """Let rows take part in the next step, behind what `blocks` remembers."""
         prompts = [row.prompt for row in rows]
         begun = blocks.begin(
             model, adapter, prompts, batch_tokens=batch_tokens, rows=self._capacity
@@ -100,18 +100,13 @@ class Decoder:
             if row.options:
                 row._fed += row.options[0][:-1]
         self._rows += rows
-        return self._run(model, first)
 
     @torch.inference_mode()
     def step(self, model: Any) -> list[Row]:
         """Carry every row on by at least one token; return those that are finished."""
-        return self._run(model, 0)
-
-    def _run(self, model: Any, first: int) -> list[Row]:
-        rows = self._rows[first:]
-        feeds = [Feed(row._fed, row._column, row._wanted) for row in rows]
-        logits = self._slots.run(model, feeds, first=first)
-        for row, seen in zip(rows, logits, strict=True):
+        feeds = [Feed(row._fed, row._column, row._wanted) for row in self._rows]
+        logits = self._slots.run(model, feeds, first=0)
+        for row, seen in zip(self._rows, logits, strict=True):
             if row.answer is None:
                 row.logprobs = _weigh(seen, row.options)
             else:
@@ -119,7 +114,7 @@ class Decoder:
                     self._advance(row, row.answer, seen)
                 except Exception as error:  # its neighbours go on
                     row.error = error
-        return self._let_go(first)
+        return self._let_go()
 
     def _advance(self, row: Row, answer: GrowingAnswer, logits: torch.Tensor) -> None:
         """Choose tokens while the guess holds; *shape:* logits (1 + guessed, vocabulary)."""
@@ -135,10 +130,10 @@ class Decoder:
         guess = [] if answer.done else list(self._spell(answer.guess()))[:_MAX_GUESS]
         row._fed, row._guessed = [token, *forced, *guess], len(guess)
 
-    def _let_go(self, first: int) -> list[Row]:
-        """Take out rows that are finished, from row `first` on; the last ones fill their places."""
+    def _let_go(self) -> list[Row]:
+        """Take out the rows that are finished; the last ones fill their places."""
         finished = []
-        number = first
+        number = 0
         while number < len(self._rows):
             row = self._rows[number]
             if row.needs_model and not row.abandoned():

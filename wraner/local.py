@@ -181,6 +181,7 @@ class LocalEngine:
             adapter, Decoder(self._model.chat.text_ids, rows=self._limits.rows)
         )
         jobs = self._take(adapter, decoder.room)
+        began = time.monotonic()
         try:
             with self._model.adapted(adapter) as model:
                 if jobs:
@@ -193,6 +194,9 @@ class LocalEngine:
             return
         if decoder.idle:
             del self._decoders[adapter]
+        if jobs:
+            pace = sum(job.tokens for job in jobs) / max(time.monotonic() - began, 1e-3)
+            self._tokens_per_s += 0.1 * (pace - self._tokens_per_s)
 
     def _take(self, adapter: str, room: int) -> list[_Job]:
         """Return the jobs that may join now: enough free rows, not too much to compute first."""
@@ -218,7 +222,6 @@ class LocalEngine:
         return jobs
 
     def _join(self, model: Any, decoder: Decoder, adapter: str, jobs: Sequence[_Job]) -> None:
-        began = time.monotonic()
         rows: list[Row] = []
         for job in jobs:
             try:
@@ -233,9 +236,7 @@ class LocalEngine:
                 _answer(job)
         if rows:
             limit = self._limits.batch_tokens
-            self._settle(decoder.join(model, self._blocks, adapter, rows, batch_tokens=limit))
-        pace = sum(job.tokens for job in jobs) / max(time.monotonic() - began, 1e-3)
-        self._tokens_per_s += 0.1 * (pace - self._tokens_per_s)
+            decoder.join(model, self._blocks, adapter, rows, batch_tokens=limit)
 
     def _rows_of(self, job: _Job) -> list[Row]:
         if isinstance(job.request, GenerateRequest):

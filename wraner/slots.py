@@ -156,33 +156,39 @@ class _Packed:
         kept = [
             i for f, end in zip(feeds, self._ends, strict=True) for i in range(end - f.keep, end)
         ]
-        self._row, self._at, self.columns, self.kept = (
-            torch.tensor(numbers, device=device) for numbers in (row, at, columns, kept)
+        self.columns, self.kept = (torch.tensor(n, device=device) for n in (columns, kept))
+        # How many rows, and tokens, go together as few.
+        self._few = next((n for n, length in enumerate(lengths) if length > FEW), len(feeds))
+        self._few_tokens = sum(lengths[: self._few])
+        self._row, self._at = (
+            torch.tensor(numbers[: self._few_tokens], device=device) for numbers in (row, at)
         )
-        self._mask = self._few_mask(lengths, dtype) if max(lengths) <= FEW else None
+        self._mask = self._few_mask(lengths[: self._few], dtype) if self._few else None
 
     def _few_mask(self, lengths: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        """Return the mask of a run of few tokens a row; padding sees its row's first column."""
-        width = max(f.column + len(f.tokens) for f in self._feeds)
+        """Return the mask of the rows with few tokens; padding sees its row's first column."""
+        width = max(f.column + n for f, n in zip(self._feeds, lengths, strict=False))
         last = torch.zeros(len(lengths), max(lengths), dtype=torch.long, device=self._row.device)
-        last[self._row, self._at] = self.columns
+        last[self._row, self._at] = self.columns[: self._few_tokens]
         mask = torch.zeros(*last.shape, width, dtype=dtype, device=last.device)
         hidden = torch.arange(width, device=last.device) > last[:, :, None]
         return mask.masked_fill_(hidden, float("-inf"))[:, None]
 
     def write(self, held: Sequence[torch.Tensor], keys: torch.Tensor, values: torch.Tensor) -> Seen:
         """Set new columns of `held` keys and values; *shape:* given (kv_heads, tokens, d)."""
+        few, stretches = None, []
         if self._mask is not None:
-            rows = slice(self._first, self._first + len(self._feeds))
+            rows = slice(self._first, self._first + self._few)
             seen = [h[rows, :, : self._mask.shape[3]] for h in held]
             for into, new in zip(seen, (keys, values), strict=True):
-                into[self._row, :, self.columns] = new.transpose(0, 1)
-            return Few(self._row, self._at, self._mask, *seen)
-        stretches = []
-        for number, (feed, end) in enumerate(zip(self._feeds, self._ends, strict=True)):
+                tokens = new[:, : self._few_tokens].transpose(0, 1)
+                into[self._row, :, self.columns[: self._few_tokens]] = tokens
+            few = Few(self._row, self._at, self._mask, *seen)
+        for number in range(self._few, len(self._feeds)):
+            feed, end = self._feeds[number], self._ends[number]
             length = len(feed.tokens)
             own = [h[self._first + number, :, : feed.column + length] for h in held]
             for into, new in zip(own, (keys, values), strict=True):
                 into[:, feed.column :] = new[:, end - length : end]
             stretches.append(Stretch(end - length, length, *own))
-        return stretches
+        return Seen(few, stretches)

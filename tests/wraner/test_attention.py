@@ -1,7 +1,9 @@
+from itertools import takewhile
+
 import pytest
 import torch
 
-from wraner.attention import Few, Stretch, packed_attention
+from wraner.attention import Seen, Stretch, packed_attention
 from wraner.slots import Feed, Slots
 
 HEADS, SHARED, SIZE = 6, 2, 8
@@ -21,7 +23,7 @@ def expected(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> t
     return found[0].transpose(0, 1)
 
 
-@pytest.mark.parametrize("lengths", [(1,), (3, 1, 2), (16, 5), (17, 2), (300, 129), (128, 256)])
+@pytest.mark.parametrize("lengths", [(1,), (3, 1, 2), (16, 5), (17, 2), (300, 129), (2, 1, 256)])
 def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     slots = Slots(len(lengths) + 1)
@@ -46,7 +48,7 @@ def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
             self.found, _ = packed_attention(
                 torch.nn.Module(), query, seen, same, None, scaling=0.3
             )
-            self.kind = type(seen)
+            self.together = 0 if seen.few is None else len(seen.few.row)
             return type("Output", (), {"logits": self.found[:, given["logits_to_keep"], 0]})
 
     model = Model()
@@ -57,7 +59,7 @@ def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
     model.queries = queries
     slots.run(model, feeds, first=1)
 
-    assert model.kind is (Few if max(lengths) <= 16 else list)
+    assert model.together == sum(takewhile(lambda length: length <= 16, lengths))
     parts = torch.split(model.found[0], list(lengths))
     for part, query, whole in zip(parts, queries, wholes, strict=True):
         torch.testing.assert_close(part, expected(query, *whole), rtol=1e-5, atol=1e-5)
@@ -66,6 +68,6 @@ def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("special", [{"softcap": 50.0}, {"s_aux": 1}, {"sliding_window": 8}])
 def test_other_kinds_of_attention_are_refused(special: dict[str, object]) -> None:
     some = torch.zeros(1, 1, 1, 1)
-    seen = [Stretch(0, 1, some[0], some[0])]
+    seen = Seen(None, [Stretch(0, 1, some[0], some[0])])
     with pytest.raises(NotImplementedError):
         packed_attention(torch.nn.Module(), some, seen, seen, None, **special)

@@ -15,7 +15,12 @@ from wraner.engine import Answer, GenerateRequest, ScoreRequest
 from wraner.errors import DeadlineExceeded, InvalidInput, NotFound, Overloaded, Unavailable
 from wraner.language_model import LanguageModel
 from wraner.local import BatchLimits, LocalEngine
-from wraner.prompts import Prompt, Turn
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import Domain
+from wraner.prompts import Prompt, Turn, render_extraction
+from wraner.weights import BaseModel
+
+ROOT = Path(__file__).parents[2]
 
 TEXTS = ("Foo Inc. in 北京 today", "a b", "", "😀 <|end|> x" * 4, "Bob saw Ann and Bob")
 
@@ -61,10 +66,33 @@ def test_answers_do_not_depend_on_the_batch(tiny_engine: LocalEngine) -> None:
     assert any(a.lines for a in alone)
 
 
-@pytest.mark.parametrize("examples", [0, 1, 3])
-def test_scores_are_those_of_one_plain_run(
-    tiny_engine: LocalEngine, tiny_model: LanguageModel, examples: int
+@pytest.mark.model
+def test_answers_of_the_bundled_model_do_not_depend_on_the_batch(
+    bundled_base: BaseModel, tmp_path: Path
 ) -> None:
+    pack = read_pack_folder(ROOT / "packs" / "customer-care")
+    assert isinstance(pack, Domain)
+    model = LanguageModel(bundled_base, adapters=tmp_path, dtype="float32")
+    engine = LocalEngine(model)
+    requests = []
+    for number in range(8):
+        text = pack.examples[20 * number].text
+        shown = pack.examples[20 * number + 1 : 20 * number + 4]
+        prompt = render_extraction(pack.entity_types[:4], shown, text)
+        requests.append(GenerateRequest(prompt, AnswerSpec(pack.labels[:4], text)))
+    alone, together = asyncio.run(_together(engine, requests))
+    for a, b in zip(alone, together, strict=True):
+        assert [line.text for line in a.lines] == [line.text for line in b.lines]
+        scores = [[line.score for line in x.lines] for x in (a, b)]
+        assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+    assert sum(len(a.lines) for a in alone) > 8
+    engine.close()
+
+
+@pytest.mark.parametrize("examples", [0, 1, 3])
+def test_scores_are_those_of_one_plain_run(tiny_model: LanguageModel, examples: int) -> None:
+    tiny_model.rotation = None  # or the farther examples would not see each other
+    engine = LocalEngine(tiny_model)
     turns = tuple(Turn("some words " * n, f"answer {n}") for n in range(examples))
     prompt = Prompt("judge", turns, "some text")
     words = ("yes", "no", "yesterday")
@@ -72,7 +100,7 @@ def test_scores_are_those_of_one_plain_run(
     encoded = tiny_model.chat.encode(prompt, max_tokens=999)
     for _ in range(2):  # computed, then from the cache
         first, second = asyncio.run(
-            tiny_engine.score([ScoreRequest(prompt, words), ScoreRequest(prompt, ("no",))])
+            engine.score([ScoreRequest(prompt, words), ScoreRequest(prompt, ("no",))])
         )
         assert first.examples_used == examples
         for word, logprob in zip(words, first.logprobs, strict=True):
@@ -82,6 +110,7 @@ def test_scores_are_those_of_one_plain_run(
             expected = steps.gather(1, torch.tensor(option)[:, None]).sum().item()
             assert logprob == pytest.approx(expected, rel=1e-4)
         assert second.logprobs[0] == pytest.approx(first.logprobs[1], rel=1e-4)
+    engine.close()
 
 
 def test_guessing_changes_no_answer(

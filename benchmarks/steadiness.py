@@ -1,0 +1,83 @@
+"""How often an answer differs for reasons that should not matter: its batch, its precision.
+
+`python -m benchmarks.steadiness` extracts from the customer-care pack's test messages, in-process,
+one at a time and eight at a time, in the served precision and in fp32, and counts the messages
+whose entities are not exactly the same.
+"""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from index.contextual import ContextualEncoder
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from wraner import weights
+from wraner.extract import Extractor, ExtractTask
+from wraner.language_model import DType, LanguageModel
+from wraner.local import LocalEngine
+from wraner.pack_folders import EXAMPLES_FILE, read_examples, read_pack_folder
+from wraner.packs import Domain, version
+from wraner.retrieval import PackRef
+
+PACK = Path("packs/customer-care")
+Found = list[tuple[tuple[int, int, str], ...]]
+
+
+def extract(
+    engine: LocalEngine, retriever: LocalRetriever, domain: Domain, texts: Sequence[str], calls: int
+) -> Found:
+    """Return the entities of each text, asked `calls` at a time."""
+    extractor = Extractor(retriever=retriever, engine=engine)
+    pack = PackRef(version(domain), inline=domain)
+
+    async def one(text: str, room: asyncio.Semaphore) -> tuple[tuple[int, int, str], ...]:
+        async with room:
+            (found,) = await extractor.extract(ExtractTask(domain, pack, (text,)))
+        return tuple((e.start, e.end, e.label) for e in found.entities)
+
+    async def every() -> Found:
+        room = asyncio.Semaphore(calls)
+        return list(await asyncio.gather(*(one(text, room) for text in texts)))
+
+    return asyncio.run(every())
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, help="only so many")
+    args = parser.parse_args()
+    domain = read_pack_folder(PACK)
+    assert isinstance(domain, Domain)
+    tests = read_examples(PACK / EXAMPLES_FILE.replace("examples", "test"), domain)
+    texts = [example.text for example in tests][: args.texts]
+    torch.set_num_threads(1)  # while loading
+    base = weights.resolve(weights.BUNDLED, Path("state/models"))
+    retriever = LocalRetriever(ContextualEncoder(), IndexSettings(), None)
+    found: dict[tuple[DType, int], Found] = {}
+    kinds: tuple[DType, ...] = ("auto", "float32")
+    for dtype in kinds:
+        model = LanguageModel(base, adapters=Path("state/adapters"), dtype=dtype)
+        engine = LocalEngine(model, threads=os.cpu_count())
+        for calls in (1, 8):
+            found[dtype, calls] = extract(engine, retriever, domain, texts, calls)
+        engine.close()
+    print("| compared | messages with other entities |")
+    print("|---|---|")
+    for name, one, other in (
+        ("served precision: eight at a time, one at a time", ("auto", 8), ("auto", 1)),
+        ("fp32: eight at a time, one at a time", ("float32", 8), ("float32", 1)),
+        ("served precision, fp32 (one at a time)", ("auto", 1), ("float32", 1)),
+    ):
+        pairs = zip(found[one], found[other], strict=True)  # type: ignore[index]
+        differ = sum(a != b for a, b in pairs)
+        print(f"| {name} | {differ} of {len(texts)} |")
+
+
+if __name__ == "__main__":
+    main()
