@@ -3,10 +3,8 @@
 One thread at a time may use it; `local` sees to that. Knows no queue and no task.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -15,6 +13,7 @@ from wraner import adapters, attention
 from wraner.chat import ChatEncoder
 from wraner.errors import Unavailable
 from wraner.grammar import TokenGrammar
+from wraner.packed_linear import pack
 from wraner.rotation import Rotation
 from wraner.weights import BaseModel
 
@@ -26,7 +25,7 @@ class LanguageModel:
 
     Attributes:
         base: where the weights came from, with their hash.
-        model: the transformers model; wrapped by peft once an adapter was used.
+        model: the transformers model without any adapter, for inference only.
         chat: turns prompts into token ids.
         grammar: compiles answers' grammars.
         rotation: moves remembered keys; None where this model's cannot be moved.
@@ -43,16 +42,15 @@ class LanguageModel:
         """
         self.base = base
         self._adapters = adapters
-        self._loaded: list[str] = []
+        self._tuned: dict[str, Any] = {}
+        self._device = device
+        self._dtype = _dtype(dtype, device)
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                base.path, dtype=_dtype(dtype, device), attn_implementation=attention.NAME
-            )
+            self.model = self._weights()
         except (OSError, ValueError) as error:
             raise Unavailable(f"cannot load a model from {base.path}: {error}") from error
-        self.model = model.eval().to(device)
-        _sharpen_head(self.model)
+        pack(self.model)
         self.chat = ChatEncoder(tokenizer)
         self.grammar = TokenGrammar(
             tokenizer,
@@ -65,70 +63,43 @@ class LanguageModel:
     @property
     def loaded_adapters(self) -> tuple[str, ...]:
         """The adapters in memory, by content hash."""
-        return tuple(self._loaded)
+        return tuple(self._tuned)
 
-    @contextmanager
-    def adapted(self, adapter: str) -> Iterator[Any]:
-        """Yield the model with `adapter` (content hash) switched on, "" for the base alone.
+    def adapted(self, adapter: str) -> Any:
+        """Return the model as tuned by `adapter` (content hash), "" for the base alone.
+
+        Each adapter in use is a copy of the base with the adapter merged into it (words' embeddings
+        that it leaves alone are shared): it costs memory and no time.
 
         Raises:
             NotFound, Unavailable: as `adapters.find`.
         """
-        if adapter:
-            self._load(adapter)
-            self.model.set_adapter(adapter)
-            yield self.model
-        elif self._loaded:
-            with self.model.disable_adapter():
-                yield self.model
-        else:
-            yield self.model
+        if not adapter:
+            return self.model
+        if adapter not in self._tuned:
+            from peft import PeftModel
 
-    def _load(self, adapter: str) -> None:
-        if adapter in self._loaded:
-            return
-        from peft import PeftModel
+            folder = adapters.find(self._adapters, adapter, base_sha256=self.base.sha256)
+            tuned = PeftModel.from_pretrained(self._weights(), str(folder)).merge_and_unload()
+            pack(tuned)
+            self._share_words(tuned)
+            self._tuned[adapter] = tuned.eval()
+        return self._tuned[adapter]
 
-        folder = adapters.find(self._adapters, adapter, base_sha256=self.base.sha256)
-        if self._loaded:
-            self.model.load_adapter(str(folder), adapter_name=adapter)
-        else:
-            self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=adapter)
-        self.model.eval()
-        self._loaded.append(adapter)
+    def _share_words(self, tuned: Any) -> None:
+        """Drop a tuned model's embeddings and the head tied to them where they are the base's."""
+        own = self.model.get_input_embeddings()
+        if torch.equal(tuned.get_input_embeddings().weight, own.weight):
+            tuned.set_input_embeddings(own)
+            if tuned.config.tie_word_embeddings:
+                tuned.set_output_embeddings(self.model.get_output_embeddings())
 
-
-class _SharpHead(torch.nn.Module):
-    """An output head that multiplies in fp32, whatever the precision of the rest.
-
-    A bf16 logit of 20 comes in steps of an eighth: too coarse to weigh yes against no. On a CPU the
-    weights are laid out for the product once; for few rows that is four times as fast.
-    """
-
-    def __init__(self, head: torch.nn.Linear) -> None:
-        super().__init__()
-        exact = head.weight.detach().float()
-        self._bias = None if head.bias is None else head.bias.detach().float()
-        mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        self._packed = mkldnn and exact.device.type == "cpu"
-        reorder = torch.ops.mkldnn._reorder_linear_weight
-        self._weight = reorder(exact, None) if self._packed else exact
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """*Shape:* (…, hidden) to (…, vocabulary)."""
-        if self._packed:
-            product = torch.ops.mkldnn._linear_pointwise
-            return cast(
-                torch.Tensor,
-                product(hidden.float(), self._weight, self._bias, "none", [], ""),
-            )
-        return torch.nn.functional.linear(hidden.float(), self._weight, self._bias)
-
-
-def _sharpen_head(model: Any) -> None:
-    head = model.get_output_embeddings()
-    if head.weight.dtype != torch.float32:
-        model.set_output_embeddings(_SharpHead(head))
+    def _weights(self) -> Any:
+        """Load the base model from its folder."""
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            self.base.path, dtype=self._dtype, attn_implementation=attention.NAME
+        )
+        return model.eval().to(self._device)
 
 
 def _dtype(dtype: DType, device: str) -> torch.dtype:

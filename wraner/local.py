@@ -183,11 +183,11 @@ class LocalEngine:
         jobs = self._take(adapter, decoder.room)
         began = time.monotonic()
         try:
-            with self._model.adapted(adapter) as model:
-                if jobs:
-                    self._join(model, decoder, adapter, jobs)
-                if not decoder.idle:
-                    self._settle(decoder.step(model))
+            model = self._model.adapted(adapter)
+            if jobs:
+                self._join(model, decoder, adapter, jobs)
+            if not decoder.idle:
+                self._settle(decoder.step(model))
         except Exception as error:  # becomes the answer of all that it may have touched
             self._fail(decoder, jobs, error)
             del self._decoders[adapter]

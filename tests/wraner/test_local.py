@@ -34,7 +34,7 @@ def adapter_folder(model: LanguageModel, root: Path, seed: int) -> str:
     """Write a random adapter that changes answers; return its hash."""
     torch.manual_seed(seed)
     config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "o_proj"], lora_alpha=64)
-    fresh = LanguageModel(model.base, adapters=root, dtype="float32").model
+    fresh = AutoModelForCausalLM.from_pretrained(model.base.path, dtype=torch.float32)
     tuned = peft.get_peft_model(fresh, config)
     for name, weight in tuned.named_parameters():
         if "lora_" in name:
