@@ -49,7 +49,9 @@ def load_engine(settings: Settings) -> "LocalEngine":
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapters = settings.state_dir / "adapters"
     model = LanguageModel(load_base(settings), adapters=adapters, device=device)
-    limits = BatchLimits(queue_tokens=settings.engine_queue_tokens)
+    limits = BatchLimits(
+        queue_tokens=settings.engine_queue_tokens, cache_bytes=settings.engine_cache_mb * 2**20
+    )
     return LocalEngine(model, limits, threads=threads)
 
 

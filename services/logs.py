@@ -1,6 +1,7 @@
 """Logs: one JSON object a line on standard error. Set up once per process, at its edge."""
 
 import logging
+import sys
 
 import structlog
 
@@ -14,6 +15,6 @@ def log_as_json(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

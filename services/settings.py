@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """Threads of the word encoder and the search."""
     engine_queue_tokens: int = Field(50_000, ge=1)
     """Tokens of prompts that may wait for the engine; what comes on top is answered 429."""
+    engine_cache_mb: int = Field(384, ge=0)
+    """Megabytes of keys and values that the engine remembers of instructions and examples."""
     gateway_queue: int = Field(256, ge=1)
     """Requests that may be in work or wait at the gateway; further ones are answered 429."""
     limits: Limits = Field(default_factory=Limits)
