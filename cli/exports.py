@@ -10,9 +10,8 @@ from typing import Annotated, BinaryIO
 import typer
 
 from cli import target, terminal
-from cli.conversion import FormatOption, PackOptions, format_of
 from cli.failures import Exit, WrongUse, say
-from cli.options import TargetOptions
+from cli.options import FileFormat, PackOptions, TargetOptions, format_of
 from cli.shelf import shelf
 from wraner.formats.choice import write
 from wraner.pack_folders import read_pack_folder
@@ -23,7 +22,7 @@ from wraner.registry import Kind
 def export_examples(
     kept: PackOptions,
     where: TargetOptions,
-    format: FormatOption = None,  # noqa: A002
+    format: FileFormat = None,  # noqa: A002
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Left out: standard output."),

@@ -9,8 +9,7 @@ import typer
 
 from cli.completion import complete_name
 from cli.options import StreamOptions, TargetOptions
-from cli.pack_choice import Offered, choose
-from cli.streaming import Asked, answer_all
+from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
 from cli.views import ExtractionView
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Extractions
@@ -47,12 +46,6 @@ DomainName = Annotated[
         show_default=False,
     ),
 ]
-Texts = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="TEXT", help="Left out: from --file, or standard input.", show_default=False
-    ),
-]
 
 
 def extract(
@@ -71,6 +64,10 @@ def extract(
     choice, given = choose(domain, text or [], Offered(what.pack, Domain))
     wanted = tuple(name.strip() for name in what.types.split(",")) if what.types else None
 
+    async def find(client: AsyncClient) -> None:
+        if choice.name is not None:
+            await client.domain(choice.name)
+
     async def ask(client: AsyncClient, texts: Sequence[str]) -> Extractions:
         return await client.extract(
             texts,
@@ -81,4 +78,4 @@ def extract(
             min_score=what.min_score,
         )
 
-    return answer_all(Asked(given, source, where), ask, ExtractionView)
+    return answer_all(Asked(given, source, where), Verb(find, ask, ExtractionView))

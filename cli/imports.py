@@ -14,11 +14,9 @@ from typing import Annotated
 import typer
 
 from cli import target
-from cli.conversion import FormatOption, PackOptions, format_of
 from cli.failures import Exit, say
-from cli.options import TargetOptions
-from cli.progress import counting
-from cli.sent import Sent
+from cli.options import FileFormat, PackOptions, TargetOptions, format_of
+from cli.progress import Sent, counting
 from cli.shelf import Shelf, pieces_of, shelf
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.problems import NotFound
@@ -55,7 +53,7 @@ def import_examples(
     file: File,
     kept: PackOptions,
     where: TargetOptions,
-    format: FormatOption = None,  # noqa: A002
+    format: FileFormat = None,  # noqa: A002
 ) -> int:
     """Read tagged examples into a stored domain or a new pack folder.
 

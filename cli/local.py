@@ -1,9 +1,10 @@
 """A wraner in this process: the server's own API, called without a network.
 
-Settings come from the environment as a server's do, and the state folder may be a running server's
-too: packs and indexes are immutable folders behind pointers that are flipped under file locks.
-Both must then use the same WRANER_ENCODER, since a pack is indexed by whoever stores it. The
-language model and the word encoder are loaded when something first needs them.
+Settings come from the environment as a server's do; folders that are not named are those in the
+repository. The state folder may be a running server's too: packs and indexes are immutable folders
+behind pointers that are flipped under file locks. Both must then use the same WRANER_ENCODER, since
+a pack is indexed by whoever stores it. The language model and the word encoder are loaded when
+something first needs them.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from cli.failures import say
+from cli.folders import default_to_repository
 from services.api import build_api
 from services.gateway import Gateway
 from services.loading import load_engine, load_retriever, load_writer, pack_store
@@ -49,6 +51,7 @@ async def local_client() -> AsyncIterator[AsyncClient]:
         InvalidInput: a `WRANER_…` variable is wrong.
         Unavailable: weights are missing or damaged.
     """
+    default_to_repository()
     settings = _settings()
     _set_environment(settings)
     with ExitStack() as at_end:
@@ -105,7 +108,7 @@ def _set_environment(settings: Settings) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -33,7 +33,12 @@ Exit codes:
  10 a text was decided as --fail-on says
 130 interrupted (141: nobody read the output)"""
 
-app = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=_HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 for _name, _command in (
     ("extract", extract),
     ("moderate", moderate),

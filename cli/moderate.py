@@ -11,8 +11,7 @@ import typer
 from cli.completion import complete_name
 from cli.failures import Exit
 from cli.options import StreamOptions, TargetOptions
-from cli.pack_choice import Offered, choose
-from cli.streaming import Asked, answer_all
+from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
 from cli.views import VerdictView
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Verdicts
@@ -66,12 +65,6 @@ PolicySetName = Annotated[
         show_default=False,
     ),
 ]
-Texts = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="TEXT", help="Left out: from --file, or standard input.", show_default=False
-    ),
-]
 
 
 def moderate(
@@ -91,6 +84,10 @@ def moderate(
     wanted = tuple(name.strip() for name in what.policies.split(",")) if what.policies else None
     decided: set[str] = set()
 
+    async def find(client: AsyncClient) -> None:
+        if choice.name is not None:
+            await client.policy_set(choice.name)
+
     async def ask(client: AsyncClient, texts: Sequence[str]) -> Verdicts:
         reply = await client.moderate(
             texts,
@@ -103,5 +100,5 @@ def moderate(
         decided.update(result.decision for result in reply.results)
         return reply
 
-    finished = answer_all(Asked(given, source, where), ask, VerdictView)
+    finished = answer_all(Asked(given, source, where), Verb(find, ask, VerdictView))
     return Exit.DECIDED if decided & _FAILING[what.fail_on] else finished

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from cli.completion import complete_name
+from cli.failures import WrongUse
+from wraner.formats import choice
+
 _TARGET = "Which wraner"
 _INPUT = "Input and output"
 
@@ -108,6 +112,52 @@ class StreamOptions:
         ),
     ] = 2
     format: Format = None
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """Where tagged examples are kept, for `import` and `export`."""
+
+    domain: Annotated[
+        str,
+        typer.Option(
+            "--domain", metavar="NAME", help="A stored domain.", autocompletion=complete_name
+        ),
+    ] = ""
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="FOLDER", help="A pack folder.")
+    ] = None
+
+    def check(self) -> None:
+        """Refuse neither or both.
+
+        Raises:
+            WrongUse: it is so.
+        """
+        if bool(self.domain) == (self.folder is not None):
+            given = "both" if self.domain else "neither"
+            raise WrongUse(f"expected one of --domain NAME and --folder FOLDER, was: {given}")
+
+
+FileFormat = Annotated[
+    choice.Format | None,
+    typer.Option(
+        "--format", help="The file's format; left out: by its ending.", show_default=False
+    ),
+]
+"""A format of tagged examples; None: as the file's ending says, see `format_of`."""
+
+
+def format_of(chosen: choice.Format | None, file: Path | None) -> choice.Format:
+    """Return the format of a file.
+
+    Raises:
+        WrongUse: none is chosen, and the file's ending does not say.
+    """
+    guessed = chosen or (choice.guess(file) if file else None)
+    if guessed is None:
+        raise WrongUse(f"expected --format, one of: {', '.join(choice.Format)}")
+    return guessed
 
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

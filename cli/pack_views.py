@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.console import JustifyMethod
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -89,8 +90,8 @@ def _put(models: Sequence[PackSummary] | Sequence[Example]) -> None:
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return "\n".join([*names[:most], *more])
 
 
 def _sentence(description: str) -> str:
@@ -103,5 +104,7 @@ def _table(*columns: str) -> Table:
     for column in columns:
         right = column in ("examples", "tier")
         no_wrap = column in ("name", "examples")
-        table.add_column(column, justify="right" if right else "left", no_wrap=no_wrap)
+        justify: JustifyMethod = "right" if right else "left"
+        # Folded, since rich would cut a long word.
+        table.add_column(column, justify=justify, no_wrap=no_wrap, overflow="fold")
     return table

@@ -11,8 +11,7 @@ from cli.completion import complete_name
 from cli.examples import example_commands
 from cli.failures import Exit, WrongUse, say
 from cli.options import Format, TargetOptions, Yes
-from cli.progress import counting
-from cli.sent import Sent
+from cli.progress import Sent, counting
 from cli.shelf import shelf
 from cli.signatures import flat
 from wraner.client.asynchronous import AsyncClient

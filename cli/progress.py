@@ -1,6 +1,6 @@
-"""Progress: how far long work has come, on standard error, where that is a terminal.
+"""Progress: how far long work has come, on standard error.
 
-Silent where results themselves appear at the same terminal. Knows no work.
+A bar only where that is a terminal, and not where results themselves appear there. Knows no work.
 """
 
 import os
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress import Task as Bar
 from rich.text import Text
 
+from cli.failures import say
 from cli.terminal import aside
 
 _BLOCK_BYTES = 2**20
@@ -44,6 +45,24 @@ def counting(
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         bar = progress.add_task("", total=total)
         yield lambda count: progress.advance(bar, count)
+
+
+class Sent:
+    """Counts examples that are stored in pieces, and passes the counts on."""
+
+    def __init__(self, counted: Callable[[int], None]) -> None:
+        self._counted = counted
+        self._count = 0
+
+    def __call__(self, count: int) -> None:
+        """Count a piece."""
+        self._count += count
+        self._counted(count)
+
+    def admit(self, name: str, way_out: str) -> None:
+        """Say what was stored before something went wrong, if anything was."""
+        if self._count:
+            say(f"{name}: the first {self._count} examples were stored before this; {way_out}")
 
 
 def lines_in(files: Sequence[Path]) -> int | None:

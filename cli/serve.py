@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cli.folders import default_to_repository
+
 
 @dataclass(frozen=True)
 class ServeOptions:
@@ -22,7 +24,11 @@ class ServeOptions:
     ] = None
     state: Annotated[
         Path | None,
-        typer.Option("--state", metavar="FOLDER", help="Folder of everything stored."),
+        typer.Option(
+            "--state",
+            metavar="FOLDER",
+            help="Folder of everything stored, state/ in the repository unless set.",
+        ),
     ] = None
 
 
@@ -37,6 +43,7 @@ def serve(chosen: ServeOptions) -> int:
         "WRANER_STATE_DIR": chosen.state,
     }
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
+    default_to_repository()
 
     from services.main import main
 

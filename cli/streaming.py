@@ -1,14 +1,18 @@
-"""Streaming: what `extract` and `moderate` share: inputs found, results shown, an exit code.
+"""Streaming: what `extract` and `moderate` share.
 
-The commands say how to ask and how to show. Knows no verb of the API.
+They find a pack and inputs, show results and return an exit code; the commands say how to ask and
+how to show. Knows no verb of the API.
 """
 
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Generic, Protocol, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Annotated, BinaryIO, Generic, Protocol, TypeVar
 
+import typer
 from pydantic import BaseModel
 from rich.console import Console
 
@@ -22,9 +26,57 @@ from cli.texts import Bad, Source, Text
 from cli.views import complain_of
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Versions
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import Domain, PolicySet
 
 Result = TypeVar("Result", bound=BaseModel)
 Answered = TypeVar("Answered", bound=BaseModel, covariant=True)
+P = TypeVar("P", Domain, PolicySet)
+
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TEXT", help="Left out: from --file, or standard input.", show_default=False
+    ),
+]
+"""The texts that are given as arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[P]):
+    """Exactly one of a stored pack's name and a pack to send along."""
+
+    name: str | None = None
+    inline: P | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(Generic[P]):
+    """A folder to send along, None for a stored pack, and the kind of pack that is wanted."""
+
+    folder: Path | None
+    model: type[P]
+
+
+def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Choice[P], list[str]]:
+    """Return the pack and the texts; where a folder is offered, what looks like a name is a text.
+
+    Raises:
+        WrongUse: neither a name nor a folder is given, or the folder is of the other kind.
+        InvalidInput: the folder breaks a rule.
+    """
+    folder, model = offered.folder, offered.model
+    if folder is None:
+        if name is None:
+            raise WrongUse("expected a stored name, or --pack with a folder, was: neither")
+        return Choice(name=name), texts
+    pack = read_pack_folder(folder)
+    if not isinstance(pack, model):
+        raise WrongUse(
+            f"{folder}: expected a {model.__name__}, was: a {type(pack).__name__}; "
+            f"`extract` takes domains, `moderate` policy sets"
+        )
+    return Choice(inline=pack), texts if name is None else [name, *texts]
 
 
 class Reply(Protocol[Answered]):
@@ -39,6 +91,18 @@ class Reply(Protocol[Answered]):
     def versions(self) -> Versions:
         """What answered."""
         ...
+
+
+@dataclass(frozen=True)
+class Verb(Generic[Result]):
+    """What a command does with texts.
+
+    `find` fails where the pack is not stored, which is told before any text is read.
+    """
+
+    find: Callable[[AsyncClient], Awaitable[object]]
+    ask: Callable[[AsyncClient, Sequence[str]], Awaitable[Reply[Result]]]
+    view: Callable[[Console], Sink[Result]]
 
 
 @dataclass(frozen=True)
@@ -69,11 +133,7 @@ class Shown(Generic[Result]):
         self._count(1)
 
 
-def answer_all(
-    asked: Asked,
-    ask: Callable[[AsyncClient, Sequence[str]], Awaitable[Reply[Result]]],
-    view: Callable[[Console], Sink[Result]],
-) -> Exit:
+def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
     """Ask about every input and show every result.
 
     Raises:
@@ -83,15 +143,17 @@ def answer_all(
     options = asked.options
     sources, total = _sources(asked), _total(asked)
     as_view = terminal.layout(options.format) is Layout.VIEW
-    sink = view(terminal.out()) if as_view else Records(terminal.lines_out())
+    sink = verb.view(terminal.out()) if as_view else Records(terminal.lines_out())
     watch = Watch()
 
     async def work(client: AsyncClient) -> Tally:
         async def call(batch: Sequence[str]) -> Sequence[Result]:
-            reply = await ask(client, batch)
+            ask = partial(verb.ask, client, batch)
+            reply = await (ask() if asked.where.local else target.past_restart(ask))
             watch.see(reply.versions)
             return reply.results
 
+        await verb.find(client)
         with progress.counting("texts", total, shown=not sys.stdout.isatty()) as count:
             return await stream.run(
                 texts.read(sources, field=options.jsonl_field, skip=options.skip),
@@ -114,7 +176,9 @@ class Watch:
     def see(self, versions: Versions) -> None:
         """Compare with what answered before."""
         if self._seen is not None and versions != self._seen:
-            say(f"another version answers from about here on: {versions}")
+            before, now = self._seen.model_dump(), versions.model_dump()
+            changed = [part for part in now if now[part] != before.get(part)]
+            say(f"another version answers from about here on; what changed: {', '.join(changed)}")
         self._seen = versions
 
 

@@ -4,22 +4,34 @@ Either way a command holds an `AsyncClient`, so answers, messages and exit codes
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import httpx
+
+from cli.failures import say
 from cli.options import TargetOptions
 from wraner.client.asynchronous import AsyncClient
+from wraner.client.problems import ApiError, NotWraner, Unreachable
 from wraner.client.retries import Retry
+from wraner.errors import WranerError
 
 Result = TypeVar("Result")
 
 
-# A server that restarts is back after some 15 seconds; long work is worth waiting for it.
-_PATIENT = Retry(attempts=8, longest_wait_s=60.0)
+# Of one call; while a server restarts, calls are repeated: long work is worth waiting for it.
+_PATIENT = Retry(attempts=6)
 # Above the server's own limit (WRANER_REQUEST_TIMEOUT_S), so that its message comes through.
 _SILENCE_S = 180.0
 _HEALTH_S = 10.0
+# Shorter waits need no word, and longer ones not more than one in a while.
+_WORTH_SAYING_S = 2.0
+_SAID_EVERY_S = 30.0
+_NO_ROUTES = "/-/routes for available routes"
+_RESTART_ATTEMPTS = 8
+RESTART_WAIT_S = 5.0
 
 
 @asynccontextmanager
@@ -35,8 +47,60 @@ async def opened(
         async with local_client() as client:
             yield client
     else:
-        async with AsyncClient(options.server, retry=retry, timeout_s=_SILENCE_S) as client:
+        async with AsyncClient(
+            options.server, retry=retry, timeout_s=_SILENCE_S, sleep=Waiting()
+        ) as client:
             yield client
+
+
+async def past_restart(
+    call: Callable[[], Awaitable[Result]],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Result:
+    """Make a call, for some two minutes again and again while the server restarts.
+
+    Raises what the last call raised.
+    """
+    for _ in range(_RESTART_ATTEMPTS):
+        try:
+            return await call()
+        except WranerError as error:
+            if not _restarts(error):
+                raise
+        await sleep(RESTART_WAIT_S)
+    return await call()
+
+
+def _restarts(error: WranerError) -> bool:
+    """Return whether a server that restarts may be why; one that keeps silent does not."""
+    if isinstance(error, Unreachable):
+        return not isinstance(error.__cause__, httpx.TimeoutException)
+    if isinstance(error, NotWraner):
+        return _NO_ROUTES in str(error)  # it listens before it has routes
+    return isinstance(error, ApiError) and error.status == 503
+
+
+class Waiting:
+    """Sleeps between the attempts of calls, and says so, for silence looks like a hang."""
+
+    def __init__(
+        self,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sleep = sleep
+        self._now_s = now_s
+        self._said_s = float("-inf")
+
+    async def __call__(self, wait_s: float) -> None:
+        """Sleep."""
+        now_s = self._now_s()
+        if wait_s >= _WORTH_SAYING_S and now_s - self._said_s >= _SAID_EVERY_S:
+            self._said_s = now_s
+            say("the server is away or overloaded; waiting for it")
+        await self._sleep(wait_s)
 
 
 def ask(options: TargetOptions, work: Callable[[AsyncClient], Awaitable[Result]]) -> Result:

@@ -140,7 +140,8 @@ def _record(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line, object_pairs_hook=_once, parse_constant=_finite)
     except json.JSONDecodeError as error:
-        raise _Unfit(f"not valid JSON: {error.msg} at column {error.colno}") from None
+        fault = error.msg.removesuffix(" starting at")
+        raise _Unfit(f"not valid JSON at column {error.colno}: {fault}") from None
     except RecursionError:
         raise _Unfit("nested too deeply; flatten it") from None
     except ValueError:  # Python refuses to read numbers of thousands of digits

@@ -101,7 +101,7 @@ class ExtractionView:
         style = self._palette[entity.label]
         block = Styled().append(words, style + _BOLD)
         block.append(f"·{entity.label}", style + Style(italic=True))
-        return block.append(f"·{number(entity.score)}", style + _DIM)
+        return block.append(f"·{number(entity.score)}", style)
 
 
 class VerdictView:

@@ -1,4 +1,4 @@
-"""The README: its requests give the answers it shows, its settings are the ones there are.
+"""The README: its requests and commands print what it shows, its settings are the ones there are.
 
 An answer is shown with numbers rounded to two digits and hashes cut to twelve characters. What
 does not agree is printed as the README would show it, ready to be pasted.
@@ -6,14 +6,17 @@ does not agree is printed as the README would show it, ready to be pasted.
 
 import ast
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.main import app
 from services.settings import Limits, Settings
 from tests.services.running import Running, serving
 from wraner.pack_folders import DEFINITIONS_FILE, EXAMPLES_FILE, read_pack_folder
@@ -26,6 +29,8 @@ ADDRESS = "http://127.0.0.1:8000"
 WIDTH = 100
 TOLERANCE = 0.1  # other processors round bf16 otherwise, or compute in fp32
 REQUEST = re.compile(r"```sh\n(curl .*?)```\n+```json\n(.*?)```", re.DOTALL)
+COMMANDS = re.compile(r"```(sh|python)\n(.*?)```\n+```\n(.*?)```", re.DOTALL)
+SCORE = re.compile(r"(?<![\w.])[01]?\.\d{1,2}(?!\w)")
 
 
 def section(title: str) -> str:
@@ -68,6 +73,42 @@ def agree(shown: Any, live: Any) -> bool:
     return bool(shown == live)
 
 
+def as_printed(output: str) -> str:
+    """Round and cut what a command printed as the README does."""
+    records = (as_record(line) if line.startswith("{") else line for line in output.splitlines())
+    return "\n".join(as_shown(line.rstrip()) for line in records)
+
+
+def as_record(line: str) -> str:
+    return json.dumps(as_shown(json.loads(line)), ensure_ascii=False)
+
+
+def agree_but_for_scores(shown: str, live: str) -> bool:
+    """Compare two outputs: scores with a tolerance, everything else exactly."""
+    scores, others = map(float, SCORE.findall(shown)), map(float, SCORE.findall(live))
+    same_words = SCORE.split(shown) == SCORE.split(live)
+    return same_words and all(map(agree, scores, others))
+
+
+def run_as_shown(kind: str, command: str, url: str) -> str:
+    """Run a shell's or Python's lines against a server; return all that they print."""
+    here = Path(sys.executable).parent  # where `wraner` is installed
+    shell = ["bash", "-ec"] if kind == "sh" else [sys.executable, "-c"]
+    path = os.pathsep.join([str(here), os.environ["PATH"]])
+    done = subprocess.run(
+        [*shell, command.replace(ADDRESS, url)],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "WRANER_URL": url, "COLUMNS": str(WIDTH)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return as_printed(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def service(bundled_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with serving(tmp_path_factory.mktemp("state"), bundled_base) as running:
@@ -88,6 +129,36 @@ def test_requests_give_the_answers_that_are_shown(service: Running) -> None:
         if shown.strip() == "FIGURE" or not agree(json.loads(shown), live):
             differing.append(f"{command.splitlines()[0]}\n{layout(live)}")
     assert not differing, "the README should show:\n\n" + "\n\n".join(differing)
+
+
+@pytest.mark.ray
+@pytest.mark.model
+def test_commands_print_what_is_shown(service: Running) -> None:
+    url = str(service.client.base_url).rstrip("/")
+    differing = []
+    for kind, command, shown in COMMANDS.findall(section("Command line")):
+        live = run_as_shown(kind, command, url)
+        if not agree_but_for_scores(shown.strip(), live.strip()):
+            differing.append(f"{command}\n{live}")
+    assert not differing, "the README should show:\n\n" + "\n\n".join(differing)
+
+
+def test_every_command_is_shown_with_what_it_prints() -> None:
+    text = section("Command line")
+    kinds = [kind for kind, _, _ in COMMANDS.findall(text)]
+    assert kinds.count("sh") == text.count("```sh\n") >= 4
+    assert kinds.count("python") == text.count("```python\n") == 1
+    names = [one.name for one in (*app.registered_commands, *app.registered_groups)]
+    assert len(names) == 7 and [name for name in names if f"wraner {name}" not in text] == []
+
+
+def test_what_is_printed_is_shown_rounded_and_cut() -> None:
+    printed = 'VIOLATES .74  a  \n{"score": 0.7777, "v": "0123456789abcdef"}\n'
+    shown = as_printed(printed)
+    assert shown == 'VIOLATES .74  a\n{"score": 0.78, "v": "0123456789ab"}'
+    assert agree_but_for_scores(shown, shown.replace(".74", ".8").replace("0.78", "0.7"))
+    assert not agree_but_for_scores(shown, shown.replace(".74", ".85"))
+    assert not agree_but_for_scores(shown, shown.replace("a\n", "b\n"))
 
 
 def test_an_answer_is_shown_rounded_cut_and_laid_out() -> None:

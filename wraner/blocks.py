@@ -4,7 +4,7 @@ A prompt's prefix (task and definitions) is computed once per adapter. Of its ex
 nearest are computed once behind that prefix, seeing the prefix and themselves, and then moved to
 wherever a prompt has them; the nearest is left to be computed in full, seeing all before it.
 (Examples that do not see each other: Ratner et al. 2023, parallel context windows; moving them and
-keeping the last one whole is what keeps the answers good, see training/LOG.md.) Bounded by bytes,
+keeping the last one whole is what keeps entities good, see training/LOG.md.) Bounded by bytes,
 least recently used first out. Knows no queue and no answer.
 """
 

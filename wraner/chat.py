@@ -35,6 +35,11 @@ class EncodedPrompt:
     examples: tuple[Ids, ...]
     query: Ids
 
+    def with_examples_in_query(self) -> "EncodedPrompt":
+        """Return the same tokens with nothing but the prefix to be remembered."""
+        shown = tuple(i for example in self.examples for i in example)
+        return EncodedPrompt(self.prefix, (), shown + self.query)
+
     @property
     def ids(self) -> Ids:
         """All tokens in reading order."""

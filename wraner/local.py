@@ -49,6 +49,7 @@ class _Job:
     options: list[Ids]
     groups: list[list[Ids]]
     answer_tokens: int
+    examples_used: int
     answered: "Future[Any]" = field(default_factory=Future)
     rows: list[Row] = field(default_factory=list)
 
@@ -150,7 +151,11 @@ class LocalEngine:
                 f"was: {len(groups)}; ask in several requests"
             )
         prompt = chat.encode(request.prompt, max_tokens=self._model.context_tokens - room)
-        return _Job(request, prompt, options, groups, room)
+        used = len(prompt.examples)
+        if isinstance(request, ScoreRequest):
+            # Judgements bear no examples that have not seen each other (see training/LOG.md).
+            prompt = prompt.with_examples_in_query()
+        return _Job(request, prompt, options, groups, room, used)
 
     def _answer_tokens(self, request: GenerateRequest) -> int:
         """Return a limit that only a runaway answer meets: every other word an entity."""
@@ -274,7 +279,7 @@ def _answer(job: _Job) -> None:
         _refuse([job], failed)
         return
     result: Answer | Scores
-    used = len(job.prompt.examples)
+    used = job.examples_used
     answer = job.rows[0].answer
     if answer is not None:
         result = Answer(tuple(answer.lines), used, answer.truncated)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,8 @@ class Piped:
         read, write = os.pipe()
 
         def feed() -> None:
-            with os.fdopen(write, "wb") as pipe:
+            # A command that fails before it reads anything leaves nobody to write to.
+            with suppress(BrokenPipeError), os.fdopen(write, "wb") as pipe:
                 pipe.write(self._content)
 
         self._thread = threading.Thread(target=feed)

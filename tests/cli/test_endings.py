@@ -25,6 +25,7 @@ def nobody() -> Iterator[str]:
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wraner.client.retries.FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("cli.target.RESTART_WAIT_S", 0.001)
 
 
 @pytest.mark.usefixtures("quick_retries")

@@ -132,6 +132,9 @@ def test_a_pack_folder_is_sent_along(wraner: Wraner, tmp_path: Path, cities: Dom
 def test_what_is_no_texts_fault_is_told_once(wraner: Wraner) -> None:
     ran = wraner("extract", "nowhere", stdin=b"A\nB\n")
     assert ran.code == 4 and ran.err.count("\n") == 1 and "there is no 'nowhere'" in ran.err
+    assert wraner("extract", "nowhere", stdin=b"").code == 4
+    forgotten = wraner("extract", "Ann went to Hull.")
+    assert forgotten.code == 1 and "expected a name of 1 to 63" in forgotten.err
     ran = wraner("extract", "cities", "A", "--types", "river")
     assert ran.code == 1 and "'river' is not declared" in ran.err
 

@@ -20,7 +20,7 @@ from wraner.weights import BaseModel
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WRANER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("WRANER_PACKS_DIR", str(tmp_path / "none"))
-    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS", "OMP_NUM_THREADS"):
+    for name in ("HF_HUB_OFFLINE", "TQDM_DISABLE", "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, "1")  # what is set meanwhile is forgotten afterwards
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")

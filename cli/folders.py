@@ -1,0 +1,15 @@
+"""Folders: where the command finds what is stored and what ships: in the repository.
+
+What serves looks in the working directory, which for a command is anywhere. Knows no other setting.
+"""
+
+import os
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+
+
+def default_to_repository() -> None:
+    """Set the variables that name folders, where they are not set."""
+    os.environ.setdefault("WRANER_STATE_DIR", str(_ROOT / "state"))
+    os.environ.setdefault("WRANER_PACKS_DIR", str(_ROOT / "packs"))

@@ -1,0 +1,25 @@
+"""Logs: what a person or a collector reads."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from services.logs import log_as_json
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def test_a_line_of_json_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    log_as_json()
+    structlog.get_logger("wraner.test").info("request", status=200)
+    out, err = capsys.readouterr()
+    line = json.loads(err)
+    assert out == "" and err.count("\n") == 1
+    assert (line["event"], line["status"], line["level"]) == ("request", 200, "info")
+    assert line["timestamp"].endswith("Z")
