@@ -41,3 +41,5 @@ def pack(model: Any) -> None:
         for name, child in list(parent.named_children()):
             if type(child) is torch.nn.Linear:
                 setattr(parent, name, PackedLinear(child, child.weight.dtype))
+    for parameter in model.parameters():  # else the whole file of weights stays mapped
+        parameter.data = parameter.data.clone()
