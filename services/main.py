@@ -83,8 +83,9 @@ def _set_environment(settings: Settings) -> None:
     if settings.base_model == settings.encoder == "bundled":
         os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Threads that wait for each other spin for some 10 us before they sleep. libgomp's own, long wait
-    # takes the processor from other processes, none at all costs the model a third of its speed.
+    # Threads that wait for each other spin for some 10 us before they sleep. libgomp's own, long
+    # wait takes the processor from other processes; none at all costs the model a third of its
+    # speed.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # Ray's processes would otherwise give way to everything else on the machine (nice 15).
     os.environ.setdefault("RAY_worker_niceness", "0")
