@@ -18,18 +18,16 @@ from typing import Generic, TypeVar
 import httpx
 import structlog
 from fastapi import FastAPI
-from pydantic import ValidationError
 
 from cli.failures import say
 from cli.folders import default_to_repository
 from services.api import build_api
 from services.gateway import Gateway
 from services.loading import load_engine, load_retriever, load_writer, pack_store
-from services.settings import Settings
+from services.settings import Settings, read_settings
 from wraner.client.asynchronous import AsyncClient
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.engine import Engine as EngineProtocol
-from wraner.errors import InvalidInput
 from wraner.extract import Extractor
 from wraner.fusion import UNTUNED
 from wraner.moderate import Moderator, ModeratorSettings
@@ -52,7 +50,7 @@ async def local_client() -> AsyncIterator[AsyncClient]:
         Unavailable: weights are missing or damaged.
     """
     default_to_repository()
-    settings = _settings()
+    settings = read_settings()
     _set_environment(settings)
     with ExitStack() as at_end:
 
@@ -91,15 +89,6 @@ def _gateway(
         writer=load_writer(settings),
         settings=settings,
     )
-
-
-def _settings() -> Settings:
-    try:
-        return Settings().at_absolute_paths()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(step) for step in first["loc"]).upper()
-        raise InvalidInput(f"WRANER_{name}: {first['msg']}, was: {first['input']!r}") from None
 
 
 def _set_environment(settings: Settings) -> None:

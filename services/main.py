@@ -19,14 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.status import Status
 
 from index.bundled import bundled_minilm
 from services import prepare
-from services.settings import Settings
-from wraner.errors import WranerError
+from services.settings import Settings, read_settings
+from wraner.errors import InvalidInput, WranerError
 
 _NAME = "wraner"
 _OBJECT_STORE_BYTES = 100 * 2**20  # requests and answers are small; Ray's minimum is 75 MiB
@@ -42,7 +41,7 @@ def main() -> int:
     """Serve until told to stop."""
     console = Console(stderr=True, highlight=False)
     try:
-        settings = _settings()
+        settings = read_settings()
         _set_environment(settings)
         with console.status("checking") as status:
             _check_port(settings)
@@ -50,7 +49,7 @@ def main() -> int:
             _start(settings, status)
     except KeyboardInterrupt:
         return 130
-    except CannotStart as error:
+    except (CannotStart, InvalidInput) as error:
         console.print(f"cannot start: {error}", markup=False, soft_wrap=True)
         return _CANNOT_START
     stopped = _stop_signal()
@@ -67,15 +66,6 @@ def _stop_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     return stopped
-
-
-def _settings() -> Settings:
-    try:
-        return Settings().at_absolute_paths()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(step) for step in first["loc"]).upper()
-        raise CannotStart(f"WRANER_{name}: {first['msg']}, was: {first['input']!r}") from None
 
 
 def _set_environment(settings: Settings) -> None:

@@ -5,8 +5,10 @@ Only the edge (`main`, `app`) reads them; everything inside takes values. Knows 
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wraner.errors import InvalidInput
 
 
 class Limits(BaseSettings):
@@ -68,3 +70,17 @@ class Settings(BaseSettings):
         """Return the settings with whole paths, for processes that work in other folders."""
         whole = {name: getattr(self, name).absolute() for name in ("state_dir", "packs_dir")}
         return self.model_copy(update=whole)
+
+
+def read_settings() -> Settings:
+    """Return the settings of this process's environment, with whole paths.
+
+    Raises:
+        InvalidInput: naming the variable that is wrong.
+    """
+    try:
+        return Settings().at_absolute_paths()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(step) for step in first["loc"]).upper()
+        raise InvalidInput(f"WRANER_{name}: {first['msg']}, was: {first['input']!r}") from None
