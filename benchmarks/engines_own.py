@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import random
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import transformers
 from benchmarks.engines_packs import Measured, measured_packs, with_policies
 from benchmarks.engines_watched import LeavingOut, Recorder
 from benchmarks.rivals.asking import Task, begin_alike, serve
+from benchmarks.rounds import measure
 from index.contextual import ContextualEncoder
 from index.local import LocalRetriever
 from index.settings import IndexSettings
@@ -197,7 +197,8 @@ class Own:
     def _run(
         self, texts: Sequence[str], ask: Callable[[str], Awaitable[None]], at_once: int
     ) -> list[float]:
-        return asyncio.run(_answered(texts, ask, at_once))
+        seconds, taken = asyncio.run(measure(ask, texts[::-1], at_once))
+        return [seconds, *taken]
 
     def _timed(
         self, verb: Callable[[Sequence[Any]], Awaitable[Any]], requests: list[Any], at_once: int
@@ -205,24 +206,8 @@ class Own:
         async def ask(request: Any) -> None:
             await verb([request])
 
-        return asyncio.run(_answered(requests, ask, at_once))[0]
-
-
-async def _answered(
-    asked: Sequence[Any], ask: Callable[[Any], Awaitable[None]], at_once: int
-) -> list[float]:
-    """Ask everything, so many at once; return the seconds of all, then of each."""
-    waiting, taken = list(reversed(asked)), []
-
-    async def work() -> None:
-        while waiting:
-            began = time.perf_counter()
-            await ask(waiting.pop())
-            taken.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(at_once)))
-    return [time.perf_counter() - began, *taken]
+        seconds, _ = asyncio.run(measure(ask, requests[::-1], at_once))
+        return seconds
 
 
 def main() -> None:

@@ -49,10 +49,12 @@ def domain_of(examples: Sequence[TaggedExample]) -> Domain:
     return Domain(entity_types=types, examples=tuple(examples))
 
 
-async def extract(extractor: Extractor, domain: Domain, texts: Sequence[str]) -> Spans:
-    """Return what is found in each text, `CALLS` of them asked at a time."""
+async def extract(
+    extractor: Extractor, domain: Domain, texts: Sequence[str], calls: int = CALLS
+) -> Spans:
+    """Return what is found in each text, so many of them asked at a time."""
     pack = PackRef(version(domain), inline=domain)
-    room = asyncio.Semaphore(CALLS)
+    room = asyncio.Semaphore(calls)
 
     async def one(text: str) -> list[Mention]:
         async with room:

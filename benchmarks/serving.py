@@ -23,6 +23,7 @@ import psutil  # comes with accelerate
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rounds import measure
 from services.loading import load_engine, load_retriever, pack_store
 from services.settings import Settings
 from wraner.extract import Extractor, ExtractTask
@@ -97,21 +98,6 @@ def over_http(client: httpx.AsyncClient) -> Ask:
         (await client.post("/v1/extract", json=body)).raise_for_status()
 
     return ask
-
-
-async def measure(ask: Ask, texts: list[str], concurrency: int) -> tuple[float, list[float]]:
-    """Return the seconds of a round and of each request."""
-    waiting, taken = list(texts), []
-
-    async def work() -> None:
-        while waiting:
-            began = time.perf_counter()
-            await ask(waiting.pop())
-            taken.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(concurrency)))
-    return time.perf_counter() - began, taken
 
 
 async def compare(

@@ -8,43 +8,22 @@ whose entities are not exactly the same.
 import argparse
 import asyncio
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from benchmarks.remembered import Spans, extract
 from index.contextual import ContextualEncoder
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from wraner import weights
-from wraner.extract import Extractor, ExtractTask
+from wraner.extract import Extractor
 from wraner.language_model import DType, LanguageModel
 from wraner.local import LocalEngine
-from wraner.pack_folders import EXAMPLES_FILE, read_examples, read_pack_folder
-from wraner.packs import Domain, version
-from wraner.retrieval import PackRef
+from wraner.pack_folders import read_examples, read_pack_folder
+from wraner.packs import Domain
 
 PACK = Path("packs/customer-care")
-Found = list[tuple[tuple[int, int, str], ...]]
-
-
-def extract(
-    engine: LocalEngine, retriever: LocalRetriever, domain: Domain, texts: Sequence[str], calls: int
-) -> Found:
-    """Return the entities of each text, asked `calls` at a time."""
-    extractor = Extractor(retriever=retriever, engine=engine)
-    pack = PackRef(version(domain), inline=domain)
-
-    async def one(text: str, room: asyncio.Semaphore) -> tuple[tuple[int, int, str], ...]:
-        async with room:
-            (found,) = await extractor.extract(ExtractTask(domain, pack, (text,)))
-        return tuple((e.start, e.end, e.label) for e in found.entities)
-
-    async def every() -> Found:
-        room = asyncio.Semaphore(calls)
-        return list(await asyncio.gather(*(one(text, room) for text in texts)))
-
-    return asyncio.run(every())
 
 
 def main() -> None:
@@ -54,18 +33,19 @@ def main() -> None:
     args = parser.parse_args()
     domain = read_pack_folder(PACK)
     assert isinstance(domain, Domain)
-    tests = read_examples(PACK / EXAMPLES_FILE.replace("examples", "test"), domain)
+    tests = read_examples(PACK / "test.jsonl", domain)
     texts = [example.text for example in tests][: args.texts]
     torch.set_num_threads(1)  # while loading
     base = weights.resolve(weights.BUNDLED, Path("state/models"))
     retriever = LocalRetriever(ContextualEncoder(), IndexSettings(), None)
-    found: dict[tuple[DType, int], Found] = {}
+    found: dict[tuple[DType, int], Spans] = {}
     kinds: tuple[DType, ...] = ("auto", "float32")
     for dtype in kinds:
         model = LanguageModel(base, adapters=Path("state/adapters"), dtype=dtype)
         engine = LocalEngine(model, threads=os.cpu_count())
         for calls in (1, 8):
-            found[dtype, calls] = extract(engine, retriever, domain, texts, calls)
+            extractor = Extractor(retriever=retriever, engine=engine)
+            found[dtype, calls] = asyncio.run(extract(extractor, domain, texts, calls))
         engine.close()
     print("| compared | messages with other entities |")
     print("|---|---|")

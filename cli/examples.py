@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from cli import pack_views, target, terminal
-from cli.completion import complete_name
 from cli.edit import edit_examples
 from cli.failures import Exit, say
-from cli.options import Format, TargetOptions, Yes
+from cli.options import Format, Name, TargetOptions, Yes
 from cli.shelf import pieces_of, shelf
 from cli.signatures import flat
 from wraner.client.asynchronous import AsyncClient
@@ -19,7 +18,6 @@ from wraner.formats.choice import read, read_judged
 from wraner.packs import Example
 from wraner.registry import Kind
 
-Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_name)]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.jsonl")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.completion import complete_name
-from cli.options import StreamOptions, TargetOptions
+from cli.options import StreamOptions, TargetOptions, listed
 from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
 from cli.views import ExtractionView
 from wraner.client.asynchronous import AsyncClient
@@ -62,7 +62,7 @@ def extract(
     wraner extract customer-care < mails.txt > found.jsonl
     """
     choice, given = choose(domain, text or [], Offered(what.pack, Domain))
-    wanted = tuple(name.strip() for name in what.types.split(",")) if what.types else None
+    wanted = listed(what.types)
 
     async def find(client: AsyncClient) -> None:
         if choice.name is not None:

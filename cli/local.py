@@ -22,15 +22,18 @@ from fastapi import FastAPI
 from cli.failures import say
 from cli.folders import default_to_repository
 from services.api import build_api
-from services.gateway import Gateway
-from services.loading import load_engine, load_retriever, load_writer, pack_store
+from services.loading import (
+    gateway_of,
+    load_engine,
+    load_retriever,
+    load_writer,
+    pack_store,
+    set_environment,
+)
 from services.settings import Settings, read_settings
 from wraner.client.asynchronous import AsyncClient
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.engine import Engine as EngineProtocol
-from wraner.extract import Extractor
-from wraner.fusion import UNTUNED
-from wraner.moderate import Moderator, ModeratorSettings
 from wraner.registry import missing_shipped
 from wraner.retrieval import Evidence, Neighbours, PackRef
 from wraner.retrieval import Retriever as RetrieverProtocol
@@ -64,7 +67,13 @@ async def local_client() -> AsyncIterator[AsyncClient]:
         retriever = _Once(loaded_retriever, "loading the word encoder")
         if missing_shipped(pack_store(settings), settings.packs_dir):
             await retriever.get()
-        async with client_of(build_api(_gateway(settings, engine, retriever))) as client:
+        gateway = gateway_of(
+            settings,
+            engine=_LateEngine(engine),
+            retriever=_LateRetriever(retriever),
+            writer=load_writer(settings),
+        )
+        async with client_of(build_api(gateway)) as client:
             yield client
 
 
@@ -73,29 +82,9 @@ def client_of(api: FastAPI) -> AsyncClient:
     return AsyncClient(_ADDRESS, transport=httpx.ASGITransport(api), timeout_s=3600.0)
 
 
-def _gateway(
-    settings: Settings, engine: "_Once[EngineProtocol]", retriever: "_Once[RetrieverProtocol]"
-) -> Gateway:
-    late_engine, late_retriever = _LateEngine(engine), _LateRetriever(retriever)
-    return Gateway(
-        extractor=Extractor(retriever=late_retriever, engine=late_engine),
-        moderator=Moderator(
-            retriever=late_retriever,
-            engine=late_engine,
-            settings=ModeratorSettings(fusion=UNTUNED),
-        ),
-        engine=late_engine,
-        packs=pack_store(settings),
-        writer=load_writer(settings),
-        settings=settings,
-    )
-
-
 def _set_environment(settings: Settings) -> None:
     """Set what libraries read when they are imported, and send logs where they do no harm."""
-    if settings.base_model == settings.encoder == "bundled":
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    set_environment(settings)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
     structlog.configure(

@@ -10,7 +10,7 @@ import typer
 
 from cli.completion import complete_name
 from cli.failures import Exit
-from cli.options import StreamOptions, TargetOptions
+from cli.options import StreamOptions, TargetOptions, listed
 from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
 from cli.views import VerdictView
 from wraner.client.asynchronous import AsyncClient
@@ -81,7 +81,7 @@ def moderate(
     wraner moderate hate-speech --file comments.txt --fail-on violates
     """
     choice, given = choose(policy_set, text or [], Offered(what.pack, PolicySet))
-    wanted = tuple(name.strip() for name in what.policies.split(",")) if what.policies else None
+    wanted = listed(what.policies)
     decided: set[str] = set()
 
     async def find(client: AsyncClient) -> None:

@@ -160,5 +160,13 @@ def format_of(chosen: choice.Format | None, file: Path | None) -> choice.Format:
     return guessed
 
 
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_name)]
+"""A stored pack's name."""
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 """Whether to go ahead without asking."""
+
+
+def listed(names: str) -> tuple[str, ...] | None:
+    """Return names that are parted by commas, None for no names."""
+    return tuple(name.strip() for name in names.split(",")) if names else None

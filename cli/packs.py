@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from cli import pack_views, target, terminal
-from cli.completion import complete_name
 from cli.examples import example_commands
 from cli.failures import Exit, WrongUse, say
-from cli.options import Format, TargetOptions, Yes
+from cli.options import Format, Name, TargetOptions, Yes
 from cli.progress import Sent, counting
 from cli.shelf import shelf
 from cli.signatures import flat
@@ -21,7 +20,6 @@ from wraner.errors import Conflict
 from wraner.pack_folders import read_pack_folder
 from wraner.registry import Kind, kind_of
 
-Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_name)]
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="FOLDER")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of what is stored.")]
 

@@ -15,18 +15,14 @@ from ray import serve
 
 from services.api import build_api
 from services.engine import Engine, Loaded
-from services.gateway import Gateway
 from services.handles import RemoteEngine, RemoteRetriever, RemoteWriter
-from services.loading import load_engine, load_retriever, load_writer, pack_store
+from services.loading import gateway_of, load_engine, load_retriever, load_writer
 from services.logs import log_as_json
 from services.retriever import Retriever
 from services.settings import Settings
 from services.traffic import Meter
 from services.writer import Writer
 from wraner import retrieval
-from wraner.extract import Extractor
-from wraner.fusion import UNTUNED
-from wraner.moderate import Moderator, ModeratorSettings
 
 
 class AppArgs(BaseModel):
@@ -146,18 +142,11 @@ class GatewayReplica:
     def __init__(self, settings: Settings, engine: Any, retriever: Any, writer: Any) -> None:
         log_as_json()
         self._meter = Meter()
-        remote_engine, remote_retriever = RemoteEngine(engine), RemoteRetriever(retriever)
-        self._gateway = Gateway(
-            extractor=Extractor(retriever=remote_retriever, engine=remote_engine),
-            moderator=Moderator(
-                retriever=remote_retriever,
-                engine=remote_engine,
-                settings=ModeratorSettings(fusion=UNTUNED),
-            ),
-            engine=remote_engine,
-            packs=pack_store(settings),
+        self._gateway = gateway_of(
+            settings,
+            engine=RemoteEngine(engine),
+            retriever=RemoteRetriever(retriever),
             writer=RemoteWriter(writer),
-            settings=settings,
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -9,17 +9,50 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from services.gateway import Gateway
+from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import stock
 from services.writer import Generations, Writer
+from wraner.engine import Engine
+from wraner.extract import Extractor
+from wraner.fusion import UNTUNED
+from wraner.moderate import Moderator, ModeratorSettings
 from wraner.packs import Pack
 from wraner.registry import PackStore
+from wraner.retrieval import Retriever
 
 if TYPE_CHECKING:
     from index.local import LocalRetriever
     from index.store import GenerationStore
     from wraner.local import LocalEngine
     from wraner.weights import BaseModel
+
+
+def set_environment(settings: Settings) -> None:
+    """Set what computes and what asks the hub read when they are imported, here and in children."""
+    if settings.base_model == settings.encoder == "bundled":
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    # Threads that wait for each other spin for some 10 us before they sleep. libgomp's own, long
+    # wait takes the processor from other processes; none at all costs the model a third of its
+    # speed.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def gateway_of(
+    settings: Settings, *, engine: Engine, retriever: Retriever, writer: PackWriter
+) -> Gateway:
+    """Return the gateway with its two pipelines around an engine and a retriever."""
+    return Gateway(
+        extractor=Extractor(retriever=retriever, engine=engine),
+        moderator=Moderator(
+            retriever=retriever, engine=engine, settings=ModeratorSettings(fusion=UNTUNED)
+        ),
+        engine=engine,
+        packs=pack_store(settings),
+        writer=writer,
+        settings=settings,
+    )
 
 
 def pack_store(settings: Settings) -> PackStore:

@@ -24,6 +24,7 @@ from rich.status import Status
 
 from index.bundled import bundled_minilm
 from services import prepare
+from services.loading import set_environment
 from services.settings import Settings, read_settings
 from wraner.errors import InvalidInput, WranerError
 
@@ -69,14 +70,9 @@ def _stop_signal() -> threading.Event:
 
 
 def _set_environment(settings: Settings) -> None:
-    """Set what Ray and the hub read when they are imported, here and in their processes."""
-    if settings.base_model == settings.encoder == "bundled":
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    """Set what Ray and others read when they are imported, here and in their processes."""
+    set_environment(settings)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Threads that wait for each other spin for some 10 us before they sleep. libgomp's own, long
-    # wait takes the processor from other processes; none at all costs the model a third of its
-    # speed.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # Ray's processes would otherwise give way to everything else on the machine (nice 15).
     os.environ.setdefault("RAY_worker_niceness", "0")
     # Only processes that inherit this secret may talk to Ray's own ports.

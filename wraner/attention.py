@@ -10,6 +10,7 @@ model. Knows no prompt.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -105,9 +106,15 @@ def _attend(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> to
     grouped = query.transpose(0, 1).reshape(keys.shape[0], -1, size)
     scores = torch.matmul(grouped, keys.transpose(1, 2))
     own = scores.view(keys.shape[0], -1, tokens, keys.shape[1])[..., -tokens:]
-    own.add_(scores.new_full((tokens, tokens), float("-inf")).triu(1))
+    own.add_(_triangle(tokens, scores.dtype, scores.device))
     found = torch.matmul(torch.softmax(scores, dim=-1), values)
     return found.view(heads, tokens, -1).transpose(0, 1)
+
+
+@lru_cache(maxsize=_BLOCK)  # the same in every layer
+def _triangle(tokens: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return what hides from each of a block's tokens those behind it."""
+    return torch.full((tokens, tokens), float("-inf"), dtype=dtype, device=device).triu(1)
 
 
 def _attend_few(query: torch.Tensor, few: Few, scale: float) -> torch.Tensor:

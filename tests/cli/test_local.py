@@ -22,7 +22,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WRANER_PACKS_DIR", str(tmp_path / "none"))
     for name in ("HF_HUB_OFFLINE", "TQDM_DISABLE", "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, "1")  # what is set meanwhile is forgotten afterwards
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
     monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
     threads = torch.get_num_threads()
     yield tmp_path / "state"
@@ -49,7 +49,7 @@ def test_errors_and_exit_codes_are_those_of_a_server(
     api = build_api(make_gateway(state, index=FakeIndex()))
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     monkeypatch.setattr(local, "build_api", lambda _: api)
-    monkeypatch.setattr(local, "_gateway", lambda *_: None)
+    monkeypatch.setattr(local, "gateway_of", lambda *_, **__: None)
     folder = pack_folder(state.parent / "cities", CITIES)
     assert main(["domains", "add", "cities", folder, "--local"]) == 0
     assert main(["domains", "add", "cities", folder, "--local"]) == 4
