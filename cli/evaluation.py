@@ -1,0 +1,192 @@
+"""One evaluation, carried out: the pipeline that serves is loaded, asked and its report written.
+
+Settings come from the environment as a server's do. Loads torch, so it is imported when it runs.
+"""
+
+import asyncio
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cli.counts import counted
+from cli.failures import say
+from cli.folders import default_to_repository
+from cli.terminal import aside, out
+from services.adapters import AdapterChoice
+from services.loading import load_engine, load_retriever, set_environment
+from services.settings import Settings, read_settings
+from services.stock import stock_adapters
+from training.bootstrap import Interval
+from training.ner_domains import NerDomain
+from training.ner_evaluation import AskSettings, evaluate
+from training.ner_report import HTML, predictions_file, write_report
+from training.ner_results import DomainResult, SentenceResult, write_predictions
+from training.ner_scores import found_mentions
+from training.ner_summary import Columns, Fact, Provenance, Summary
+from wraner.adapters import Task
+from wraner.engine import Engine
+from wraner.extract import Extractor
+from wraner.metrics import SpanCounts, count_spans
+
+_LIBRARIES = ("wraner", "torch", "transformers", "llguidance", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to evaluate.
+
+    `adapter` is a content hash or ``none``; None: the one that would answer requests. `out` None:
+    a new folder in the state folder. `command` is the command line that asks for all this.
+    """
+
+    domains: tuple[NerDomain, ...]
+    k: int
+    adapter: str | None
+    out: Path | None
+    command: str
+
+
+def carry_out(plan: Plan) -> Summary:
+    """Evaluate, write the report, print a table of F1.
+
+    Raises:
+        InvalidInput: a `WRANER_…` variable is wrong.
+        NotFound: there is no such adapter.
+        Unavailable: weights are missing or damaged.
+    """
+    default_to_repository()
+    settings = read_settings()
+    set_environment(settings)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    made = datetime.now(UTC)
+    folder = plan.out or settings.state_dir / "evaluations" / made.strftime("%Y%m%d-%H%M%S-%f")
+    folder.mkdir(parents=True, exist_ok=True)
+    adapter = _adapter(plan.adapter, settings)
+    with closing(load_engine(settings)) as engine:
+        extractor = Extractor(retriever=load_retriever(settings, say=say), engine=engine)
+        asked = AskSettings(k=plan.k, adapter=adapter)
+        results = [_measure(extractor, d, asked, folder) for d in plan.domains]
+        provenance = Provenance(
+            plan.command,
+            made.strftime("%Y-%m-%d %H:%M UTC"),
+            _settings(plan, asked, settings),
+            _versions(engine),
+        )
+    summary = write_report(folder, results, provenance)
+    out().print(_table(summary))
+    say(f"the report is {folder / HTML}")
+    return summary
+
+
+def _adapter(chosen: str | None, settings: Settings) -> str:
+    """Return the content hash of the adapter, "" for the base model alone."""
+    for complaint in stock_adapters(settings.state_dir / "adapters", settings.adapters_dir):
+        say(complaint)
+    if chosen is not None:
+        settings = settings.model_copy(update={"extract_adapter": chosen})
+    return AdapterChoice(settings).of(Task.NER)
+
+
+def _measure(
+    extractor: Extractor, domain: NerDomain, asked: AskSettings, folder: Path
+) -> DomainResult:
+    """Evaluate one domain and keep its predictions at once: the next may take an hour."""
+    with _shown(domain) as heard:
+        result = asyncio.run(evaluate(extractor, domain, asked, heard=heard))
+    write_predictions(predictions_file(folder, domain.name), result.sentences)
+    return result
+
+
+@contextmanager
+def _shown(domain: NerDomain) -> Iterator[Callable[[SentenceResult], None]]:
+    """Yield a function that hears of each sentence; it shows progress, pace and F1 so far."""
+    so_far = _SoFar()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}", style="dim"),
+        TimeRemainingColumn(),
+    )
+    console = aside()
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task(domain.name, total=len(domain.asked), figures="")
+
+        def heard(sentence: SentenceResult) -> None:
+            so_far.add(sentence)
+            progress.update(bar, advance=1, figures=so_far.figures())
+
+        yield heard
+    say(f"{domain.name}: {counted(len(domain.asked), 'text')}, {so_far.figures()}")
+
+
+class _SoFar:
+    """Counts and pace of the sentences heard of."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._sentences = 0
+        self._counts = SpanCounts(0, 0, 0)
+
+    def add(self, sentence: SentenceResult) -> None:
+        new = count_spans([sentence.gold], [found_mentions(sentence)])
+        old = self._counts
+        self._sentences += 1
+        self._counts = SpanCounts(old.right + new.right, old.found + new.found, old.gold + new.gold)
+
+    def figures(self) -> str:
+        pace = self._sentences / max(time.monotonic() - self._began, 1e-9)
+        return f"{pace:.2f} texts/s, F1 {100 * self._counts.f1:.1f}"
+
+
+def _settings(plan: Plan, asked: AskSettings, settings: Settings) -> tuple[Fact, ...]:
+    files = [Fact(str(f.path), f"sha256 {f.sha256[:16]}") for d in plan.domains for f in d.files]
+    return (
+        Fact("examples retrieved (k)", str(asked.k)),
+        Fact("adapter", asked.adapter or "none: the base model alone"),
+        Fact("calls in flight", f"{asked.calls} of {asked.texts_a_call} texts"),
+        Fact("word encoder", settings.encoder),
+        *files,
+    )
+
+
+def _versions(engine: Engine) -> tuple[Fact, ...]:
+    model = asyncio.run(engine.info()).model
+    libraries = tuple(Fact(name, version(name)) for name in _LIBRARIES)
+    return (Fact("model", model), *libraries, Fact("Python", platform.python_version()))
+
+
+def _table(summary: Summary) -> Table:
+    """Return F1 in points, in brackets the range that holds 95 % of the resamples."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("domain")
+    for heading in ("texts", "F1", "without misc", "without repeats"):
+        table.add_column(heading, justify="right")
+    for d in summary.domains:
+        table.add_row(d.domain, str(d.sentences), *_cells(d.f1))
+    if len(summary.domains) > 1:
+        texts = sum(d.sentences for d in summary.domains)
+        table.add_row("average", str(texts), *_cells(summary.average), style="bold")
+    return table
+
+
+def _cells(columns: Columns) -> tuple[str, str, str]:
+    return _cell(columns.all), _cell(columns.no_leftover), _cell(columns.no_repeats)
+
+
+def _cell(interval: Interval | None) -> str:
+    if interval is None:
+        return "n/a"
+    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

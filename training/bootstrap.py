@@ -1,0 +1,117 @@
+"""Intervals of micro-F1 by resampling sentences: the percentile bootstrap.
+
+Sentences are drawn with replacement within each domain, which keeps the mentions of a sentence
+together; a difference of two systems is taken on the same drawn sentences. Knows only counts.
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 16.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wraner.metrics import SpanCounts
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How to resample: so many times, from this seed; `level` is the interval's share of draws."""
+
+    draws: int = 1000
+    seed: int = 0
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value on all sentences, and the range that holds the central share of its draws."""
+
+    value: float
+    low: float
+    high: float
+
+
+DEFAULT = Resampling()
+
+
+def f1_interval(sentences: Sequence[SpanCounts], resampling: Resampling = DEFAULT) -> Interval:
+    """Return the micro-F1 over sentences.
+
+    Raises:
+        ValueError: there is no sentence.
+    """
+    return mean_interval([sentences], resampling)
+
+
+def mean_interval(
+    domains: Sequence[Sequence[SpanCounts]], resampling: Resampling = DEFAULT
+) -> Interval:
+    """Return the mean of the domains' micro-F1, each resampled within itself.
+
+    Raises:
+        ValueError: there is no domain, or one without a sentence.
+    """
+    return _interval([_rows(d) for d in domains], resampling)
+
+
+def paired_difference(
+    first: Sequence[SpanCounts],
+    second: Sequence[SpanCounts],
+    resampling: Resampling = DEFAULT,
+) -> Interval:
+    """Return F1(first) - F1(second) of two systems on the same sentences.
+
+    Raises:
+        ValueError: the sentences are not the same, or there is none.
+    """
+    return paired_mean_difference([first], [second], resampling)
+
+
+def paired_mean_difference(
+    first: Sequence[Sequence[SpanCounts]],
+    second: Sequence[Sequence[SpanCounts]],
+    resampling: Resampling = DEFAULT,
+) -> Interval:
+    """Return the mean over domains of `paired_difference`. Raises as it does."""
+    pairs = []
+    for one, other in zip(first, second, strict=True):
+        if [c.gold for c in one] != [c.gold for c in other]:
+            raise ValueError(
+                f"expected two systems on the same sentences, was: {len(one)} and {len(other)} "
+                "sentences whose gold mentions differ; evaluate both on the same split and sample"
+            )
+        pairs.append(np.concatenate([_rows(one), _rows(other)], axis=1))
+    return _interval(pairs, resampling)
+
+
+def _rows(sentences: Sequence[SpanCounts]) -> Floats:
+    """Return [sentences, 2]: twice the right ones, and found + gold, whose ratio is F1."""
+    rows = [(2 * c.right, c.found + c.gold) for c in sentences]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+
+def _interval(domains: Sequence[Floats], resampling: Resampling) -> Interval:
+    """Return the mean over domains of F1, or of a difference where rows hold two systems."""
+    if not domains or not all(len(rows) for rows in domains):
+        raise ValueError("expected at least one sentence in each domain, was: none; name more")
+    random = np.random.default_rng(resampling.seed)
+    drawn = np.zeros(resampling.draws)
+    for rows in domains:
+        size = len(rows)
+        # How often each sentence is drawn says all that which ones are drawn in turn would.
+        times = random.multinomial(size, np.full(size, 1 / size), size=resampling.draws)
+        drawn += _value(times @ rows) / len(domains)
+    value = sum(float(_value(rows.sum(axis=0))) for rows in domains) / len(domains)
+    tail = (1 - resampling.level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Interval(value, float(low), float(high))
+
+
+def _value(sums: Floats) -> Floats:
+    """Return F1 of sums [..., 2], or F1(first) - F1(second) of sums [..., 4]."""
+    right, both = sums[..., 0::2], sums[..., 1::2]
+    f1 = np.divide(right, both, out=np.zeros_like(right), where=both > 0)
+    return np.asarray(f1[..., 0] - f1[..., 1] if f1.shape[-1] == 2 else f1[..., 0])
