@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import pack_views, target, terminal
+from cli.counts import counted
 from cli.edit import edit_examples
 from cli.failures import Exit, say
 from cli.options import Format, Name, TargetOptions, Yes
@@ -76,7 +77,7 @@ def _add(kind: Kind, name: str, examples: tuple[Example, ...], where: TargetOpti
     before, done = target.ask(where, work)
     added = done.examples - before
     held = len(examples) - added
-    say(f"{name}: {added} added, {held} held already; {done.examples} examples now")
+    say(f"{name}: {added} added, {held} held already; {counted(done.examples, 'example')} now")
     return Exit.OK
 
 
@@ -87,7 +88,7 @@ def _remove(kind: Kind, name: str, ids: list[str], where: TargetOptions, *, yes:
         packs = shelf(client, kind)
         for one in ids:
             done = await packs.remove(name, one)
-            say(f"removed {one}; {done.examples} examples left")
+            say(f"removed {one}; {counted(done.examples, 'example')} left")
 
     target.ask(where, work)
     return Exit.OK

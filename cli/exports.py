@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from cli import target, terminal
+from cli.counts import counted
 from cli.failures import Exit, WrongUse, say
 from cli.options import FileFormat, PackOptions, TargetOptions, format_of
 from cli.shelf import shelf
@@ -41,7 +42,7 @@ def export_examples(
         return Exit.OK
     with _whole(output) as file:
         write(examples, file, chosen)
-    say(f"wrote {len(examples)} examples to {output}")
+    say(f"wrote {counted(len(examples), 'example')} to {output}")
     return Exit.OK
 
 

@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from cli.completion import complete_name
+from cli.named import check_named
 from cli.options import StreamOptions, TargetOptions, listed
+from cli.shelf import shelf
 from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
 from cli.views import ExtractionView
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Extractions
 from wraner.packs import Domain
+from wraner.registry import Kind
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,7 @@ def extract(
     wanted = listed(what.types)
 
     async def find(client: AsyncClient) -> None:
-        if choice.name is not None:
-            await client.domain(choice.name)
+        await check_named(shelf(client, Kind.DOMAIN), choice.name)
 
     async def ask(client: AsyncClient, texts: Sequence[str]) -> Extractions:
         return await client.extract(

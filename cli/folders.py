@@ -13,3 +13,4 @@ def default_to_repository() -> None:
     """Set the variables that name folders, where they are not set."""
     os.environ.setdefault("WRANER_STATE_DIR", str(_ROOT / "state"))
     os.environ.setdefault("WRANER_PACKS_DIR", str(_ROOT / "packs"))
+    os.environ.setdefault("WRANER_ADAPTERS_DIR", str(_ROOT / "adapters"))

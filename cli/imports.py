@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from cli import target
+from cli.counts import counted
 from cli.failures import Exit, say
 from cli.options import FileFormat, PackOptions, TargetOptions, format_of
 from cli.progress import Sent, counting
@@ -108,11 +109,11 @@ def _write_folder(folder: Path, surveyed: Survey) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         write_pack_folder(Path(scratch) / "pack", pack)
         os.rename(Path(scratch) / "pack", folder)
-    say(f"wrote {folder}: {_counted(surveyed)}; {_undefined(surveyed)}")
+    say(f"wrote {folder}: {_size(surveyed)}; {_undefined(surveyed)}")
 
 
 async def _store(packs: Shelf, name: str, surveyed: Survey) -> None:
-    with counting("examples", surveyed.count) as counted:
+    with counting("examples", surveyed.count) as stepped:
         pieces = pieces_of(surveyed.examples())
         try:
             stored = await packs.read(name)
@@ -123,7 +124,7 @@ async def _store(packs: Shelf, name: str, surveyed: Survey) -> None:
         else:
             before = stored.examples
             _check_labels(surveyed, stored)
-        sent = Sent(counted)
+        sent = Sent(stepped)
         try:
             done = await packs.extend(name, pieces, stored, counted=sent)
         except BaseException:
@@ -131,7 +132,7 @@ async def _store(packs: Shelf, name: str, surveyed: Survey) -> None:
             raise
     held = surveyed.count - (done.examples - before)
     also = f", {held} of them held already" if held else ""
-    say(f"{name}: {_counted(surveyed)}{also}; {done.examples} examples now")
+    say(f"{name}: {_size(surveyed)}{also}; {counted(done.examples, 'example')} now")
 
 
 def _new_domain(surveyed: Survey) -> Domain:
@@ -152,9 +153,11 @@ def _check_labels(surveyed: Survey, stored: PackSummary) -> None:
         )
 
 
-def _counted(surveyed: Survey) -> str:
-    repeated = f" ({surveyed.repeated} repetitions left out)" if surveyed.repeated else ""
-    return f"{surveyed.count} examples{repeated}"
+def _size(surveyed: Survey) -> str:
+    size = counted(surveyed.count, "example")
+    if not surveyed.repeated:
+        return size
+    return f"{size} ({counted(surveyed.repeated, 'repetition')} left out)"
 
 
 def _undefined(surveyed: Survey) -> str:

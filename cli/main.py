@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.adapters import adapter_commands
+from cli.counts import counted
+from cli.evaluate import evaluate_commands
 from cli.exports import export_examples
 from cli.extract import extract
 from cli.failures import Exit, Stopped, complain, exit_code, say
@@ -49,6 +52,8 @@ for _name, _command in (
     app.command(_name)(flat(_command))
 app.add_typer(pack_commands(Kind.DOMAIN), name="domains")
 app.add_typer(pack_commands(Kind.POLICY_SET), name="policies")
+app.add_typer(adapter_commands(), name="adapters")
+app.add_typer(evaluate_commands(), name="evaluate")
 
 
 def run() -> None:
@@ -66,7 +71,8 @@ def main(arguments: Sequence[str]) -> int:
         if not stopped.done:
             return exit_code(stopped.cause)
         again = shlex.join(["wraner", *_without_skip(arguments), "--skip", str(stopped.line)])
-        say(f"stopped at line {stopped.line}; {stopped.done} texts done; go on with: {again}")
+        done = counted(stopped.done, "text")
+        say(f"stopped at line {stopped.line}; {done} done; go on with: {again}")
         return exit_code(stopped.cause)
     except typer.TyperException as error:
         if error.format_message():  # empty where the help has been shown instead

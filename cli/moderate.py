@@ -10,12 +10,15 @@ import typer
 
 from cli.completion import complete_name
 from cli.failures import Exit
+from cli.named import check_named
 from cli.options import StreamOptions, TargetOptions, listed
+from cli.shelf import shelf
 from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
 from cli.views import VerdictView
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Verdicts
 from wraner.packs import PolicySet
+from wraner.registry import Kind
 
 
 class FailOn(StrEnum):
@@ -85,8 +88,7 @@ def moderate(
     decided: set[str] = set()
 
     async def find(client: AsyncClient) -> None:
-        if choice.name is not None:
-            await client.policy_set(choice.name)
+        await check_named(shelf(client, Kind.POLICY_SET), choice.name)
 
     async def ask(client: AsyncClient, texts: Sequence[str]) -> Verdicts:
         reply = await client.moderate(

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import terminal
+from cli.counts import counted
 from cli.failures import say
 from cli.options import Layout
 from cli.records import Records
@@ -40,7 +41,8 @@ def show_pack(pack: PackSummary, layout: Layout) -> None:
         return
     console = terminal.out()
     head = Text(pack.name, "bold")
-    head.append(f"  {pack.examples} examples, version {pack.version[:SHORT_VERSION]}", "dim")
+    size = counted(pack.examples, "example")
+    head.append(f"  {size}, version {pack.version[:SHORT_VERSION]}", "dim")
     console.print(head)
     console.print(pack.description, style="italic")
     if pack.entity_types:

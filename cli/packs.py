@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import pack_views, target, terminal
+from cli.counts import counted
 from cli.examples import example_commands
 from cli.failures import Exit, WrongUse, say
 from cli.options import Format, Name, TargetOptions, Yes
@@ -91,8 +92,8 @@ def _add(kind: Kind, addition: Addition, where: TargetOptions) -> int:
         raise WrongUse(f"{addition.folder} is a {other.pack}; use `wraner {other.command} add`")
 
     async def work(client: AsyncClient) -> PackSummary:
-        with counting("examples", len(pack.examples)) as counted:
-            sent = Sent(counted)
+        with counting("examples", len(pack.examples)) as stepped:
+            sent = Sent(stepped)
             try:
                 return await shelf(client, kind).store(
                     addition.name, pack, replace=addition.replace, counted=sent
@@ -111,5 +112,5 @@ def _add(kind: Kind, addition: Addition, where: TargetOptions) -> int:
             f"leaves it ({error.detail})"
         ) from None
     version = done.version[: pack_views.SHORT_VERSION]
-    say(f"stored {done.name}: {done.examples} examples, version {version}")
+    say(f"stored {done.name}: {counted(done.examples, 'example')}, version {version}")
     return Exit.OK

@@ -62,7 +62,8 @@ class Sent:
     def admit(self, name: str, way_out: str) -> None:
         """Say what was stored before something went wrong, if anything was."""
         if self._count:
-            say(f"{name}: the first {self._count} examples were stored before this; {way_out}")
+            first = "example was" if self._count == 1 else f"{self._count} examples were"
+            say(f"{name}: the first {first} stored before this; {way_out}")
 
 
 def lines_in(files: Sequence[Path]) -> int | None:

@@ -68,7 +68,11 @@ def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Cho
     folder, model = offered.folder, offered.model
     if folder is None:
         if name is None:
-            raise WrongUse("expected a stored name, or --pack with a folder, was: neither")
+            group = "domains" if model is Domain else "policies"
+            raise WrongUse(
+                f"expected a stored name, which `wraner {group} list` shows, or --pack with a "
+                f"folder, was: neither"
+            )
         return Choice(name=name), texts
     pack = read_pack_folder(folder)
     if not isinstance(pack, model):

@@ -14,7 +14,7 @@ import httpx
 from cli.failures import say
 from cli.options import TargetOptions
 from wraner.client.asynchronous import AsyncClient
-from wraner.client.problems import ApiError, NotWraner, Unreachable
+from wraner.client.problems import ApiError, Unreachable
 from wraner.client.retries import Retry
 from wraner.errors import WranerError
 
@@ -29,7 +29,6 @@ _HEALTH_S = 10.0
 # Shorter waits need no word, and longer ones not more than one in a while.
 _WORTH_SAYING_S = 2.0
 _SAID_EVERY_S = 30.0
-_NO_ROUTES = "/-/routes for available routes"
 _RESTART_ATTEMPTS = 8
 RESTART_WAIT_S = 5.0
 
@@ -76,8 +75,6 @@ def _restarts(error: WranerError) -> bool:
     """Return whether a server that restarts may be why; one that keeps silent does not."""
     if isinstance(error, Unreachable):
         return not isinstance(error.__cause__, httpx.TimeoutException)
-    if isinstance(error, NotWraner):
-        return _NO_ROUTES in str(error)  # it listens before it has routes
     return isinstance(error, ApiError) and error.status == 503
 
 

@@ -1,6 +1,7 @@
 """The gateway: checked requests in, answers out.
 
-Resolves a pack's name to a version once and passes the version on, so no answer mixes versions.
+Resolves a pack's name to a version and a task to an adapter once and passes both on, so no answer
+mixes versions.
 Everything that it needs is injected. Knows no HTTP and no Ray.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from services import replies
+from services.adapters import AdapterChoice
 from services.conditions import Condition
 from services.intake import (
     check_choice,
@@ -31,6 +33,7 @@ from services.schema import (
     Versions,
 )
 from services.settings import Settings
+from wraner.adapters import Task
 from wraner.engine import Engine
 from wraner.errors import (
     DeadlineExceeded,
@@ -70,6 +73,7 @@ class Gateway:
         self._packs = packs
         self._writer = writer
         self._settings = settings
+        self._adapters = AdapterChoice(settings)
         self._model = ""
         self._answering = 0
         self.limits = settings.limits
@@ -89,7 +93,7 @@ class Gateway:
             labels=request.entity_types or (),
             k=self.limits.default_k if request.k is None else request.k,
             min_score=request.min_score,
-            adapter=self._settings.extract_adapter,
+            adapter=await asyncio.to_thread(self._adapters.of, Task.NER),
             deadline=self._deadline(),
         )
         found = await self._in_time(self._extractor.extract(task))
@@ -118,7 +122,7 @@ class Gateway:
             policies=request.policies or (),
             exhaustive=request.exhaustive,
             threshold=request.threshold,
-            adapter=self._settings.moderate_adapter,
+            adapter=await asyncio.to_thread(self._adapters.of, Task.MODERATION),
             deadline=self._deadline(),
         )
         found = await self._in_time(self._moderator.moderate(task))
@@ -185,7 +189,7 @@ class Gateway:
         """Return what keeps the service from answering, "" where nothing does."""
         try:
             async with asyncio.timeout(_READY_WITHIN_S):
-                await self._engine.info()
+                await self._adapters.warm(self._engine)
                 await asyncio.to_thread(self._packs.names, Kind.DOMAIN)
         except TimeoutError:
             return "the engine does not answer"
@@ -222,6 +226,8 @@ class Gateway:
         try:
             async with asyncio.timeout(self.limits.request_timeout_s):
                 return await work
+        except NotFound as error:  # names are resolved by now: it is the chosen adapter
+            raise Unavailable(str(error)) from error
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the request took longer than {self.limits.request_timeout_s:g} s "

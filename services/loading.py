@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from services.gateway import Gateway
 from services.ports import PackWriter
 from services.settings import Settings
-from services.stock import stock
+from services.stock import stock, stock_adapters
 from services.writer import Generations, Writer
 from wraner.engine import Engine
 from wraner.extract import Extractor
@@ -43,6 +45,8 @@ def gateway_of(
     settings: Settings, *, engine: Engine, retriever: Retriever, writer: PackWriter
 ) -> Gateway:
     """Return the gateway with its two pipelines around an engine and a retriever."""
+    for complaint in stock_adapters(settings.state_dir / "adapters", settings.adapters_dir):
+        structlog.get_logger("wraner.gateway").warning("adapter refused", error=complaint)
     return Gateway(
         extractor=Extractor(retriever=retriever, engine=engine),
         moderator=Moderator(
@@ -100,6 +104,12 @@ def load_retriever(
     for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
         say(complaint)
     return LocalRetriever(encoder, IndexSettings(), _index_root(settings))
+
+
+def stock_packs(settings: Settings, *, say: Callable[[str], None]) -> list[str]:
+    """Import and index what is missing, as `load_retriever` does; return the complaints."""
+    generations = _generations(settings, _encoder(settings))
+    return stock(pack_store(settings), generations, settings.packs_dir, say=say)
 
 
 def load_writer(settings: Settings) -> Writer:

@@ -115,7 +115,7 @@ def _prepare(settings: Settings, status: Status) -> None:
             said = line.strip()
             status.update(said)
         failed = worker.wait()
-    if failed:
+    if failed not in (0, prepare.SOME_FAILED):  # a damaged pack spoils only itself
         raise CannotStart(said or "preparing failed; run: python -m services.prepare")
 
 

@@ -1,16 +1,20 @@
 """Preparation: weights converted, shipped packs indexed, before anything is served.
 
-`python -m services.prepare` prints a line for whatever takes long; on failure its last line says
-what is wrong, and it exits with 2. Runs in a process of its own, so that what it loads is gone
+`python -m services.prepare` prints a line for whatever takes long. Where nothing can be served it
+exits with 2, where only some packs are damaged with 1, once the others are done; its last lines
+say what is wrong. Runs in a process of its own, so that what it loads is gone
 afterwards. Doing it again costs nothing much. Knows no Ray.
 """
 
 import sys
+import traceback
 
-from services.loading import load_base, load_retriever, pack_store
-from services.settings import Settings
+from services.loading import load_base, pack_store, stock_packs
+from services.settings import Settings, read_settings
 from wraner.errors import WranerError
 from wraner.registry import missing_shipped
+
+SOME_FAILED, CANNOT_SERVE = 1, 2
 
 
 def is_needed(settings: Settings) -> bool:
@@ -19,19 +23,35 @@ def is_needed(settings: Settings) -> bool:
     return not converted or bool(missing_shipped(pack_store(settings), settings.packs_dir))
 
 
-def prepare(settings: Settings) -> None:
-    """Convert, import and index what is missing, and say so line by line."""
+def prepare(settings: Settings) -> list[str]:
+    """Convert, import and index what is missing, say so line by line; return complaints.
+
+    Raises:
+        Unavailable: weights are missing or damaged.
+    """
 
     def say(words: str) -> None:
         print(words, flush=True)
 
     load_base(settings, say=say)
-    load_retriever(settings, say=say)
+    return stock_packs(settings, say=say)
+
+
+def main() -> int:
+    """Prepare and return the exit code."""
+    try:
+        complaints = prepare(read_settings())
+    except WranerError as error:
+        print(error, flush=True)
+        return CANNOT_SERVE
+    except Exception as error:  # would exit with 1, as if only packs had failed
+        traceback.print_exc()
+        print(f"something unforeseen: {type(error).__name__}: {error}", flush=True)
+        return CANNOT_SERVE
+    for complaint in complaints:
+        print(complaint, flush=True)
+    return SOME_FAILED if complaints else 0
 
 
 if __name__ == "__main__":
-    try:
-        prepare(Settings().at_absolute_paths())
-    except WranerError as error:
-        print(error, flush=True)
-        sys.exit(2)
+    sys.exit(main())

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wraner.errors import InvalidInput
 
+_ADAPTER = r"^(none|[0-9a-f]{64})?$"
+
 
 class Limits(BaseSettings):
     """What one call may ask for; a limit that is passed is named in the error."""
@@ -36,17 +38,19 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WRANER_", frozen=True)
 
     state_dir: Path = Path("state")
-    """Folder of everything stored: packs, their indexes, converted weights."""
+    """Folder of everything stored: packs, their indexes, adapters, converted weights."""
     packs_dir: Path = Path("packs")
     """Folder of the packs that ship; those missing from the store are imported at start."""
     base_model: str = "bundled"
     """The language model: `bundled`, a folder, or a hub id."""
     encoder: str = "bundled"
     """The word encoder: `bundled` or a folder."""
-    extract_adapter: str = ""
-    """Content hash of the adapter that extracts; empty: the base model alone."""
-    moderate_adapter: str = ""
-    """Content hash of the adapter that moderates; empty: the base model alone."""
+    adapters_dir: Path = Path("adapters")
+    """Folder of the adapters that ship; the newest of a task answers until one is promoted."""
+    extract_adapter: str = Field("", pattern=_ADAPTER)
+    """Content hash of the adapter that extracts; empty: the promoted one; `none`: no adapter."""
+    moderate_adapter: str = Field("", pattern=_ADAPTER)
+    """Content hash of the adapter that moderates; empty: the promoted one; `none`: no adapter."""
     host: str = "127.0.0.1"
     """Address to listen at; 0.0.0.0 opens the service, which has no passwords, to the network."""
     port: int = Field(8000, ge=1, le=65535)
@@ -68,7 +72,8 @@ class Settings(BaseSettings):
 
     def at_absolute_paths(self) -> "Settings":
         """Return the settings with whole paths, for processes that work in other folders."""
-        whole = {name: getattr(self, name).absolute() for name in ("state_dir", "packs_dir")}
+        folders = ("state_dir", "packs_dir", "adapters_dir")
+        whole = {name: getattr(self, name).absolute() for name in folders}
         return self.model_copy(update=whole)
 
 

@@ -1,16 +1,21 @@
-"""Stock: at start, brings the store up to date: shipped packs stored, every pack indexed.
+"""Stock: at start, brings the store up to date: what ships is stored, every pack indexed.
 
 A shipped pack is imported when the store has never had its name; one that a user changed or
-deleted stays so. A damaged pack is complained about and passed over. Knows no Ray.
+deleted stays so. The newest shipped adapter of a task becomes its current one, unless a user chose
+one. What is damaged is complained about and passed over. Knows no Ray.
 """
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
+from wraner import promotions
+from wraner.adapters import Task, identities, is_whole, read_adapter, write_adapter
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable, WranerError
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Pack
+from wraner.promotions import Source
 from wraner.registry import Kind, PackStore, missing_shipped
 
 
@@ -48,6 +53,45 @@ def stock(
             except WranerError as error:
                 complaints.append(str(error))
     return complaints
+
+
+def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
+    """Store the adapters in `shipped/<task>/<hash>`, make the newest current; return complaints."""
+    complaints = []
+    for task in Task:
+        folders = shipped / task
+        for identity in identities(folders):
+            try:
+                manifest = read_adapter(folders, identity)
+                if not is_whole(adapters, identity):
+                    write_adapter(adapters, folders / identity, manifest)
+            except (WranerError, OSError) as error:
+                complaints.append(f"{folders / identity}: {error}")
+        try:
+            _offer(adapters, task, folders)
+        except Stale:
+            pass  # a user or another replica was first
+        except (WranerError, OSError) as error:
+            complaints.append(str(error))
+    return complaints
+
+
+def _offer(adapters: Path, task: Task, folders: Path) -> None:
+    """Make the newest adapter among `folders` current, unless a user or something newer is."""
+    whole = [name for name in identities(folders) if is_whole(adapters, name)]
+    newest = max(whole, key=lambda name: _age(adapters, name), default="")
+    history = promotions.history(adapters, task)
+    found = history[-1] if history else None
+    if not newest or (found and (found.source is Source.USER or found.adapter == newest)):
+        return
+    expected = found.adapter if found else ""
+    if not is_whole(adapters, expected) or _age(adapters, expected) < _age(adapters, newest):
+        promotions.promote(adapters, task, newest, expected=expected, source=Source.SHIPPED)
+
+
+def _age(adapters: Path, identity: str) -> tuple[date, str]:
+    """Return what orders adapters; of two of the same day the order is arbitrary but fixed."""
+    return read_adapter(adapters, identity).created, identity
 
 
 def _index(

@@ -1,29 +1,85 @@
 """Adapters on disk: LoRA folders named by the hash of their content, each with a manifest.
 
+    <adapters>/<sha256>/adapter_model.safetensors, adapter_config.json, manifest.json
+
 A manifest pins the base weights' hash, so an adapter never runs on weights that it was not trained
-for. Knows no loaded model.
+for, and says what it was trained on and how well it does. Knows no loaded model, and not which
+adapter is in use.
 """
 
 import hashlib
+import os
+import re
+import shutil
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from wraner.errors import NotFound, Unavailable
+from wraner.errors import InvalidInput, NotFound, Unavailable
+from wraner.whole_folders import appearing
 
 WEIGHTS, CONFIG, MANIFEST = "adapter_model.safetensors", "adapter_config.json", "manifest.json"
 
+_HASH = re.compile(r"[0-9a-f]{64}")
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class Task(StrEnum):
+    """What an adapter is trained for."""
+
+    NER = "ner"
+    MODERATION = "moderation"
+
+
+class Base(BaseModel):
+    """The base model that an adapter needs."""
+
+    model_config = _FROZEN
+
+    name: str
+    """Its name, for people."""
+    sha256: str
+    """Hash of its weights, as `weights.resolve` gives it."""
+
+
+class TrainingData(BaseModel):
+    """One source of what an adapter was trained on."""
+
+    model_config = _FROZEN
+
+    name: str
+    """The source's name."""
+    terms: str
+    """Its licence and origin."""
+    sentences: int = Field(ge=0)
+    """How many of its sentences were trained on."""
+
 
 class AdapterManifest(BaseModel):
-    """What an adapter is: the base that it needs, and the hash of its own files."""
+    """What an adapter is, what it was made of and how well it does."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _FROZEN
 
-    base_sha256: str
-    """Hash of the base model's weights, as `weights.resolve` gives it."""
-
-    sha256: str
-    """Hash of the adapter's weights and config; also the folder's name."""
+    task: Task
+    """What it was trained for."""
+    base: Base
+    """The base model that it needs."""
+    data: tuple[TrainingData, ...]
+    """What it was trained on."""
+    config: dict[str, JsonValue]
+    """The training's settings."""
+    metrics: dict[str, JsonValue]
+    """Figures on dev and test data, with the command that made them."""
+    created: date
+    """When the training ended."""
+    forced: bool = False
+    """Whether it was promoted though a gate refused it."""
+    parent: str = ""
+    """Hash of the adapter that it was trained from; "": the base model alone."""
+    sha256: str = ""
+    """Hash of its weights and config, also its folder's name; "": it is not written yet."""
 
 
 def content_hash(folder: Path) -> str:
@@ -38,16 +94,71 @@ def content_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def find(adapters: Path, identity: str, *, base_sha256: str) -> Path:
-    """Return the folder of the adapter `identity`, after checking it against its manifest.
+def is_identity(name: str) -> bool:
+    """Return whether `name` can be an adapter's content hash."""
+    return _HASH.fullmatch(name) is not None
+
+
+def identities(adapters: Path) -> list[str]:
+    """Return the hashes of all adapters that are stored, damaged ones too, sorted."""
+    return sorted(p.name for p in adapters.glob("*") if is_identity(p.name))
+
+
+def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifest) -> str:
+    """Store the adapter in `weights_folder` below `adapters`; return its content hash.
+
+    Where it is stored already, its weights stay as they are and its manifest is replaced: more may
+    be known of it by now.
+
+    Raises:
+        InvalidInput: weights or config are missing, or the manifest has another adapter's hash.
+    """
+    try:
+        identity = content_hash(weights_folder)
+    except OSError as error:
+        raise InvalidInput(
+            f"expected {CONFIG} and {WEIGHTS} in {weights_folder}, was: {error}; save an adapter "
+            f"there as PEFT does"
+        ) from error
+    if manifest.sha256 not in ("", identity):
+        raise InvalidInput(
+            f"expected a manifest without a hash or with {identity}, was: {manifest.sha256}; leave "
+            f"its sha256 out"
+        )
+    named = manifest.model_copy(update={"sha256": identity})
+    if is_whole(adapters, identity):
+        _write_manifest(adapters / identity, named)
+    else:
+        with appearing(adapters / identity) as folder:
+            for name in (CONFIG, WEIGHTS):
+                shutil.copyfile(weights_folder / name, folder / name)
+                _sync(folder / name)
+            _write_manifest(folder, named)
+    return identity
+
+
+def is_whole(adapters: Path, identity: str) -> bool:
+    """Return whether the adapter `identity` is stored and undamaged."""
+    try:
+        read_adapter(adapters, identity)
+    except (NotFound, Unavailable):
+        return False
+    return True
+
+
+def read_adapter(adapters: Path, identity: str) -> AdapterManifest:
+    """Return the manifest of the adapter `identity`, after checking its files against it.
 
     Raises:
         NotFound: there is none of that hash.
-        Unavailable: it is damaged, or was trained on other base weights.
+        Unavailable: it is damaged.
     """
     folder = adapters / identity
-    if not identity.isalnum() or not folder.is_dir():
-        raise NotFound(f"expected an adapter's content hash under {adapters}, was: {identity!r}")
+    if not is_identity(identity) or not folder.is_dir():
+        raise NotFound(
+            f"expected an adapter's content hash under {adapters}, was: {identity[:80]!r}; "
+            f"`wraner adapters list` shows what is stored"
+        )
     try:
         manifest = AdapterManifest.model_validate_json((folder / MANIFEST).read_bytes())
         found = content_hash(folder)
@@ -60,9 +171,32 @@ def find(adapters: Path, identity: str, *, base_sha256: str) -> Path:
             f"adapter {identity[:16]} is damaged: its files hash to {found[:16]}; "
             "restore its folder"
         )
-    if manifest.base_sha256 != base_sha256:
+    return manifest
+
+
+def find(adapters: Path, identity: str, *, base_sha256: str) -> Path:
+    """Return the folder of the adapter `identity`, after checking it against its manifest.
+
+    Raises:
+        NotFound: there is none of that hash.
+        Unavailable: it is damaged, or was trained on other base weights.
+    """
+    base = read_adapter(adapters, identity).base
+    if base.sha256 != base_sha256:
         raise Unavailable(
-            f"adapter {identity[:16]} was trained on base weights {manifest.base_sha256[:16]}, "
+            f"adapter {identity[:16]} was trained on base weights {base.sha256[:16]}, "
             f"the loaded ones are {base_sha256[:16]}; choose an adapter of this base"
         )
-    return folder
+    return adapters / identity
+
+
+def _write_manifest(folder: Path, manifest: AdapterManifest) -> None:
+    fresh = folder / f"{MANIFEST}.new"
+    fresh.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _sync(fresh)
+    os.replace(fresh, folder / MANIFEST)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as content:
+        os.fsync(content.fileno())

@@ -19,6 +19,9 @@ from wraner.weights import BaseModel
 
 DType = Literal["auto", "float32", "bfloat16"]
 
+# A task's adapter and the one that it replaces, for both tasks.
+_KEPT_ADAPTERS = 4
+
 
 class LanguageModel:
     """Weights with all that belongs to them.
@@ -44,7 +47,7 @@ class LanguageModel:
         self._adapters = adapters
         self._tuned: dict[str, Any] = {}
         self._device = device
-        self._dtype = _dtype(dtype, device)
+        self._dtype = dtype_of(dtype, device)
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
             self.model = self._weights()
@@ -69,22 +72,36 @@ class LanguageModel:
         """Return the model as tuned by `adapter` (content hash), "" for the base alone.
 
         Each adapter in use is a copy of the base with the adapter merged into it (words' embeddings
-        that it leaves alone are shared): it costs memory and no time.
+        that it leaves alone are shared): it costs memory and no time. The few used last are kept.
 
         Raises:
-            NotFound, Unavailable: as `adapters.find`.
+            NotFound: as `adapters.find`.
+            Unavailable: as `adapters.find`, or the adapter does not fit the model.
         """
         if not adapter:
             return self.model
-        if adapter not in self._tuned:
-            from peft import PeftModel
+        tuned = self._tuned.pop(adapter, None)
+        if tuned is None:
+            tuned = self._merged(adapter)
+        self._tuned[adapter] = tuned
+        if len(self._tuned) > _KEPT_ADAPTERS:
+            del self._tuned[next(iter(self._tuned))]
+        return tuned
 
-            folder = adapters.find(self._adapters, adapter, base_sha256=self.base.sha256)
-            tuned = PeftModel.from_pretrained(self._weights(), str(folder)).merge_and_unload()
-            pack(tuned)
-            self._share_words(tuned)
-            self._tuned[adapter] = tuned.eval()
-        return self._tuned[adapter]
+    def _merged(self, adapter: str) -> Any:
+        from peft import PeftModel
+
+        folder = adapters.find(self._adapters, adapter, base_sha256=self.base.sha256)
+        try:
+            tuned: Any = PeftModel.from_pretrained(self._weights(), str(folder)).merge_and_unload()
+        except Exception as error:  # peft and torch raise many kinds, and each means the same here
+            raise Unavailable(
+                f"adapter {adapter[:16]} does not load ({type(error).__name__}: {error}); promote "
+                f"another adapter or roll this one back"
+            ) from error
+        pack(tuned)
+        self._share_words(tuned)
+        return tuned.eval()
 
     def _share_words(self, tuned: Any) -> None:
         """Drop a tuned model's embeddings and the head tied to them where they are the base's."""
@@ -102,7 +119,7 @@ class LanguageModel:
         return model.eval().to(self._device)
 
 
-def _dtype(dtype: DType, device: str) -> torch.dtype:
+def dtype_of(dtype: DType, device: str) -> torch.dtype:
     """Return bf16 where the machine multiplies it natively, as "auto" asks."""
     if dtype != "auto":
         return torch.float32 if dtype == "float32" else torch.bfloat16

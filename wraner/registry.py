@@ -8,14 +8,11 @@ A reader resolves a name to a version once and reads that version, whatever is w
 A damaged pack spoils only itself. Knows no index and no HTTP.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-
-from filelock import FileLock
 
 from wraner import versions
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
@@ -24,9 +21,9 @@ from wraner.pack_folders import (
     iterate_examples,
     read_definitions,
     read_pack_folder,
-    sync_folder,
 )
 from wraner.packs import Domain, Example, Pack, version
+from wraner.pointer import Pointer
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 _CACHED_DEFINITIONS = 256
@@ -85,16 +82,16 @@ class PackStore:
             Unavailable: the pointer is damaged.
         """
         check_name(name)
-        pointer = self._home(kind, name) / "CURRENT"
+        pointer = _pointer(self._home(kind, name))
         try:
-            content = pointer.read_bytes().decode("ascii", errors="replace").strip()
+            content = pointer.read().decode("ascii", errors="replace").strip()
         except FileNotFoundError:
             raise NotFound(
                 f"there is no {name!r} among the {kind}; PUT /v1/{kind}/{name} makes one"
             ) from None
         if not versions.is_version(content):
             raise Unavailable(
-                f"{self._place(pointer)} is damaged: expected 64 hexadecimal digits; "
+                f"{self._place(pointer.file)} is damaged: expected 64 hexadecimal digits; "
                 f"PUT the pack again or DELETE it"
             )
         return content
@@ -160,11 +157,12 @@ class PackStore:
         kind = kind_of(pack)
         home = self._home(kind, name)
         made = versions.keep(home / "versions", pack)
-        with self._locked(home):
+        pointer = _pointer(home)
+        with pointer.locked():
             self._compare(kind, name, expected)
             if not (home / "versions" / made).is_dir():  # pruned since it was written
                 versions.keep(home / "versions", pack)
-            _point(home / "CURRENT", made)
+            pointer.flip(made)
             (home / "DELETED").unlink(missing_ok=True)
             if expected and expected != made:
                 versions.touch(home / "versions" / expected)
@@ -178,20 +176,21 @@ class PackStore:
             Stale: the name points elsewhere by now; nothing has changed.
         """
         home = self._home(kind, name)
-        with self._locked(home):
+        pointer = _pointer(home)
+        with pointer.locked():
             self._compare(kind, name, expected)
-            os.replace(home / "CURRENT", home / "DELETED")
-            sync_folder(home)
+            pointer.retire(home / "DELETED")
             versions.touch(home / "versions" / expected)
 
     def discard_damaged(self, kind: Kind, name: str) -> None:
         """Put a damaged pointer aside, so that the name can be written anew."""
         home = self._home(kind, name)
-        with self._locked(home):
+        pointer = _pointer(home)
+        with pointer.locked():
             try:
                 self.current(kind, name)
             except Unavailable:
-                os.replace(home / "CURRENT", home / "DELETED")
+                pointer.retire(home / "DELETED")
             except NotFound:
                 pass
 
@@ -202,8 +201,9 @@ class PackStore:
     def prune(self, kind: Kind, name: str, *, superseded_for_s: float) -> list[str]:
         """Remove versions superseded for so long that no request can still read them."""
         home = self._home(kind, name)
-        with self._locked(home):
-            current = _pointed_at(home / "CURRENT")
+        pointer = _pointer(home)
+        with pointer.locked():
+            current = _pointed_at(pointer)
             return versions.prune(home / "versions", current=current, older_than_s=superseded_for_s)
 
     def versions(self) -> set[str]:
@@ -215,10 +215,6 @@ class PackStore:
 
     def _folder(self, kind: Kind, name: str, version: str) -> Path:
         return self._home(kind, name) / "versions" / version
-
-    def _locked(self, home: Path) -> FileLock:
-        home.mkdir(parents=True, exist_ok=True)
-        return FileLock(home / "LOCK")
 
     def _place(self, path: Path) -> str:
         return str(path.relative_to(self._root))
@@ -252,19 +248,13 @@ class PackStore:
         )
 
 
-def _point(pointer: Path, version: str) -> None:
-    fresh = pointer.with_name("CURRENT.new")
-    with fresh.open("w", encoding="ascii") as out:
-        out.write(version + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(fresh, pointer)
-    sync_folder(pointer.parent)
+def _pointer(home: Path) -> Pointer:
+    return Pointer(home / "CURRENT", lock=home / "LOCK")
 
 
-def _pointed_at(pointer: Path) -> str:
+def _pointed_at(pointer: Pointer) -> str:
     try:
-        return pointer.read_text(encoding="ascii").strip()
+        return pointer.read().decode("ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
 

@@ -9,11 +9,11 @@ import re
 import shutil
 import time
 from pathlib import Path
-from tempfile import mkdtemp
 
 from wraner.errors import InvalidInput
-from wraner.pack_folders import read_pack_folder, sync_folder, write_pack_folder
+from wraner.pack_folders import read_pack_folder, write_pack_folder
 from wraner.packs import Pack, version
+from wraner.whole_folders import appearing
 
 _VERSION = re.compile(r"[0-9a-f]{64}")
 
@@ -27,19 +27,11 @@ def keep(versions: Path, pack: Pack) -> str:
     """Write a pack below `versions`, unless it is there undamaged; return its version."""
     made = version(pack)
     target = versions / made
-    versions.mkdir(parents=True, exist_ok=True)
     if target.is_dir() and _reads_as(target, made):
         touch(target)
         return made
-    folder = Path(mkdtemp(prefix=".new-", dir=versions))
-    try:
+    with appearing(target) as folder:
         write_pack_folder(folder, pack)
-        if target.is_dir():  # damaged: move it aside, the new one takes its place
-            os.replace(target, mkdtemp(prefix=".damaged-", dir=versions))
-        _rename(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    sync_folder(versions)
     return made
 
 
@@ -56,14 +48,6 @@ def prune(versions: Path, *, current: str, older_than_s: float) -> list[str]:
     for folder in gone:
         shutil.rmtree(folder, ignore_errors=True)
     return [p.name for p in gone if is_version(p.name)]
-
-
-def _rename(folder: Path, target: Path) -> None:
-    try:
-        folder.rename(target)
-    except OSError:
-        if not target.is_dir():  # not another writer of the same content, who came first
-            raise
 
 
 def _reads_as(folder: Path, wanted: str) -> bool:

@@ -37,7 +37,7 @@ def test_into_a_folder_and_out_of_it(wraner: Wraner, tmp_path: Path) -> None:
     file, folder = tmp_path / "a.conll", tmp_path / "packs" / "news"
     file.write_text(CONLL)
     ran = wraner("import", str(file), "--folder", str(folder))
-    assert ran.code == 0 and "2 examples (1 repetitions left out)" in ran.err
+    assert ran.code == 0 and "2 examples (1 repetition left out)" in ran.err
     pack = read_pack_folder(folder)
     assert isinstance(pack, Domain) and pack.labels == ("person", "city")
     assert [e.text for e in pack.examples] == ["Ann moved", "To Hull"]
@@ -52,10 +52,10 @@ def test_what_is_held_already_is_counted(wraner: Wraner, tmp_path: Path, cities:
     file = tmp_path / "a.conll"
     file.write_text(CONLL)
     first = wraner("import", str(file), "--domain", "cities")
-    assert "cities: 2 examples (1 repetitions left out); 4 examples now" in first.err
+    assert "cities: 2 examples (1 repetition left out); 4 examples now" in first.err
     second = wraner("import", str(file), "--domain", "cities")
     assert second.code == 0
-    assert "2 examples (1 repetitions left out), 2 of them held already; 4 examples" in second.err
+    assert "2 examples (1 repetition left out), 2 of them held already; 4 examples" in second.err
 
 
 def test_more_examples_than_one_call_may_carry(wraner: Wraner, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_ctrl_c_while_waiting_for_input_ends_at_once(served: Served) -> None:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=20)
         assert process.returncode == 130
-        assert b"stopped at line 1; 1 texts done" in process.communicate()[1]
+        assert b"stopped at line 1; 1 text done" in process.communicate()[1]
 
 
 @pytest.mark.usefixtures("cities")

@@ -47,6 +47,22 @@ def test_texts_from_a_file_from_standard_input_and_never_from_two_places(
     assert wraner("extract").code == 2
 
 
+@pytest.mark.usefixtures("rules")
+@pytest.mark.parametrize(
+    ("command", "group", "stored"),
+    [("extract", "domains", "domains are cities"), ("moderate", "policies", "sets are rules")],
+)
+def test_a_text_without_a_name_is_told_which_names_there_are(
+    wraner: Wraner, command: str, group: str, stored: str
+) -> None:
+    ran = wraner(command, "Ann went to Hull.")
+    assert ran.code == 2 and stored in ran.err
+    assert f'wraner {command} NAME "Ann went to Hull."' in ran.err
+    unknown = wraner(command, "hull")
+    assert unknown.code == 4 and "there is no 'hull'" in unknown.err and stored in unknown.err
+    assert f"`wraner {group} list`" in wraner(command).err
+
+
 def test_json_lines_keep_their_other_fields(wraner: Wraner, tmp_path: Path) -> None:
     lines = b'{"id": 7, "body": "Ann", "entities": ["gold"]}\n{"body": "Bo", "odd": "\\ud800"}\n'
     ran = wraner("extract", "cities", "--jsonl", "--jsonl-field", "body", stdin=lines)
@@ -106,7 +122,7 @@ def test_a_bad_line_of_a_file_is_named_with_its_file(wraner: Wraner, tmp_path: P
 def test_strict_stops_at_the_first_bad_line(wraner: Wraner) -> None:
     ran = wraner("extract", "cities", "--strict", stdin=b"A\n\nB\n\nC\n")
     assert ran.code == 1 and len(records(ran.out)) == 2
-    assert "stopped at line 2; 1 texts done; go on with: wraner extract" in ran.err
+    assert "stopped at line 2; 1 text done; go on with: wraner extract" in ran.err
     assert "--skip 2" in ran.err
     rest = wraner("extract", "cities", "--skip", "2", stdin=b"A\n\nB\n\nC\n")
     assert [r.get("text", r.get("line")) for r in records(rest.out)] == ["B", 4, "C"]
@@ -134,7 +150,7 @@ def test_what_is_no_texts_fault_is_told_once(wraner: Wraner) -> None:
     assert ran.code == 4 and ran.err.count("\n") == 1 and "there is no 'nowhere'" in ran.err
     assert wraner("extract", "nowhere", stdin=b"").code == 4
     forgotten = wraner("extract", "Ann went to Hull.")
-    assert forgotten.code == 1 and "expected a name of 1 to 63" in forgotten.err
+    assert forgotten.code == 2 and "expected the name of a domain" in forgotten.err
     ran = wraner("extract", "cities", "A", "--types", "river")
     assert ran.code == 1 and "'river' is not declared" in ran.err
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.counts import counted
 from tests.cli.conftest import CITIES, RULES, Wraner, pack_folder, tagged
 from wraner.packs import Domain, PolicySet
 
@@ -20,7 +21,7 @@ def test_a_pack_is_added_listed_shown_and_removed(
     folder = pack_folder(tmp_path / "pack", pack)
     assert wraner(group, "list").out == ""
     ran = wraner(group, "add", "mine", folder)
-    assert ran.code == 0 and f"stored mine: {len(pack.examples)} examples" in ran.err
+    assert ran.code == 0 and f"stored mine: {counted(len(pack.examples), 'example')}, " in ran.err
     (listed,) = [json.loads(line) for line in wraner(group, "list").out.splitlines()]
     shown = json.loads(wraner(group, "show", "mine").out)
     assert shown == listed and shown["examples"] == len(pack.examples)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cli.target import Waiting, past_restart
-from wraner.client.problems import NotWraner
+from wraner.client.problems import NotWraner, Unreachable
 
 
 def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,32 +27,27 @@ def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == 2 * told
 
 
-LOADING = (
-    "was: 404 text/plain, which begins \"Path '/' not found. Ping /-/routes for available routes.\""
-)
-
-
 @pytest.mark.parametrize(
-    ("said", "loads", "calls"), [(LOADING, 3, 4), (LOADING, 99, 9), ("was: nginx", 1, 1)]
+    ("kind", "fails", "calls"), [(Unreachable, 3, 4), (Unreachable, 99, 9), (NotWraner, 1, 1)]
 )
-def test_a_server_that_loads_after_a_restart_is_not_taken_for_another(
-    said: str, loads: int, calls: int
+def test_a_server_that_restarts_is_waited_for(
+    kind: type[Exception], fails: int, calls: int
 ) -> None:
     made = 0
 
     async def call() -> str:
         nonlocal made
         made += 1
-        if made <= loads:
-            raise NotWraner(said)
+        if made <= fails:
+            raise kind("not now")
         return "answer"
 
     async def sleep(_: float) -> None:
         pass
 
-    if calls > loads:
+    if calls > fails:
         assert asyncio.run(past_restart(call, sleep=sleep)) == "answer"
     else:
-        with pytest.raises(NotWraner):
+        with pytest.raises(kind):
             asyncio.run(past_restart(call, sleep=sleep))
     assert made == calls

@@ -8,7 +8,7 @@ from typing import Any
 from services.gateway import Gateway
 from services.settings import Limits, Settings
 from services.writer import Writer
-from wraner.engine import Answer, GenerateRequest, Line, ModelInfo, ScoreRequest, Scores
+from wraner.engine import Answer, Engine, GenerateRequest, Line, ModelInfo, ScoreRequest, Scores
 from wraner.entities import Span
 from wraner.errors import Unavailable
 from wraner.extract import Extractor
@@ -116,7 +116,7 @@ class FakeIndex:
 def make_gateway(
     state: Path,
     *,
-    engine: FakeEngine | None = None,
+    engine: Engine | None = None,
     index: FakeIndex | None = None,
     limits: Limits | None = None,
     gateway_queue: int = 256,
@@ -134,5 +134,5 @@ def make_gateway(
         engine=engine,
         packs=packs,
         writer=Writer(packs=packs, generations=index, limits=limits),
-        settings=Settings(limits=limits, gateway_queue=gateway_queue),
+        settings=Settings(state_dir=state, limits=limits, gateway_queue=gateway_queue),
     )

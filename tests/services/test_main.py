@@ -1,6 +1,7 @@
 """What keeps the service from starting is one line and exit code 2; nothing is left running."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from services import prepare
+from services import loading, prepare
 from services.loading import pack_store
 from services.settings import Settings
 from services.stock import stock
 from tests.services.fakes import FakeIndex
+from wraner.errors import Unavailable
 from wraner.pack_folders import write_pack_folder
 from wraner.packs import Domain, EntityType, version
 from wraner.registry import Kind
@@ -93,6 +95,38 @@ def test_shipped_packs_are_stocked_and_indexed_once(tmp_path: Path) -> None:
     index.packs.clear()  # as when another encoder is chosen
     stock(packs, index, settings.packs_dir, say=said.append)  # type: ignore
     assert list(index.packs) == [version(DOMAIN)]
+
+
+def test_preparation_says_which_packs_failed_and_does_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = FakeIndex()
+    monkeypatch.setenv("WRANER_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("WRANER_PACKS_DIR", str(tmp_path / "packs"))
+    monkeypatch.setattr(prepare, "load_base", lambda *_, **__: None)
+    monkeypatch.setattr(loading, "_generations", lambda *_: index)
+    monkeypatch.setattr(loading, "_encoder", lambda _: None)
+    (tmp_path / "packs" / "broken").mkdir(parents=True)
+    (tmp_path / "packs" / "broken" / "pack.yaml").write_text("kind: [")
+    write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)
+    assert prepare.main() == prepare.SOME_FAILED
+    assert "broken/pack.yaml" in capsys.readouterr().out.splitlines()[-1]
+    assert list(index.packs) == [version(DOMAIN)]
+    shutil.rmtree(tmp_path / "packs" / "broken")
+    assert prepare.main() == 0
+
+
+def test_preparation_that_cannot_serve_exits_otherwise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error in (Unavailable("no weights"), RuntimeError("boom")):
+
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(prepare, "load_base", fail)
+        assert prepare.main() == prepare.CANNOT_SERVE
+        assert str(error) in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_preparation_is_needed_until_it_is_done(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,9 @@ import pytest
 
 from services import examples
 from tests.services.running import Running, serving
+from tests.wraner.random_adapters import hollow_adapter, random_adapter
+from wraner.adapters import Task
+from wraner.promotions import current, promote, rollback
 from wraner.weights import BaseModel
 
 pytestmark = [pytest.mark.ray, pytest.mark.model]
@@ -29,8 +33,12 @@ QUICK = {"inline": {"entity_types": [{"name": "city"}]}, "text": "We met in Lyon
 
 
 @pytest.fixture(scope="module")
-def service(bundled_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    state = tmp_path_factory.mktemp("state")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def service(bundled_base: BaseModel, state: Path) -> Iterator[Running]:
     with serving(state, bundled_base, WRANER_GATEWAY_QUEUE=str(QUEUE)) as running:
         yield running
 
@@ -107,6 +115,30 @@ def test_bad_input_is_told_through_the_proxy(service: Running) -> None:
     for path in re.findall(r"""(?:src|href)="([^"]+)"|url: '([^']+)'""", page):
         assert client.get("".join(path)).status_code == 200, path
     assert "wraner_requests_total" in client.get("/metrics").text
+
+
+def test_a_promoted_adapter_answers_without_a_restart(
+    service: Running, state: Path, bundled_base: BaseModel
+) -> None:
+    adapters = state / "adapters"
+    tuned = random_adapter(bundled_base, adapters, 1)
+    broken = hollow_adapter(bundled_base, adapters, "{}")
+
+    def answered() -> tuple[int, str]:
+        answer = service.client.post("/v1/extract", json=QUICK)
+        body = answer.json()
+        return answer.status_code, body.get("detail") or body["versions"]["adapter"]
+
+    before = current(adapters, Task.NER)
+    promote(adapters, Task.NER, tuned, expected=before)
+    assert answered() == (200, tuned)
+    promote(adapters, Task.NER, broken, expected=tuned)
+    status, detail = answered()
+    assert status == 503 and broken[:16] in detail
+    assert broken[:16] in service.client.get("/readyz").json()["detail"]
+    assert rollback(adapters, Task.NER) == tuned and answered() == (200, tuned)
+    assert rollback(adapters, Task.NER) == before and answered() == (200, before)
+    ready(service.client)
 
 
 def test_a_full_queue_answers_429(service: Running) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wraner.client import problems
 from wraner.client.asynchronous import AsyncClient
-from wraner.client.problems import Busy, NotFound, Stale, Unreachable
+from wraner.client.problems import Busy, NotFound, NotWraner, Stale, Unreachable
 from wraner.client.retries import Attempts, Retry
 from wraner.client.sync import Client
 from wraner.errors import InvalidInput
@@ -104,6 +104,12 @@ def refused() -> httpx.ConnectError:
     return httpx.ConnectError("[Errno 111] Connection refused")
 
 
+def starting() -> httpx.Response:
+    """What Ray Serve answers before it has routes."""
+    said = "Path '/v1/domains' not found. Ping http://.../-/routes for available routes."
+    return httpx.Response(404, text=said)
+
+
 class Breaking(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body whose connection is lost half-way."""
 
@@ -125,7 +131,7 @@ def answered(body: Any) -> httpx.Response:
 
 
 @pytest.mark.parametrize("name", [*READS, *CHANGES])
-@pytest.mark.parametrize("first", [lambda: problem(429), lambda: problem(503), refused])
+@pytest.mark.parametrize("first", [lambda: problem(429), lambda: problem(503), refused, starting])
 def test_every_verb_is_sent_again_where_it_was_not_carried_out(
     stage: Stage, name: str, first: Callable[[], httpx.Response | Exception]
 ) -> None:
@@ -212,6 +218,15 @@ def test_a_server_that_is_not_there_is_named_with_the_way_out(stage: Stage) -> N
         "WRANER_URL",
     ):
         assert part in str(caught.value)
+
+
+def test_a_server_that_never_gets_routes_is_told_from_another_program(stage: Stage) -> None:
+    with pytest.raises(Unreachable, match=r"no routes yet \(after 4 attempts and 3.5 s") as caught:
+        stage.play(CHANGES["delete"][0], *(starting() for _ in range(4)))
+    assert "may have been made" not in str(caught.value)
+    page = httpx.Response(404, html="Ping http://.../-/routes for available routes.")
+    with pytest.raises(NotWraner):
+        stage.play(CHANGES["delete"][0], page)
 
 
 def test_a_server_that_stays_silent_is_not_asked_again(stage: Stage) -> None:

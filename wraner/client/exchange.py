@@ -22,6 +22,8 @@ T = TypeVar("T")
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 BROKE = (httpx.NetworkError, httpx.RemoteProtocolError)
 TRY_LATER = (429, 503)
+# What Ray Serve answers while it listens and has no routes yet.
+NO_ROUTES = "/-/routes for available routes"
 
 _WAY_OUT = "start it with `wraner serve` or name another with --server / WRANER_URL"
 _LONGEST_CONNECT_S = 10.0
@@ -96,6 +98,8 @@ class Exchange(Generic[T]):
     def wait_after(self, response: httpx.Response) -> float | None:
         """Return how many seconds to wait before the call is sent again, None: `read` this."""
         status = response.status_code
+        if _is_starting(response):
+            return self._attempts.next_wait_s()
         if status not in TRY_LATER or status in self._call.answered:
             return None
         # A 503 may come of a part that died at work, a 429 is always given before it.
@@ -107,8 +111,11 @@ class Exchange(Generic[T]):
 
         Raises:
             ApiError: the server refused or failed.
+            Unreachable: it listens, but has no routes yet.
             NotWraner: it is no answer of a wraner server.
         """
+        if _is_starting(response):
+            raise Unreachable(self._starting())
         if _media_type(response) == MEDIA_TYPE:
             problem = self._parsed_problem(response)
             raise error_of(problem, after=self._tried(problem.status))
@@ -153,6 +160,14 @@ class Exchange(Generic[T]):
             f"(--server / WRANER_URL) and whether a proxy stands in between"
         )
 
+    def _starting(self) -> str:
+        tried = self._attempts.summary()
+        return (
+            f"{self._server.shown} listens but has no routes yet"
+            f"{' (' + tried + ')' if tried else ''}; try again when wraner has started, and if it "
+            f"stays so, look whether the URL is the server's (--server / WRANER_URL)"
+        )
+
     def _unreachable(self, error: httpx.RequestError) -> str:
         server, tried = self._server.shown, self._attempts.summary()
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -180,6 +195,13 @@ def _names_a_server(url: str) -> bool:
     fits = parsed.port is None or parsed.port <= 65535
     rest = parsed.query or parsed.fragment
     return parsed.scheme in ("http", "https") and bool(parsed.host) and fits and not rest
+
+
+def _is_starting(response: httpx.Response) -> bool:
+    """Return whether Ray Serve itself answers: it hands nothing on that was asked of wraner."""
+    if response.status_code != 404 or _media_type(response) != "text/plain":
+        return False
+    return NO_ROUTES in response.text
 
 
 def _media_type(response: httpx.Response) -> str:

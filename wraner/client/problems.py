@@ -77,7 +77,7 @@ class TooSlow(ApiError):
 
 
 class Unreachable(WranerError):
-    """No answer came: the connection was refused, broke, or stayed silent for too long."""
+    """No answer came: the server was not there, broke off, stayed silent or still starts."""
 
 
 class NotWraner(WranerError):

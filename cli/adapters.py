@@ -1,0 +1,190 @@
+"""`wraner adapters`: the stored adapters, and which of them answers each task.
+
+Works on the state folder of a server that runs or does not; what is promoted is live for the next
+request. Knows no server.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+from rich.table import Table
+
+from cli import terminal
+from cli.failures import Exit, WrongUse, say
+from cli.folders import default_to_repository
+from cli.options import Format, Layout
+from cli.records import Records
+from cli.signatures import flat
+from wraner import promotions
+from wraner.adapters import AdapterManifest, Task, identities, read_adapter
+from wraner.errors import NotFound, Unavailable
+
+_SHORT = 12
+_FIGURES = 4
+_PINS = {Task.NER: "WRANER_EXTRACT_ADAPTER", Task.MODERATION: "WRANER_MODERATE_ADAPTER"}
+
+
+@dataclass(frozen=True)
+class StateOptions:
+    """Where adapters lie."""
+
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FOLDER",
+            help="Folder of everything stored: WRANER_STATE_DIR, or state/ in the repository.",
+            show_default=False,
+        ),
+    ] = None
+
+    def adapters(self) -> Path:
+        """Return the folder of adapters."""
+        from services.settings import read_settings
+
+        if self.state is not None:
+            os.environ["WRANER_STATE_DIR"] = str(self.state)
+        default_to_repository()
+        return read_settings().state_dir / "adapters"
+
+
+Hash = Annotated[str, typer.Argument(metavar="HASH", help="A content hash, or how one begins.")]
+
+
+def adapter_commands() -> typer.Typer:
+    """Return the group of commands."""
+    group = typer.Typer(no_args_is_help=True, help="Trained adapters, and which one answers.")
+    for word, command in (
+        ("list", list_adapters),
+        ("show", show),
+        ("promote", promote),
+        ("rollback", rollback),
+    ):
+        group.command(word)(flat(command))
+    return group
+
+
+def list_adapters(where: StateOptions, format: Format = None) -> int:  # noqa: A002
+    """List what is stored; `*` marks what answers a task.
+
+    wraner adapters list
+    """
+    adapters = where.adapters()
+    used = {promotions.current(adapters, task) for task in Task}
+    found, damaged = [], False
+    for identity in identities(adapters):
+        try:
+            found.append(read_adapter(adapters, identity))
+        except Unavailable as error:
+            say(str(error))
+            damaged = True
+    found.sort(key=lambda one: (one.task, one.created, one.sha256))
+    if terminal.layout(format) is Layout.JSONL:
+        records = Records(terminal.lines_out())
+        for one in found:
+            records.put({"current": one.sha256 in used, **one.model_dump(mode="json")})
+    else:
+        terminal.out().print(_table(found, used) if found else "no adapter is stored")
+    return Exit.REFUSED if damaged else Exit.OK
+
+
+def show(adapter: Hash, where: StateOptions, format: Format = None) -> int:  # noqa: A002
+    """Show an adapter's manifest: its data and their terms, its settings, its figures.
+
+    wraner adapters show 3f2a
+    """
+    adapters = where.adapters()
+    manifest = read_adapter(adapters, _whole(adapters, adapter))
+    if terminal.layout(format) is Layout.JSONL:
+        Records(terminal.lines_out()).put(manifest.model_dump(mode="json"))
+    else:
+        terminal.out().print(manifest.model_dump_json(indent=2), soft_wrap=True)
+    return Exit.OK
+
+
+def promote(adapter: Hash, where: StateOptions) -> int:
+    """Make an adapter the one that answers its task, from the next request on.
+
+    wraner adapters promote 3f2a
+    """
+    adapters = where.adapters()
+    identity = _whole(adapters, adapter)
+    task = read_adapter(adapters, identity).task
+    before = promotions.current(adapters, task)
+    promotions.promote(adapters, task, identity, expected=before)
+    _say_current(task, identity, before=before)
+    return Exit.OK
+
+
+def rollback(
+    task: Annotated[Task, typer.Argument(metavar="TASK", help="`ner` or `moderation`.")],
+    where: StateOptions,
+) -> int:
+    """Go back to the adapter before the current one, or to the base model alone.
+
+    wraner adapters rollback ner
+    """
+    adapters = where.adapters()
+    before = promotions.current(adapters, task)
+    _say_current(task, promotions.rollback(adapters, task), before=before)
+    return Exit.OK
+
+
+def _say_current(task: Task, identity: str, *, before: str) -> None:
+    say(f"{task}: {_name(identity)} answers now, {_name(before)} before")
+    pinned = os.environ.get(_PINS[task])
+    if pinned:
+        say(f"{_PINS[task]}={pinned[:_SHORT]} is set here; a server with it follows no promotion")
+
+
+def _name(identity: str) -> str:
+    return identity[:_SHORT] or "the base model alone"
+
+
+def _whole(adapters: Path, given: str) -> str:
+    """Return the hash that begins with `given`."""
+    found = [identity for identity in identities(adapters) if identity.startswith(given)]
+    if not given or not found:
+        raise NotFound(
+            f"expected the hash of an adapter in {adapters}, was: {given!r}; `wraner adapters "
+            f"list` shows what is stored"
+        )
+    if len(found) > 1:
+        short = ", ".join(one[:_SHORT] for one in found)
+        raise WrongUse(f"expected the hash of one adapter, was: {given!r}, which begins {short}")
+    return found[0]
+
+
+def _table(found: list[AdapterManifest], used: set[str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    for column in ("", "adapter", "task", "created", "base", "metrics"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("", "adapter", "created"))
+    for one in found:
+        table.add_row(
+            "*" if one.sha256 in used else "",
+            one.sha256[:_SHORT],
+            f"{one.task}{', forced' if one.forced else ''}",
+            one.created.isoformat(),
+            one.base.name,
+            _few(list(_figures(one.metrics))),
+        )
+    return table
+
+
+def _figures(metrics: Mapping[str, JsonValue], under: str = "") -> Iterator[str]:
+    """Yield every number, however deep, with its path."""
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            yield from _figures(value, f"{under}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{under}{name} {value:.4g}"
+
+
+def _few(figures: list[str]) -> str:
+    more = [f"and {len(figures) - _FIGURES} more"] if len(figures) > _FIGURES else []
+    return "\n".join([*figures[:_FIGURES], *more])

@@ -1,0 +1,59 @@
+"""Adapters at serving: which one answers a task, and that it is loaded before it must.
+
+A setting pins it, otherwise it is the promoted one, read anew for every request: a promotion is
+live for the next. Knows no HTTP and no Ray.
+"""
+
+import asyncio
+from pathlib import Path
+
+from services.settings import Settings
+from wraner import promotions, weights
+from wraner.adapters import Task
+from wraner.engine import Engine, ScoreRequest
+from wraner.promotions import Source
+from wraner.prompts import NO, YES, Prompt
+
+FOLLOW, NONE = "", "none"
+
+_WARMING = Prompt("Answer yes or no.", (), "Is it so?")
+
+
+class AdapterChoice:
+    """Says which adapter answers a task."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._adapters: Path = settings.state_dir / "adapters"
+        self._settings = settings
+
+    def of(self, task: Task) -> str:
+        """Return an adapter's content hash, "" for the base model alone.
+
+        What ships was trained for the bundled model: with another one it is not followed.
+
+        Raises:
+            Unavailable: the task's pointer is damaged.
+        """
+        pinned = self._pinned(task)
+        if pinned != FOLLOW:
+            return "" if pinned == NONE else pinned
+        history = promotions.history(self._adapters, task)
+        if not history:
+            return ""
+        shipped = history[-1].source is Source.SHIPPED
+        if shipped and self._settings.base_model != weights.BUNDLED:
+            return ""
+        return history[-1].adapter
+
+    async def warm(self, engine: Engine) -> None:
+        """Have `engine` load what it would be asked for next. Raises as `Engine.score` does."""
+        chosen = await asyncio.to_thread(lambda: dict.fromkeys(map(self.of, Task)))
+        loaded = {"", *(await engine.info()).adapters}
+        requests = [ScoreRequest(_WARMING, (YES, NO), adapter=a) for a in chosen if a not in loaded]
+        if requests:
+            await engine.score(requests)
+
+    def _pinned(self, task: Task) -> str:
+        if task is Task.NER:
+            return self._settings.extract_adapter
+        return self._settings.moderate_adapter

@@ -1,0 +1,146 @@
+"""Promotions: which adapter answers each task, by a pointer with its history.
+
+    <adapters>/<task>.json       the promotions so far, the current one last; flipped whole
+    <adapters>/<task>.json.lock  held by whoever changes it
+
+A reader resolves a task to an adapter once and passes its hash on. Knows no loaded model.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wraner.adapters import Task, read_adapter
+from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
+from wraner.pointer import Pointer
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+# The pointer is read for every request; who was current longer ago is of no use.
+_REMEMBERED = 50
+
+
+class Source(StrEnum):
+    """Who made an adapter the current one."""
+
+    USER = "user"
+    SHIPPED = "shipped"
+
+
+class Promotion(BaseModel):
+    """An adapter made the current one of a task."""
+
+    model_config = _FROZEN
+
+    adapter: str
+    """Its content hash; "": the base model alone."""
+    source: Source
+    """Who did it; one by a user is never replaced by what ships."""
+    at: datetime
+    """When, in UTC."""
+
+
+class _History(BaseModel):
+    """What the pointer's file holds."""
+
+    model_config = _FROZEN
+
+    promotions: tuple[Promotion, ...] = Field(min_length=1)
+
+
+def current(adapters: Path, task: Task) -> str:
+    """Return the hash of the adapter that answers `task`, "" for the base model alone.
+
+    Raises:
+        Unavailable: the pointer is damaged.
+    """
+    found = history(adapters, task)
+    return found[-1].adapter if found else ""
+
+
+def history(adapters: Path, task: Task) -> tuple[Promotion, ...]:
+    """Return the promotions of a task, the current one last, none where there was none.
+
+    Raises:
+        Unavailable: the pointer is damaged.
+    """
+    pointer = _pointer(adapters, task)
+    try:
+        return _History.model_validate_json(pointer.read()).promotions
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValidationError) as error:
+        raise Unavailable(
+            f"{pointer.file.name} among the adapters is damaged ({type(error).__name__}); remove "
+            f"it and promote an adapter again: wraner adapters promote HASH"
+        ) from error
+
+
+def promote(
+    adapters: Path, task: Task, identity: str, *, expected: str, source: Source = Source.USER
+) -> None:
+    """Make `identity` the adapter of `task`, if the current one is still `expected` ("": none).
+
+    Raises:
+        NotFound: there is no such adapter.
+        InvalidInput: it was trained for another task.
+        Unavailable: it is damaged, or the pointer is.
+        Stale: another adapter is the current one by now; nothing has changed.
+    """
+    manifest = read_adapter(adapters, identity)
+    if manifest.task != task:
+        raise InvalidInput(
+            f"expected an adapter for {task}, was: {identity[:16]} for {manifest.task}; promote it "
+            f"for {manifest.task}"
+        )
+    pointer = _pointer(adapters, task)
+    with pointer.locked():
+        before = history(adapters, task)
+        found = before[-1].adapter if before else ""
+        if found != expected:
+            raise Stale(
+                f"the adapter for {task} has changed: expected {expected[:16] or 'none'}, was: "
+                f"{found[:16] or 'none'}; look at it and repeat the promotion"
+            )
+        kept = before[:-1] if found == identity else before
+        _flip(pointer, (*kept, _promotion(identity, source)))
+
+
+def rollback(adapters: Path, task: Task) -> str:
+    """Go back to the adapter before the current one; return its hash, "" for the base alone.
+
+    What is current afterwards is a user's choice, whoever promoted it first.
+
+    Raises:
+        NotFound: nothing was promoted, or all of it was rolled back.
+        Unavailable: the adapter before is missing or damaged, or the pointer is.
+    """
+    pointer = _pointer(adapters, task)
+    with pointer.locked():
+        before = history(adapters, task)
+        if not before or before[-1].adapter == "":
+            raise NotFound(f"there is no adapter for {task} to roll back; the base model answers")
+        earlier = before[:-2]
+        adapter = before[-2].adapter if len(before) > 1 else ""
+        if adapter:
+            try:
+                read_adapter(adapters, adapter)
+            except NotFound as error:
+                raise Unavailable(str(error)) from error
+        _flip(pointer, (*earlier, _promotion(adapter, Source.USER)))
+    return adapter
+
+
+def _pointer(adapters: Path, task: Task) -> Pointer:
+    return Pointer(adapters / f"{task}.json", lock=adapters / f"{task}.json.lock")
+
+
+def _flip(pointer: Pointer, promotions: Sequence[Promotion]) -> None:
+    kept = _History(promotions=tuple(promotions[-_REMEMBERED:]))
+    pointer.flip(kept.model_dump_json(indent=2))
+
+
+def _promotion(adapter: str, source: Source) -> Promotion:
+    return Promotion(adapter=adapter, source=source, at=datetime.now(UTC))

@@ -1,0 +1,39 @@
+"""Whole folders: a folder named by its content appears whole or not at all.
+
+Knows nothing of what lies in it.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from wraner.pack_folders import sync_folder
+
+
+@contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `target` when it is filled; an error leaves no trace.
+
+    What lies at `target` is taken for damaged and moved aside, into a folder `.damaged-…`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        yield folder
+        if target.is_dir():
+            os.replace(target, mkdtemp(prefix=".damaged-", dir=target.parent))
+        _rename(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sync_folder(target.parent)
+
+
+def _rename(folder: Path, target: Path) -> None:
+    try:
+        folder.rename(target)
+    except OSError:
+        if not target.is_dir():  # not another writer of the same content, who came first
+            raise
