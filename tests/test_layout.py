@@ -11,7 +11,7 @@ import wraner
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("wraner", "index", "training", "services", "benchmarks", "k8s", "packs", "cli")
-UNMAPPED = (".ci", "tests")
+UNMAPPED = (".ci", "tests", "adapters")
 MAP_WIDTH = 110
 
 

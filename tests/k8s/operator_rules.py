@@ -89,7 +89,7 @@ def _resources(group: Group) -> Iterator[str]:
 def agreement_complaints(document: Document, constraints: str, project: str) -> list[str]:
     """Return where the image's tag and rayVersion differ from what is pinned."""
     (ray,) = re.findall(r"^ray==(\S+)$", constraints, re.MULTILINE)
-    (asked,) = re.findall(r'^    "ray\[serve\]==([^"]+)"', project, re.MULTILINE)
+    (asked,) = re.findall(r'^    "ray\[serve,train\]==([^"]+)"', project, re.MULTILINE)
     (own,) = re.findall(r'^version = "([^"]+)"$', project, re.MULTILINE)
     found = {
         "rayVersion": (cluster(document)["rayVersion"], ray),

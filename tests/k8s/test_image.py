@@ -73,7 +73,7 @@ def test_every_package_is_held_to_one_version(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).symlink_to(ROOT / name)
     requirements = _run(["-c", program(TEXT, "tomllib")], tmp_path)
-    assert "ray[serve]" in requirements and "faiss-cpu" in requirements
+    assert "ray[serve,train]" in requirements and "faiss-cpu" in requirements
     assert unpinned(requirements, constraints) == []
     assert unpinned((ROOT / "weights.txt").read_text(), constraints) == []
     assert unpinned("torch\nleft-pad\n", constraints) == ["left-pad"]

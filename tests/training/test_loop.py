@@ -1,0 +1,174 @@
+"""The loop: it learns, goes on to the bit where it stopped, and works the same on two workers."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training import checkpoints, lora
+from training.loop import Run, State, StepReport, measure, rate, train
+from training.settings import OptimiserSettings, PromptSettings, Regularisers, TrainingSettings
+from training.world import share_out
+from wraner.errors import InvalidInput
+
+
+def settings(**changes: Any) -> TrainingSettings:
+    given: dict[str, Any] = {
+        "sources": {"towns": 1.0},
+        "optimiser": OptimiserSettings(
+            steps=4, step_tokens=1500, run_tokens=800, learning_rate=0.02, warm_up=0.25
+        ),
+        "prompts": PromptSettings(questions=1, examples=(0, 1, 1)),
+        "checkpoint_every": 2,
+    }
+    return TrainingSettings(**given | changes)
+
+
+class Heard:
+    """Hooks that remember; `until` stops the run behind a checkpoint, as a crash would."""
+
+    def __init__(self, until: int | None = None) -> None:
+        self.steps: list[StepReport] = []
+        self.states: list[State] = []
+        self.dev: list[float] = []
+        self._until = until
+
+    def on_step(self, report: StepReport) -> None:
+        self.steps.append(report)
+
+    def on_evaluated(self, step: int, loss: float) -> None:
+        self.dev.append(loss)
+
+    def on_checkpoint(self, state: State) -> None:
+        self.states.append(state)
+        if state.step == self._until:
+            raise InterruptedError
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in lora.factors(run.model)}
+
+
+Begin = Callable[..., Run]
+
+
+def test_the_loss_falls(begin: Begin) -> None:
+    chosen = settings()
+    longer = chosen.optimiser.model_copy(update={"steps": 12})
+    run = begin(chosen.model_copy(update={"optimiser": longer}))
+    before = measure(run, run.drawing)
+    train(run, Heard())
+    assert measure(run, run.drawing) < before - 0.02
+
+
+@pytest.mark.parametrize("noise", [0.0, 5.0])
+def test_a_stopped_run_ends_with_the_same_weights_to_the_bit(
+    begin: Begin, noise: float, tmp_path: Path
+) -> None:
+    chosen = settings(regularisers=Regularisers(embedding_noise=noise))
+    chosen = chosen.model_copy(update={"lora": chosen.lora.model_copy(update={"dropout": 0.2})})
+    whole = begin(chosen)
+    train(whole, Heard())
+    stopped, heard = begin(chosen), Heard(until=2)
+    with pytest.raises(InterruptedError):
+        train(stopped, heard)
+    checkpoints.keep(tmp_path, heard.states[-1], run=chosen.identity)
+    resumed = begin(chosen)
+    train(resumed, Heard(), start=checkpoints.latest(tmp_path, run=chosen.identity))
+    for name, expected in weights(whole).items():
+        assert torch.equal(weights(resumed)[name], expected), name
+
+
+class Together:
+    """Workers in threads of one process that sum through shared memory."""
+
+    def __init__(self, rank: int, size: int, meeting: "Meeting") -> None:
+        self.rank, self.size = rank, size
+        self._meeting = meeting
+
+    def sum(self, tensors: Sequence[torch.Tensor]) -> None:
+        self._meeting.sum(self.rank, tensors)
+
+
+class Meeting:
+    def __init__(self, size: int) -> None:
+        self._barrier = threading.Barrier(size, timeout=60)
+        self._given: list[list[torch.Tensor]] = [[] for _ in range(size)]
+
+    def sum(self, rank: int, tensors: Sequence[torch.Tensor]) -> None:
+        self._given[rank] = [t.detach().clone() for t in tensors]
+        self._barrier.wait()
+        totals = [
+            sum(parts[1:], start=parts[0].clone()) for parts in zip(*self._given, strict=True)
+        ]
+        self._barrier.wait()
+        for tensor, total in zip(tensors, totals, strict=True):
+            tensor.copy_(total)
+
+
+def test_two_workers_see_the_loss_that_one_sees(begin: Begin) -> None:
+    chosen = settings(regularisers=Regularisers(embedding_noise=0.0))
+    alone = Heard()
+    train(begin(chosen), alone)
+    meeting, heard = Meeting(2), [Heard(), Heard()]
+    runs = [begin(chosen, Together(rank, 2, meeting)) for rank in range(2)]
+    workers = [
+        threading.Thread(target=train, args=(run, hooks))
+        for run, hooks in zip(runs, heard, strict=True)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    expected = [r.loss for r in alone.steps]
+    for hooks in heard:
+        assert [r.loss for r in hooks.steps] == pytest.approx(expected, rel=1e-5)
+    for name, own in weights(runs[0]).items():
+        assert torch.equal(own, weights(runs[1])[name]), name
+
+
+def test_work_is_shared_out_once_and_evenly() -> None:
+    class Worker:
+        def __init__(self, rank: int) -> None:
+            self.rank, self.size = rank, 3
+
+        def sum(self, tensors: Sequence[torch.Tensor]) -> None: ...
+
+    sizes = [9, 1, 8, 2, 7, 3, 6, 4, 5]
+    parts = [share_out(sizes, sizes, Worker(rank)) for rank in range(3)]
+    assert sorted(i for part in parts for i in part) == sorted(sizes)
+    assert max(map(sum, parts)) - min(map(sum, parts)) <= 2
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    chosen = OptimiserSettings(steps=100, warm_up=0.1, learning_rate=2.0, final_rate=0.1)
+    rates = [rate(chosen, step) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == rates[9] == 2.0
+    assert rates[-1] == pytest.approx(0.2)
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 100):
+        checkpoints.keep(tmp_path, State(step, {"factor/x": torch.ones(2)}), run="r")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["000006", "000100"]
+    found = checkpoints.latest(tmp_path, run="r")
+    assert found is not None and found.step == 100
+
+
+@pytest.mark.parametrize("file", ["state.safetensors", "state.json"])
+def test_a_damaged_checkpoint_says_so(tmp_path: Path, file: str) -> None:
+    folder = checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}), run="r")
+    (folder / file).write_bytes(b"{")
+    with pytest.raises(InvalidInput, match="is damaged .* remove it"):
+        checkpoints.latest(tmp_path, run="r")
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}), run="r")
+    with pytest.raises(InvalidInput, match="expected a checkpoint of run s, was: one of run r"):
+        checkpoints.latest(tmp_path, run="s")

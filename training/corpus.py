@@ -1,0 +1,196 @@
+"""A source's sentences with their neighbours, cached on disk and read through a memory map.
+
+The corpus is dealt into stores of different sizes, as large as the packs that people have, and a
+sentence's neighbours come from its own store, by the same word index that serves: never the
+sentence itself, never a duplicate of it. In one large store neighbours would be nearer than they
+ever are in use, and a model would learn to copy them. Knows no prompt and no tokens.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Features, List, Value, load_from_disk
+
+from index.encoder import WordEncoder, WordVectors
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from wraner.chunks import chunk
+from wraner.entities import Mention
+from wraner.packs import Domain, EntityType, TaggedExample, check_domain
+from wraner.retrieval import PackRef
+
+_FORMAT = 1  # of the files; another one is built anew
+_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "text": Value("string"),
+        "starts": List(Value("int32")),
+        "ends": List(Value("int32")),
+        "labels": List(Value("string")),
+        "neighbours": List(Value("int32")),
+        "store": List(Value("int32")),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How a corpus is dealt into stores."""
+
+    smallest: int = 60
+    """Sentences of the smallest store."""
+    largest: int = 1000
+    """Sentences of the largest; sizes are drawn evenly on a logarithmic scale."""
+    kept: int = 12
+    """So many neighbours of a sentence are kept, best first."""
+    sentences: int | None = None
+    """At most so many sentences are dealt; the others are left out."""
+    longest_words: int = 96
+    """Longer sentences are left out: serving cuts windows of so many words."""
+    seed: int = 0
+    """Which sentence falls into which store."""
+
+
+class Corpus:
+    """Sentences by number, each with the numbers of its neighbours."""
+
+    def __init__(self, name: str, rows: Dataset) -> None:
+        self.name = name
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def example(self, number: int) -> TaggedExample:
+        """Return a sentence with its entities."""
+        row = self._rows[number]
+        mentions = zip(row["starts"], row["ends"], row["labels"], strict=True)
+        return TaggedExample.model_construct(
+            id=row["id"], text=row["text"], entities=tuple(Mention(*m) for m in mentions)
+        )
+
+    def neighbours(self, number: int) -> list[int]:
+        """Return the sentences nearest to one in its store, nearest first."""
+        return list(self._rows[number]["neighbours"])
+
+    def store(self, number: int) -> list[int]:
+        """Return first and one past the last sentence of the store that one stands in."""
+        return list(self._rows[number]["store"])
+
+
+def open_corpus(
+    name: str,
+    examples: Sequence[TaggedExample],
+    encoder: WordEncoder,
+    *,
+    cache: Path,
+    settings: StoreSettings,
+    say: Callable[[str], None] = lambda _: None,
+) -> Corpus:
+    """Return the corpus of some sentences; it is indexed once and then read from `cache`."""
+    folder = cache / f"{name}-{_key(examples, encoder, settings)}"
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=cache, prefix=".indexing-"))
+        try:
+            rows = Dataset.from_list(
+                list(_rows(name, examples, encoder, settings, say)), features=_FEATURES
+            )
+            rows.save_to_disk(str(scratch))
+            os.replace(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return Corpus(name, load_from_disk(str(folder)))
+
+
+def _rows(
+    name: str,
+    examples: Sequence[TaggedExample],
+    encoder: WordEncoder,
+    settings: StoreSettings,
+    say: Callable[[str], None],
+) -> Iterator[dict[str, Any]]:
+    short = [e for e in examples if len(chunk(e.text)) <= settings.longest_words]
+    rng = np.random.default_rng(settings.seed)
+    dealt = [short[i] for i in rng.permutation(len(short))[: settings.sentences]]
+    for start, end in _stores(len(dealt), settings, rng):
+        say(f"{name}: finding the neighbours of {end:,} of {len(dealt):,} sentences")
+        members = dealt[start:end]
+        for example, near in zip(members, _nearest(members, encoder, settings.kept), strict=True):
+            yield {
+                "id": example.id,
+                "text": example.text,
+                "starts": [m.start for m in example.entities],
+                "ends": [m.end for m in example.entities],
+                "labels": [m.label for m in example.entities],
+                "neighbours": [start + i for i in near],
+                "store": [start, end],
+            }
+
+
+def _stores(
+    sentences: int, settings: StoreSettings, rng: np.random.Generator
+) -> Iterator[tuple[int, int]]:
+    """Yield the borders of the stores; the last takes what would be too small for one."""
+    low, high = np.log(settings.smallest), np.log(settings.largest)
+    start = 0
+    while start < sentences:
+        end = start + round(float(np.exp(rng.uniform(low, high))))
+        if sentences - end < settings.smallest:
+            end = sentences
+        yield start, end
+        start = end
+
+
+def _nearest(
+    members: Sequence[TaggedExample], encoder: WordEncoder, kept: int
+) -> Iterator[list[int]]:
+    numbers = {e.id: i for i, e in enumerate(members)}
+    labels = sorted({m.label for e in members for m in e.entities}) or ["none"]
+    pack = Domain(
+        description="a store",
+        entity_types=tuple(EntityType(name=label) for label in labels),
+        examples=tuple(members),
+    )
+    check_domain(pack)
+    retriever = LocalRetriever(_Remembering(encoder), IndexSettings())
+    found = retriever.neighbours_now(
+        PackRef("", inline=pack),
+        [e.text for e in members],
+        kept,
+        exclude=[[e.id] for e in members],
+    )
+    for near in found:
+        yield [numbers[n.example.id] for n in near.neighbours]
+
+
+class _Remembering:
+    """An encoder that is asked twice for each text, as example and as query, and reads it once."""
+
+    def __init__(self, encoder: WordEncoder) -> None:
+        self.identity, self.dimension = encoder.identity, encoder.dimension
+        self._encoder = encoder
+        self._known: dict[str, WordVectors] = {}
+
+    def encode(self, texts: Sequence[str]) -> list[WordVectors]:
+        """See `WordEncoder.encode`."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._encoder.encode(new), strict=True))
+        return [self._known[text] for text in texts]
+
+
+def _key(examples: Sequence[TaggedExample], encoder: WordEncoder, settings: StoreSettings) -> str:
+    digest = hashlib.sha256()
+    head = [_FORMAT, encoder.identity, IndexSettings().digest(), asdict(settings)]
+    digest.update(json.dumps(head).encode())
+    for example in examples:
+        digest.update(example.model_dump_json().encode())
+    return digest.hexdigest()[:16]

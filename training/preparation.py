@@ -1,0 +1,171 @@
+"""From settings to a run that can start: sources, corpora and weights.
+
+Knows no loop and no cluster.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from index.contextual import ContextualEncoder
+from index.encoder import WordEncoder
+from training import lora, tree_attention
+from training.corpus import Corpus, StoreSettings, open_corpus
+from training.drawing import Drawing, Supply
+from training.leaks import without_leaks
+from training.loop import Run
+from training.packed import Packer
+from training.settings import LoraSettings, TrainingSettings
+from training.sources import DEFAULT_SOURCES, Source, read_source, read_source_configs
+from training.world import Alone, World
+from wraner import weights
+from wraner.chat import ChatEncoder
+from wraner.errors import InvalidInput
+from wraner.formats.choice import Format, guess, read
+from wraner.language_model import dtype_of
+from wraner.packs import TaggedExample
+from wraner.weights import BaseModel
+
+_DEV_SENTENCES = 500  # of a source: its loss is measured on a few hundred lessons
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie on disk. `data` is what the sources' paths start at."""
+
+    state: Path
+    data: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run with what its manifest names."""
+
+    run: Run
+    base: BaseModel
+    shape: lora.LoraShape
+    sources: tuple[Source, ...]
+
+
+def prepare(
+    settings: TrainingSettings,
+    places: Places,
+    *,
+    world: World | None = None,
+    say: Say = lambda _: None,
+    device: str = "cpu",
+) -> Prepared:
+    """Make a run ready; what takes long is kept in `places.state` and said.
+
+    Raises:
+        InvalidInput: a source is not configured or cannot be read, or the settings do not fit.
+        Unavailable: the base model is not there.
+    """
+    base = weights.resolve(settings.base, places.state / "models", say=say)
+    sources = _sources(settings, places, say)
+    encoder = ContextualEncoder()
+    opened = partial(_open, encoder, places, say)
+    train = [(s, opened(s.name, s.train, settings.most_sentences)) for s in sources]
+    dev = [(s, opened(f"{s.name}-dev", s.dev, _DEV_SENTENCES)) for s in sources if s.dev]
+    tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
+    chat = ChatEncoder(tokenizer)
+    model, shape = adapted_model(settings, base, device=device)
+    run = Run(
+        settings=settings,
+        model=model,
+        packer=Packer(
+            settings.prompts.view,
+            shown_weight=settings.prompts.shown_weight,
+            end_of_turn=chat.end_of_turn,
+            dtype=model.dtype,
+            device=torch.device(device),
+        ),
+        drawing=_drawing(train, chat, settings),
+        dev=_drawing(dev, chat, settings) if dev else None,
+        world=world or Alone(),
+    )
+    return Prepared(run, base, shape, sources)
+
+
+def adapted_model(
+    settings: TrainingSettings, base: BaseModel, *, device: str = "cpu"
+) -> tuple[Any, lora.LoraShape]:
+    """Load the base model and put a fresh adapter on it; the seed decides how it begins."""
+    loader: Any = AutoModelForCausalLM
+    model = loader.from_pretrained(
+        base.path,
+        dtype=dtype_of(settings.dtype, device),
+        attn_implementation=tree_attention.NAME,
+    )
+    shape = _shape(settings.lora, model)
+    torch.manual_seed(settings.seed)
+    lora.attach(model, shape)
+    return model.to(device), shape
+
+
+def _shape(settings: LoraSettings, model: Any) -> lora.LoraShape:
+    targets = settings.targets or tuple(lora.linear_names(model))
+    return lora.LoraShape(settings.rank, settings.alpha, settings.dropout, targets)
+
+
+def _sources(settings: TrainingSettings, places: Places, say: Say) -> tuple[Source, ...]:
+    """Read the sources, without what the held-out files hold too."""
+    configs = {c.name: c for c in read_source_configs(settings.source_file or DEFAULT_SOURCES)}
+    unknown = sorted(settings.sources.keys() - configs.keys())
+    if unknown:
+        raise InvalidInput(
+            f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
+            "configure them in the source file"
+        )
+    held_out = [t for file in settings.held_out for t in _texts(places.data / file)]
+    found = []
+    for name in settings.sources:
+        source = read_source(configs[name], data_root=places.data)
+        kept, leaks = without_leaks(source.train, held_out)
+        say(f"{name}: {len(kept):,} sentences; {len(leaks)} leaks left out; {source.left_out}")
+        found.append(
+            Source(name, source.sheet, source.terms, kept, source.dev, source.test, source.left_out)
+        )
+    return tuple(found)
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield a held-out file's texts; without an ending that tells, it is CoNLL's format."""
+    try:
+        with path.open("rb") as file:
+            for example in read(file, guess(path) or Format.CONLL, name=path.name):
+                yield example.text
+    except OSError as error:
+        raise InvalidInput(f"expected a held-out file at {path}: {error}") from error
+
+
+def _open(
+    encoder: WordEncoder,
+    places: Places,
+    say: Say,
+    name: str,
+    examples: tuple[TaggedExample, ...],
+    sentences: int | None,
+) -> Corpus:
+    cache = places.state / "training" / "corpora"
+    settings = StoreSettings(sentences=sentences)
+    return open_corpus(name, examples, encoder, cache=cache, settings=settings, say=say)
+
+
+def _drawing(
+    corpora: list[tuple[Source, Corpus]], chat: ChatEncoder, settings: TrainingSettings
+) -> Drawing:
+    return Drawing(
+        [Supply(corpus, s.sheet.types, settings.sources[s.name]) for s, corpus in corpora],
+        chat,
+        seed=settings.seed,
+        prompts=settings.prompts,
+        regularise=settings.regularisers,
+    )

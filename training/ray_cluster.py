@@ -1,0 +1,85 @@
+"""The workers of a run, and the Ray that they run on: one that is there, or a new one here.
+
+Knows no training.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from wraner.errors import Unavailable
+
+_OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it; Ray's minimum is 75 MiB
+_ROOT = Path(__file__).parent.parent
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    # Reports are taken one a look, and a worker waits for it: steps cannot be quicker than this.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The workers of a run."""
+
+    workers: int = 1
+    """How many; each reserves one CPU and computes on its share of its machine's."""
+    storage: str = ""
+    """Folder or URL below which checkpoints are kept, reached by all; "": in the state folder."""
+    gpu: bool = False
+    """Whether each worker has a GPU."""
+
+
+@contextmanager
+def connected(cluster: Cluster) -> Iterator[None]:
+    """Join the Ray that is connected or that RAY_ADDRESS names, else start one; leave it behind.
+
+    Raises:
+        Unavailable: this machine has too few GPUs.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if ray.is_initialized():
+        yield
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**quiet)
+    else:
+        _start(cluster, quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start(cluster: Cluster, quiet: dict[str, Any]) -> None:
+    """Start Ray on this machine, to be spoken to by its own processes only."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    paths = (str(_ROOT), os.environ.get("PYTHONPATH"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    ray.init(
+        address="local",
+        num_cpus=max(cluster.workers, os.cpu_count() or 1),
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        **quiet,
+    )
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpus = int(there.get("GPU", 0))
+    if cluster.gpu and gpus < cluster.workers:
+        ray.shutdown()
+        raise Unavailable(
+            f"expected a GPU for each of {cluster.workers} workers, was: {gpus} on this machine; "
+            "train on fewer workers or without GPUs, or name a cluster by RAY_ADDRESS"
+        )

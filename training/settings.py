@@ -1,0 +1,152 @@
+"""What a training run is: every setting, frozen and documented, read from a YAML file.
+
+Two runs with the same settings on the same data are the same run; its name is their hash. Knows no
+data and no model.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.packed import View
+from wraner.errors import InvalidInput
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LoraSettings(_Frozen):
+    """The adapter."""
+
+    rank: Count = 32
+    """Rank of the two factors that are trained beside each linear layer."""
+    alpha: Count = 64
+    """The factors' product is scaled by alpha / rank."""
+    dropout: Share = 0.0
+    """Share of a layer's inputs that the adapter does not see in training."""
+    targets: tuple[str, ...] = ()
+    """Names of the adapted linear layers; empty: all but the output head."""
+
+
+class OptimiserSettings(_Frozen):
+    """AdamW with a cosine schedule."""
+
+    steps: Count = 400
+    """Updates in all."""
+    step_tokens: Count = 8192
+    """A step reads lessons until it has so many tokens, on all workers together."""
+    run_tokens: Count = 4096
+    """One run of the model reads at most so many, or one lesson; it bounds the memory."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """The highest, at the end of the warm-up."""
+    warm_up: Share = 0.05
+    """Share of the steps in which the rate grows linearly from nothing."""
+    final_rate: Share = 0.05
+    """Where the cosine ends, as a share of the highest."""
+    weight_decay: Amount = 0.01
+    """AdamW's pull of the factors towards nothing."""
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """The gradient's norm is cut to this."""
+
+
+class PromptSettings(_Frozen):
+    """What a lesson looks like."""
+
+    view: View = View.BESIDE
+    """What the examples in a prompt look at; serving must use the same."""
+    examples: tuple[Amount, ...] = (1, 1, 1, 2, 2, 4)
+    """How often a prompt shows 0, 1, 2, ... examples, as weights."""
+    questions: Count = 4
+    """So many texts are asked with one wording; they share its tokens."""
+    none_kept: Share = 0.3
+    """Share of the drawn texts without any mention asked for that are kept."""
+    shown_weight: Amount = 0.5
+    """How much an answer among the examples counts, against 1 for the answer asked for."""
+    max_tokens: Count = 1536
+    """Farther examples are left out of longer prompts."""
+
+
+class Regularisers(_Frozen):
+    """Probabilities, each with a meaning of its own, see `regularisers`; 0 switches one off."""
+
+    mask_types: Share = 0.5
+    """That a prompt asks for some of the source's types only."""
+    shuffle_types: Share = 1.0
+    """That the types stand in another order."""
+    shuffle_examples: Share = 0.1
+    """That the examples stand in another order than nearest last."""
+    synonyms: Share = 0.3
+    """That types are called by synonyms."""
+    letters: Share = 0.15
+    """That types are called by letters, with their definitions."""
+    undefined: Share = 0.2
+    """That there are names without definitions."""
+    paraphrases: Share = 0.5
+    """That a type is defined in other words, each type for itself."""
+    irrelevant: Share = 0.1
+    """That a neighbour is replaced by a random example, each for itself."""
+    mistagged: Share = 0.0
+    """That a mention in an example shown is lost or mislabelled, each for itself."""
+    embedding_noise: Amount = 0.0
+    """NEFTune's alpha (Jain et al. 2023): uniform noise of alpha / sqrt(tokens x width)."""
+
+
+class TrainingSettings(_Frozen):
+    """A whole run."""
+
+    base: str = "bundled"
+    """The base model: bundled, a folder or a hub id."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the frozen weights are multiplied in; the factors are always fp32."""
+    sources: dict[str, Annotated[float, Field(gt=0)]]
+    """The source corpora and how often each is drawn, as weights."""
+    source_file: Path | None = None
+    """Where the sources are configured; by default the ones that ship with the project."""
+    most_sentences: Count | None = None
+    """So many sentences of a source are indexed, drawn at random; unset: all. Indexing takes about
+    15 ms a sentence, once."""
+    held_out: tuple[Path, ...] = ()
+    """Files, from the data root, with which no training sentence may share 8 words in a row."""
+    seed: int = 0
+    """Decides about everything that is drawn."""
+    lora: LoraSettings = LoraSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    prompts: PromptSettings = PromptSettings()
+    regularisers: Regularisers = Regularisers()
+    evaluate_every: Count = 100
+    """Steps between two measurements of the loss on the sources' dev files."""
+    checkpoint_every: Count = 50
+    """Steps between two checkpoints."""
+
+    @property
+    def identity(self) -> str:
+        """A hash of all settings: the run's name."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def read_settings(file: Path) -> TrainingSettings:
+    """Read a run's settings.
+
+    Raises:
+        InvalidInput: the file cannot be read, or names the field that is wrong.
+    """
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return TrainingSettings.model_validate(content)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(
+            f"expected a YAML file of training settings at {file}: {error}"
+        ) from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
+        )
+        raise InvalidInput(f"{file}: {wrong}") from error
