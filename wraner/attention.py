@@ -1,11 +1,13 @@
 """Attention over prompts of different lengths, packed one behind the other without padding.
 
-Each prompt's tokens look at that prompt's own keys up to themselves. Prompts that bring a few new
-tokens go through one masked product together; long stretches of tokens are taken prompt by prompt,
-in blocks behind which nothing is computed that a mask would throw away. Query heads that share a
-key head become rows of one product (grouped-query attention without copies). Registered under
-`NAME` for any model that lets its attention be chosen; works on what `slots` hands through the
-model. Knows no prompt.
+Each prompt's tokens look at that prompt's own keys up to themselves and, before those, at keys that
+it shares with others, which are held once and taken in one product for all that share them.
+Prompts that bring a few new tokens go through one masked product together; long stretches of tokens
+are taken prompt by prompt, in blocks behind which little is computed that a mask would throw away.
+Query heads that share a key head become rows of one product (grouped-query attention without
+copies). Sizes are rounded up, since a CPU's matrix products are compiled, and kept, for each size.
+Registered under `NAME` for any model that lets its attention be chosen; works on what `slots`
+hands through the model. Knows no prompt.
 """
 
 from collections.abc import Sequence
@@ -21,19 +23,37 @@ NAME = "wraner_packed"
 # So many query tokens at a time: large enough to fill a product, small enough that what lies
 # behind a block's last token, which is left out, is most of what a causal mask would hide.
 _BLOCK = 128
-# Up to here a prompt's tokens are few: faster through one fused, masked product (measured, CPU).
+# Up to here a prompt's tokens are few: faster through one masked product (measured, CPU).
 FEW = 16
+# Columns of a prompt come in multiples of this, a block's tokens in multiples of `FEW`.
+COLUMNS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Columns that stand before the own ones of several prompts.
+
+    `rows` numbers these among the prompts that are taken together; None: they are all of those.
+    *Shape:* keys and values (kv_heads, columns, d).
+    """
+
+    rows: torch.Tensor | None
+    keys: torch.Tensor
+    values: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Where one prompt's new tokens stand in a packed run, and what they may look at.
 
-    *Shape:* keys and values (kv_heads, columns, d); the new tokens are the last columns.
+    The new tokens are the last of `columns`; keys and values may have room behind them. *Shape:*
+    keys and values (1, kv_heads, columns and room, d).
     """
 
     first: int
     tokens: int
+    columns: int
+    shared: Sequence[Shared]
     keys: torch.Tensor
     values: torch.Tensor
 
@@ -43,12 +63,13 @@ class Few:
     """The first prompts of a run, with a few new tokens each, and what those may look at.
 
     Token ``i`` of the run is token ``at[i]`` of prompt ``row[i]``. *Shape:* keys and values
-    (rows, kv_heads, columns, d); mask (rows, 1, tokens, columns), added to the products.
+    (rows, kv_heads, columns, d); mask (rows, tokens, columns), added to the products.
     """
 
     row: torch.Tensor
     at: torch.Tensor
     mask: torch.Tensor
+    shared: Sequence[Shared]
     keys: torch.Tensor
     values: torch.Tensor
 
@@ -70,9 +91,10 @@ def packed_attention(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Let each prompt's new tokens attend to its own columns; `value` repeats `key`.
+    """Let each prompt's new tokens attend to its columns; `value` repeats `key`.
 
-    *Shape:* query (1, heads, tokens, d); returns (1, tokens, heads, d).
+    Tokens of no prompt are given zeros. *Shape:* query (1, heads, tokens, d); returns (1, tokens,
+    heads, d).
 
     Raises:
         NotImplementedError: the model wants attention of another kind.
@@ -82,55 +104,87 @@ def packed_attention(
     if kwargs.get("sliding_window") is not None:
         raise NotImplementedError("expected full attention, was: a model with a sliding window")
     scale = query.shape[3] ** -0.5 if scaling is None else scaling
-    tokens = query[0].transpose(0, 1)
-    out = torch.empty(tokens.shape, dtype=tokens.dtype, device=tokens.device)
+    tokens = query[0].transpose(0, 1) * scale
+    out = torch.zeros_like(tokens)
     if key.few is not None:
         end = len(key.few.row)
-        out[:end] = _attend_few(tokens[:end], key.few, scale)
+        out[:end] = _attend_few(tokens[:end], key.few)
     for stretch in key.stretches:
         end = stretch.first + stretch.tokens
         for start in range(stretch.first, end, _BLOCK):
             stop = min(start + _BLOCK, end)
-            width = stretch.keys.shape[1] - (end - stop)
-            seen = stretch.keys[:, :width], stretch.values[:, :width]
-            out[start:stop] = _attend(tokens[start:stop] * scale, *seen)
+            before = stretch.columns - (end - start)
+            out[start:stop] = _attend_block(tokens[start:stop], stretch, before)
     return out[None], None
 
 
-def _attend(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Attend causally, the queries being the last of the columns.
-
-    *Shape:* query (tokens, heads, d), keys (kv_heads, columns, d); returns (tokens, heads, d).
-    """
-    tokens, heads, size = query.shape
-    grouped = query.transpose(0, 1).reshape(keys.shape[0], -1, size)
-    scores = torch.matmul(grouped, keys.transpose(1, 2))
-    own = scores.view(keys.shape[0], -1, tokens, keys.shape[1])[..., -tokens:]
-    own.add_(_triangle(tokens, scores.dtype, scores.device))
-    found = torch.matmul(torch.softmax(scores, dim=-1), values)
-    return found.view(heads, tokens, -1).transpose(0, 1)
+def _attend_block(query: torch.Tensor, stretch: Stretch, before: int) -> torch.Tensor:
+    """Attend causally, behind `before` of the columns; *shape:* query (tokens, heads, d)."""
+    tokens = len(query)
+    padded = query.new_zeros(rounded_up(tokens, FEW), *query.shape[1:])
+    padded[:tokens] = query
+    width = rounded_up(before + tokens, COLUMNS)
+    mask = _triangle(len(padded), width - before, query.dtype, query.device)
+    keys, values = stretch.keys[:, :, :width], stretch.values[:, :, :width]
+    return _attend(padded[None], stretch.shared, keys, values, mask)[0, :tokens]
 
 
 @lru_cache(maxsize=_BLOCK)  # the same in every layer
-def _triangle(tokens: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Return what hides from each of a block's tokens those behind it."""
-    return torch.full((tokens, tokens), float("-inf"), dtype=dtype, device=device).triu(1)
+def _triangle(tokens: int, columns: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return what hides from each of a block's tokens the columns behind it."""
+    return torch.full((1, tokens, columns), float("-inf"), dtype=dtype, device=device).triu(1)
 
 
-def _attend_few(query: torch.Tensor, few: Few, scale: float) -> torch.Tensor:
+def _attend_few(query: torch.Tensor, few: Few) -> torch.Tensor:
     """*Shape:* query (all tokens, heads, d); returns the same."""
-    rows, shared = few.keys.shape[:2]
-    padded = query.new_zeros(rows, few.mask.shape[2], *query.shape[1:])
+    padded = query.new_zeros(len(few.mask), few.mask.shape[1], *query.shape[1:])
     padded[few.row, few.at] = query
-    grouped = padded.transpose(1, 2).reshape(rows, shared, -1, query.shape[2])
-    found = torch.nn.functional.scaled_dot_product_attention(
-        grouped,
-        few.keys,
-        few.values,
-        attn_mask=few.mask.repeat(1, 1, query.shape[1] // shared, 1),
-        scale=scale,
-    )
-    return found.view(rows, query.shape[1], -1, query.shape[2])[few.row, :, few.at]
+    return _attend(padded, few.shared, few.keys, few.values, few.mask)[few.row, few.at]
+
+
+def _attend(
+    query: torch.Tensor,
+    shared: Sequence[Shared],
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    mask: torch.Tensor,
+) -> torch.Tensor:
+    """Attend to the shared columns and the own, `mask` being added to the last of these.
+
+    Their products stand side by side under one softmax. *Shape:* query (rows, tokens, heads, d),
+    keys and values (rows, kv_heads, own columns, d); returns as `query`.
+    """
+    (rows, tokens, _, size), kv_heads = query.shape, keys.shape[1]
+    grouped = query.transpose(1, 2).reshape(rows, kv_heads, -1, size)
+    most = max((part.keys.shape[1] for part in shared), default=0)
+    scores = query.new_empty(*grouped.shape[:3], most + keys.shape[2])
+    torch.bmm(grouped.flatten(0, 1), keys.flatten(0, 1).mT, out=scores.flatten(0, 1)[..., most:])
+    hidden = scores[..., scores.shape[3] - mask.shape[2] :]
+    hidden.view(rows, kv_heads, -1, tokens, mask.shape[2]).add_(mask[:, None, None])
+    if any(part.rows is not None for part in shared):
+        scores[..., :most] = float("-inf")
+    for part in shared:
+        at = slice(None) if part.rows is None else part.rows
+        into = scores[..., : part.keys.shape[1]]
+        if rows == 1:
+            torch.bmm(grouped[0], part.keys.mT, out=into[0])
+            continue
+        asked = grouped[at].transpose(0, 1)
+        product = torch.bmm(asked.flatten(1, 2), part.keys.mT)
+        into[at] = product.view(*asked.shape[:3], -1).transpose(0, 1)
+    weights = torch.softmax(scores, dim=-1)
+    found = torch.bmm(weights.flatten(0, 1)[..., most:], values.flatten(0, 1)).view_as(grouped)
+    for part in shared:
+        at = slice(None) if part.rows is None else part.rows
+        given = weights[at, ..., : part.values.shape[1]].transpose(0, 1)
+        product = torch.bmm(given.flatten(1, 2), part.values)
+        found[at] += product.view(*given.shape[:3], -1).transpose(0, 1)
+    return found.view(rows, -1, tokens, size).transpose(1, 2)
+
+
+def rounded_up(count: int, step: int) -> int:
+    """Return the least multiple of `step` that is no less than `count`."""
+    return -(-count // step) * step
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -68,6 +68,6 @@ def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("special", [{"softcap": 50.0}, {"s_aux": 1}, {"sliding_window": 8}])
 def test_other_kinds_of_attention_are_refused(special: dict[str, object]) -> None:
     some = torch.zeros(1, 1, 1, 1)
-    seen = Seen(None, [Stretch(0, 1, some[0], some[0])])
+    seen = Seen(None, [Stretch(0, 1, 1, [], some, some)])
     with pytest.raises(NotImplementedError):
         packed_attention(torch.nn.Module(), some, seen, seen, None, **special)
