@@ -7,23 +7,12 @@ the `View`, the same one that serves. Knows no model and no data set.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import accumulate
 
 import torch
 
 from wraner.chat import EncodedPrompt, Ids
-
-
-class View(StrEnum):
-    """What an example in a prompt looks at, besides the instruction and itself."""
-
-    SEQUENCE = "sequence"
-    """All examples before it."""
-    NEAREST = "nearest"
-    """The nearest, which stands last, all examples before it; the others nothing."""
-    BESIDE = "beside"
-    """Nothing: all of them can be remembered."""
+from wraner.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +176,8 @@ def _causal(tokens: int) -> torch.Tensor:
 def _visible(examples: Sequence[int], member: Lesson, view: View) -> torch.Tensor:
     """Return which of a prompt's own tokens (rows) see which (columns)."""
     visible = _causal(member.own_tokens)
-    alone = {View.SEQUENCE: 0, View.NEAREST: len(examples) - 1, View.BESIDE: len(examples)}[view]
     end = 0
-    for length in examples[: max(alone, 0)]:
+    for length in examples[: view.alone(len(examples))]:
         visible[end : end + length, :end] = False
         end += length
     return visible

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.packed import View
 from wraner.errors import InvalidInput
+from wraner.view import View
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -61,7 +61,7 @@ class PromptSettings(_Frozen):
     """What a lesson looks like."""
 
     view: View = View.BESIDE
-    """What the examples in a prompt look at; serving must use the same."""
+    """What the examples in a prompt look at; the adapter is served with the same."""
     examples: tuple[Amount, ...] = (1, 1, 1, 2, 2, 4)
     """How often a prompt shows 0, 1, 2, ... examples, as weights."""
     questions: Count = 4

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from wraner.errors import InvalidInput, NotFound, Unavailable
+from wraner.view import View
 from wraner.whole_folders import appearing
 
 WEIGHTS, CONFIG, MANIFEST = "adapter_model.safetensors", "adapter_config.json", "manifest.json"
@@ -76,6 +77,8 @@ class AdapterManifest(BaseModel):
     """When the training ended."""
     forced: bool = False
     """Whether it was promoted though a gate refused it."""
+    view: View = View.SEQUENCE
+    """What the examples in a prompt look at, as in its training."""
     parent: str = ""
     """Hash of the adapter that it was trained from; "": the base model alone."""
     sha256: str = ""

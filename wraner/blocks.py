@@ -1,11 +1,8 @@
 """Keys and values that recur from request to request.
 
-A prompt's prefix (task and definitions) is computed once per adapter. Of its examples all but the
-nearest are computed once behind that prefix, seeing the prefix and themselves, and then moved to
-wherever a prompt has them; the nearest is left to be computed in full, seeing all before it.
-(Examples that do not see each other: Ratner et al. 2023, parallel context windows; moving them and
-keeping the last one whole is what keeps entities good, see training/LOG.md.) Bounded by bytes,
-least recently used first out. Knows no queue and no answer.
+A prompt's prefix (task and definitions) is computed once per adapter. Its examples, as far as they
+see no others, are computed once behind that prefix and then moved to wherever a prompt has them.
+Bounded by bytes, least recently used first out. Knows no queue and no answer.
 """
 
 from collections import OrderedDict
@@ -32,19 +29,11 @@ class Key:
         return self.example or self.prefix
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A prompt as far as it is remembered: blocks to stand one behind the other, and the rest."""
-
-    blocks: tuple[KeyValues, ...]
-    rest: Ids
-
-
 class Blocks:
     """What attention remembers of prefixes and examples."""
 
     def __init__(self, rotation: Rotation | None, *, limit_bytes: int) -> None:
-        """Without a `rotation` only prefixes recur, and examples are computed with each prompt."""
+        """Without a `rotation` only prompts without examples of their own can begin, see `View`."""
         self._rotation = rotation
         self._limit_bytes = limit_bytes
         self._held: OrderedDict[Key, KeyValues] = OrderedDict()
@@ -54,11 +43,6 @@ class Blocks:
         """Return what must be computed before the rest of a prompt can run."""
         return frozenset(key for key in self._keys(adapter, prompt) if key not in self._held)
 
-    def rest(self, prompt: EncodedPrompt) -> Ids:
-        """Return the tokens of a prompt that are never remembered."""
-        whole = prompt.examples if self._rotation is None else prompt.examples[-1:]
-        return (*(i for example in whole for i in example), *prompt.query)
-
     def begin(
         self,
         model: Any,
@@ -67,8 +51,10 @@ class Blocks:
         *,
         batch_tokens: int,
         rows: int,
-    ) -> list[Begun]:
-        """Return what is remembered of each prompt; compute and keep what is missing.
+    ) -> list[tuple[KeyValues, ...]]:
+        """Return what is remembered of each prompt, to stand one behind the other.
+
+        What is missing is computed and kept.
 
         One run of the model sees at most `rows` blocks and `batch_tokens`, at least one block.
         """
@@ -85,16 +71,12 @@ class Blocks:
                 used |= _compute(model, part, used)
         for key, block in used.items():
             self._keep(key, block)
-        return [
-            Begun(tuple(self._placed([used[key] for key in row])), self.rest(prompt))
-            for row, prompt in zip(wanted, prompts, strict=True)
-        ]
+        return [tuple(self._placed([used[key] for key in row])) for row in wanted]
 
     def _keys(self, adapter: str, prompt: EncodedPrompt) -> Iterator[Key]:
         yield Key(adapter, prompt.prefix)
-        if self._rotation is not None:
-            for example in prompt.examples[:-1]:
-                yield Key(adapter, prompt.prefix, example)
+        for example in prompt.examples:
+            yield Key(adapter, prompt.prefix, example)
 
     def _placed(self, blocks: Sequence[KeyValues]) -> Iterator[KeyValues]:
         """Yield blocks, the examples among them moved from behind the prefix to their places."""
@@ -137,7 +119,7 @@ def _compute(model: Any, keys: Sequence[Key], known: dict[Key, KeyValues]) -> di
         start = 0
         if key.example:
             prefix = known[Key(key.adapter, key.prefix)]
-            slots.write(row, 0, prefix)
+            slots.begin(row, prefix)
             start = prefix.tokens
         feeds.append(Feed(key.tokens, start))
     slots.run(model, feeds, first=0)

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from wraner.errors import InvalidInput
 from wraner.prompts import Prompt
+from wraner.view import View
 
 # Private-use characters: no template writes them, and what people write never meets the template.
 _SLOT = re.compile("\ue000\\d+\ue001")
@@ -28,17 +29,18 @@ class EncodedPrompt:
 
     `prefix` holds the instruction, each of `examples` one example with its answer, in reading
     order; both recur from request to request. `query` holds the text and the opening of the
-    model's turn.
+    model's turn, behind the examples that see others, see `viewed`.
     """
 
     prefix: Ids
     examples: tuple[Ids, ...]
     query: Ids
 
-    def with_examples_in_query(self) -> "EncodedPrompt":
-        """Return the same tokens with nothing but the prefix to be remembered."""
-        shown = tuple(i for example in self.examples for i in example)
-        return EncodedPrompt(self.prefix, (), shown + self.query)
+    def viewed(self, view: View) -> "EncodedPrompt":
+        """Return the same tokens, the examples that see others as part of the query."""
+        alone = view.alone(len(self.examples))
+        shown = tuple(i for example in self.examples[alone:] for i in example)
+        return EncodedPrompt(self.prefix, self.examples[:alone], shown + self.query)
 
     @property
     def ids(self) -> Ids:

@@ -18,7 +18,7 @@ from wraner.slots import Feed, Slots
 
 Spell = Callable[[str], Ids]
 
-_MAX_GUESS = 6
+_MAX_GUESS = 12
 
 
 @dataclass(eq=False)
@@ -93,10 +93,13 @@ class Decoder:
         )
         first = len(self._rows)
         for number, (row, known) in enumerate(zip(rows, begun, strict=True), start=first):
-            for block in known.blocks:
+            prefix, *examples = known
+            self._slots.begin(number, prefix)
+            row._column = prefix.tokens
+            for block in examples:
                 self._slots.write(number, row._column, block)
                 row._column += block.tokens
-            row._fed = list(known.rest)
+            row._fed = list(row.prompt.query)
             if row.options:
                 row._fed += row.options[0][:-1]
         self._rows += rows

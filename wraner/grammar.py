@@ -1,7 +1,7 @@
 """One answer under way: which tokens may come next, and what their choices were worth.
 
-Compiles the next line's grammar of an AnswerSpec for one tokenizer each time a line ends, so the
-permitted spans follow the cursor. Knows no model.
+Compiles the grammar of an AnswerSpec for one tokenizer and follows it line by line. Knows no
+model.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from wraner.answers import NONE, AnswerSpec
+from wraner.answers import AnswerSpec
 from wraner.engine import Line
 from wraner.errors import Unavailable
 
@@ -50,29 +50,24 @@ class GrowingAnswer:
     """The answer to one request, grown a token at a time.
 
     Attributes:
-        lines: the finished mentions.
+        lines: the finished lines. A mention's score includes that of its beginning, which is where
+            the words of no type before it were made to end.
         done: nothing more is permitted or wanted.
         truncated: the token limit cut the answer.
     """
 
     def __init__(self, grammar: TokenGrammar, spec: AnswerSpec, *, max_tokens: int) -> None:
         self.lines: list[Line] = []
-        self.done = False
+        self.done = not spec.flat.starts
         self.truncated = False
         self._grammar = grammar
         self._spec = spec
         self._left = max_tokens
         self._cursor = 0
-        self._begin_line()
-
-    def _begin_line(self) -> None:
         self._tokens: list[int] = []
         self._logprob = 0.0
-        lark = self._spec.line_grammar(self._cursor)
-        if lark is None:
-            self.done = True
-        else:
-            self._matcher = self._grammar.matcher(lark)
+        if not self.done:
+            self._matcher = grammar.matcher(spec.grammar())
 
     def permitted(self) -> torch.Tensor:
         """Return which tokens may come next, bool of shape [vocabulary]."""
@@ -83,14 +78,12 @@ class GrowingAnswer:
     def accept(self, token: int, logprob: float) -> None:
         """Take a chosen token; `logprob` is renormalised over what was permitted."""
         self._left -= 1
-        if token == self._grammar.end_of_turn:
-            self.done = True
-            return
         self._tokens.append(token)
         self._logprob += logprob
         self._matcher.consume_token(token)
-        if self._matcher.is_stopped():
-            self._end_line()
+        text = self._grammar.text(self._tokens)
+        if text.endswith("\n"):
+            self._end_line(text.removesuffix("\n"), logprob)
         if self._left <= 0 and not self.done:
             self.done = self.truncated = True
 
@@ -107,21 +100,16 @@ class GrowingAnswer:
         return taken
 
     def guess(self) -> str:
-        """Return how the line probably goes on: a name's further words, then the line's end.
-
-        Only where a span has begun and its last word is whole; nothing rests on the guess.
-        """
+        """Return how the line probably goes on, up to its end; nothing rests on the guess."""
         return self._spec.guess(self._grammar.text(self._tokens), self._cursor)
 
-    def _end_line(self) -> None:
-        text = self._grammar.text(self._tokens).removesuffix("\n")
-        if text == NONE:
-            self.done = True
-            return
+    def _end_line(self, text: str, end_logprob: float) -> None:
         aligned = self._spec.align_line(text, self._cursor)
         if aligned is None:  # a token that spells no whole character of the text
             self.done = self.truncated = True
             return
-        _, self._cursor = aligned
+        mention, self._cursor = aligned
         self.lines.append(Line(text, math.exp(self._logprob)))
-        self._begin_line()
+        self._tokens = []
+        self._logprob = 0.0 if mention else end_logprob
+        self.done = self._cursor == len(self._spec.flat.starts)

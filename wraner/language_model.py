@@ -15,6 +15,7 @@ from wraner.errors import Unavailable
 from wraner.grammar import TokenGrammar
 from wraner.packed_linear import pack
 from wraner.rotation import Rotation
+from wraner.view import View
 from wraner.weights import BaseModel
 
 DType = Literal["auto", "float32", "bfloat16"]
@@ -46,6 +47,7 @@ class LanguageModel:
         self.base = base
         self._adapters = adapters
         self._tuned: dict[str, Any] = {}
+        self._views: dict[str, View] = {}
         self._device = device
         self._dtype = dtype_of(dtype, device)
         try:
@@ -87,6 +89,28 @@ class LanguageModel:
         if len(self._tuned) > _KEPT_ADAPTERS:
             del self._tuned[next(iter(self._tuned))]
         return tuned
+
+    def view(self, adapter: str, *, judging: bool) -> View:
+        """Return what a prompt's examples look at under `adapter`: what it was trained with.
+
+        The base alone bears examples that have not seen each other where it extracts, not where it
+        judges (see training/LOG.md).
+
+        Raises:
+            NotFound: as `adapters.read_adapter`.
+            Unavailable: as `adapters.read_adapter`, or this model cannot show examples so.
+        """
+        if not adapter:
+            return View.SEQUENCE if judging or self.rotation is None else View.NEAREST
+        if adapter not in self._views:
+            view = adapters.read_adapter(self._adapters, adapter).view
+            if view is not View.SEQUENCE and self.rotation is None:
+                raise Unavailable(
+                    f"adapter {adapter[:16]} was trained with view {view.value!r}, and this "
+                    f"model's keys cannot be moved; train one with view {View.SEQUENCE.value!r}"
+                )
+            self._views[adapter] = view
+        return self._views[adapter]
 
     def _merged(self, adapter: str) -> Any:
         from peft import PeftModel

@@ -22,7 +22,11 @@ from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scor
 from wraner.errors import DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
+from wraner.trimming import give_back
 from wraner.waiting import Waiting
+
+# So long without work, and what the engine has freed is given back to the machine.
+_QUIET_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -152,30 +156,36 @@ class LocalEngine:
             )
         prompt = chat.encode(request.prompt, max_tokens=self._model.context_tokens - room)
         used = len(prompt.examples)
-        if isinstance(request, ScoreRequest):
-            # Judgements bear no examples that have not seen each other (see training/LOG.md).
-            prompt = prompt.with_examples_in_query()
-        return _Job(request, prompt, options, groups, room, used)
+        judging = isinstance(request, ScoreRequest)
+        viewed = prompt.viewed(self._model.view(request.adapter, judging=judging))
+        return _Job(request, viewed, options, groups, room, used)
 
     def _answer_tokens(self, request: GenerateRequest) -> int:
-        """Return a limit that only a runaway answer meets: every other word an entity."""
+        """Return a limit that no answer meets: every other word an entity."""
         label = max(len(self._model.chat.text_ids(name)) for name in request.spec.labels)
         text = len(self._model.chat.text_ids(request.spec.flat.flat))
-        return 8 + text + (label + 4) * max(4, len(request.spec.flat.starts) // 2)
+        return 8 + text + (label + 4) * len(request.spec.flat.starts)
 
     def _serve(self) -> None:
         # Asked for its number of threads, torch first takes over the one that was last set anywhere
         # in the process, but only once a thread.
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
+        tidy = True
         while True:
             with self._ready:
-                self._ready.wait_for(lambda: self._waiting or self._jobs or self._closed)
+                busy = self._ready.wait_for(
+                    lambda: bool(self._waiting or self._jobs or self._closed),
+                    timeout=None if tidy else _QUIET_S,
+                )
                 if self._closed:
                     break
                 adapters = dict.fromkeys([*self._decoders, *self._waiting.adapters()])
             for adapter in adapters:
                 self._carry_on(adapter)
+            tidy = not busy
+            if tidy:
+                give_back()
         with self._ready:
             left = {*self._waiting.clear(), *self._jobs.values()}
         _refuse(left, Unavailable("the engine is shutting down"))
@@ -212,7 +222,7 @@ class LocalEngine:
         def fits(job: _Job) -> bool:
             nonlocal spent, free
             missing = self._blocks.missing(adapter, job.prompt) - begun
-            cost = len(self._blocks.rest(job.prompt)) + sum(len(key.tokens) for key in missing)
+            cost = len(job.prompt.query) + sum(len(key.tokens) for key in missing)
             rows = max(1, len(job.groups))
             if (spent and spent + cost > self._limits.join_tokens) or rows > free:
                 return False

@@ -42,9 +42,8 @@ def render_extraction(
     lines = [
         "Find every mention of these types in the text:",
         *(_defined(write_label(t.name), t.definition) for t in types),
-        "Answer with one line for each mention, in the order of the text: "
-        "the type, a colon, the words as they stand in the text. "
-        "Answer none if there is no mention.",
+        "Answer with the whole text, cut into lines: the type, a colon, the words as they stand in "
+        "the text; a dash stands for words of no type.",
     ]
     return Prompt(
         "\n".join(lines),

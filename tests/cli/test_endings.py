@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.counts import counted
 from tests.cli.conftest import ROOT, Served, Wraner, start
 
 
@@ -112,7 +113,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(served: Served, tmp_pat
     assert process.returncode == 130
     assert err.decode().splitlines() == [
         "wraner: interrupted",
-        f"wraner: stopped at line {len(found)}; {len(found)} texts done; go on with: "
+        f"wraner: stopped at line {len(found)}; {counted(len(found), 'text')} done; go on with: "
         f"wraner extract cities --file {lines} --skip {len(found)}",
     ]
 

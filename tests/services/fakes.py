@@ -65,7 +65,7 @@ class FakeEngine:
             )
         ]
         lines = tuple(Line(f"{request.spec.labels[0]}: {w}", 0.9) for w in words if w[0].isupper())
-        return Answer(lines or (Line("none", 0.9),), len(request.prompt.examples), False)
+        return Answer(lines, len(request.prompt.examples), False)
 
 
 class FakeIndex:

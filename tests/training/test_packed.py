@@ -8,8 +8,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from training import tree_attention
 from training.objective import supervised
-from training.packed import Lesson, Lessons, Packed, Packer, View
+from training.packed import Lesson, Lessons, Packed, Packer
 from wraner.chat import EncodedPrompt
+from wraner.view import View
 
 END = 0
 

@@ -8,13 +8,15 @@ from wraner.chat import EncodedPrompt
 from wraner.language_model import LanguageModel
 from wraner.rotation import Rotation
 from wraner.slots import Feed, KeyValues, Slots
+from wraner.view import View
 
 ONE, TWO = (5, 6, 7), (10, 11, 12, 13)
 FAR, NEAR, LAST, TEXT = (20, 21, 22), (30, 31), (40, 41, 42, 43), (50, 51)
 
 
 def prompt(prefix: tuple[int, ...] = ONE, *examples: tuple[int, ...]) -> EncodedPrompt:
-    return EncodedPrompt(prefix, examples, TEXT)
+    """Return a prompt whose nearest example sees the others."""
+    return EncodedPrompt(prefix, examples, TEXT).viewed(View.NEAREST)
 
 
 def same(one: KeyValues, other: KeyValues) -> None:
@@ -34,15 +36,15 @@ def test_blocks_do_not_depend_on_their_company(
     model, limits = tiny_model.model, {"batch_tokens": batch_tokens, "rows": rows}
     asked = [prompt(ONE, FAR, NEAR, LAST), prompt(TWO, NEAR, LAST), prompt(ONE, NEAR, FAR, LAST)]
     together = fresh(tiny_model).begin(model, "", asked, **limits)
-    assert [[b.tokens for b in begun.blocks] for begun in together] == [
+    assert [[b.tokens for b in begun] for begun in together] == [
         [3, 3, 2],
         [4, 2],
         [3, 2, 3],
     ]
     for begun, one in zip(together, asked, strict=True):
-        assert begun.rest == LAST + TEXT
+        assert one.query == LAST + TEXT
         (alone,) = fresh(tiny_model).begin(model, "", [one], batch_tokens=999, rows=8)
-        for block, expected in zip(begun.blocks, alone.blocks, strict=True):
+        for block, expected in zip(begun, alone, strict=True):
             same(block, expected)
 
 
@@ -56,11 +58,11 @@ def test_an_example_sees_the_prefix_and_itself_and_stands_where_the_prompt_has_i
     slots = Slots(2)
     slots.run(model, [Feed(ONE + NEAR, 0), Feed(ONE + FAR + NEAR, 0)], first=0)
     alone = slots.read(0, len(ONE), len(ONE + NEAR))
-    torch.testing.assert_close(begun.blocks[2].values, alone.values, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(begun[2].values, alone.values, rtol=1e-4, atol=1e-5)
     # In the first layer a key holds its own token and its position, nothing else.
     there = slots.read(1, len(ONE + FAR), len(ONE + FAR + NEAR))
-    torch.testing.assert_close(begun.blocks[2].keys[0], there.keys[0], rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(begun.blocks[2].keys[0], alone.keys[0], rtol=1e-2)
+    torch.testing.assert_close(begun[2].keys[0], there.keys[0], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(begun[2].keys[0], alone.keys[0], rtol=1e-2)
 
 
 @torch.inference_mode()
@@ -68,7 +70,7 @@ def test_the_least_recently_used_goes_first(tiny_model: LanguageModel) -> None:
     model, limits = tiny_model.model, {"batch_tokens": 999, "rows": 8}
     blocks = fresh(tiny_model)
     begun = blocks.begin(model, "", [prompt(ONE), prompt(TWO)], **limits)
-    size = sum(known.blocks[0].size_bytes for known in begun)
+    size = sum(known[0].size_bytes for known in begun)
     assert blocks.size_bytes == size
     assert not blocks.missing("", prompt(ONE)) and blocks.missing("adapter", prompt(ONE))
 
@@ -77,18 +79,22 @@ def test_the_least_recently_used_goes_first(tiny_model: LanguageModel) -> None:
         small.begin(model, "", [prompt(wanted)], **limits)
     assert not small.missing("", prompt(TWO)) and small.missing("", prompt(ONE))
     given = small.begin(model, "", [prompt(ONE), prompt(TWO)], **limits)
-    assert [known.blocks[0].tokens for known in given] == [3, 4]  # all that was asked for
+    assert [known[0].tokens for known in given] == [3, 4]  # all that was asked for
 
 
+@pytest.mark.parametrize(
+    ("view", "blocks"), [(View.SEQUENCE, 1), (View.NEAREST, 3), (View.BESIDE, 4)]
+)
 @torch.inference_mode()
-def test_a_model_whose_keys_cannot_be_moved_reads_its_examples_whole(
-    tiny_model: LanguageModel,
+def test_what_sees_other_examples_is_never_remembered(
+    tiny_model: LanguageModel, view: View, blocks: int
 ) -> None:
-    blocks = Blocks(None, limit_bytes=10**9)
-    asked = prompt(ONE, FAR, NEAR)
-    assert [key.tokens for key in blocks.missing("", asked)] == [ONE]
-    (begun,) = blocks.begin(tiny_model.model, "", [asked], batch_tokens=999, rows=8)
-    assert len(begun.blocks) == 1 and begun.rest == FAR + NEAR + TEXT
+    whole = EncodedPrompt(ONE, (FAR, NEAR, LAST), TEXT)
+    asked = whole.viewed(view)
+    assert asked.ids == whole.ids
+    (begun,) = fresh(tiny_model).begin(tiny_model.model, "", [asked], batch_tokens=999, rows=8)
+    assert len(begun) == blocks
+    assert sum(b.tokens for b in begun) + len(asked.query) == whole.tokens
 
 
 def test_a_rotation_is_only_taken_where_it_moves_keys(tiny_model: LanguageModel) -> None:

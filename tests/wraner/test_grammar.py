@@ -1,18 +1,20 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from wraner.answers import NONE, AnswerSpec, write_label
+from wraner.answers import GAP, AnswerSpec
 from wraner.chunks import chunk
+from wraner.entities import Mention
 from wraner.errors import Unavailable
 from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
 
 SPECIAL = "<|end|>"
-LABELS = ("person", "a: b", '"q', NONE, 'we"ird\\n {x} /re/ \x00 é 北', SPECIAL)
+LABELS = ("person", "a: b", '"q', GAP, 'we"ird\\n {x} /re/ \x00 é 北', SPECIAL)
 
 
 def spell(model: LanguageModel, answer: GrowingAnswer, words: str) -> bool:
@@ -40,50 +42,65 @@ def test_every_run_of_chunks_can_be_written(
     first = data.draw(st.integers(0, len(chunks) - 1))
     last = data.draw(st.integers(first, len(chunks) - 1))
     spec = AnswerSpec(LABELS, source)
-    words = spec.flat.span(chunks[first].start, chunks[last].end)
+    mention = Mention(chunks[first].start, chunks[last].end, label)
     answer = GrowingAnswer(tiny_model.grammar, spec, max_tokens=1000)
-    line = spec.render([spec.parse([f"{write_label(label)}: {words}"]).mentions[0]])
-    assert spell(tiny_model, answer, line)
-    assert [entry.text + "\n" for entry in answer.lines] == [line]
+    written = spec.render([mention])
+    assert spell(tiny_model, answer, written)
+    assert "".join(entry.text + "\n" for entry in answer.lines) == written
+    assert (answer.done, answer.truncated) == (True, False)
 
 
 @pytest.mark.parametrize(
-    "line", ["city: Foo\n", "person: oo\n", "person:  Foo\n", "person: Foo \n", "person: \n", "\n"]
+    "lines",
+    [
+        "city: Foo\n",
+        "person: oo\n",
+        "person:  Foo\n",
+        "person: Foo \n",
+        "person: \n",
+        "\n",
+        "person: x\n",
+        "-: Foo\n-: x\n",
+        "person: Foo\nperson: Foo\n",
+        "none\n",
+    ],
 )
-def test_nothing_else_can_be_written(tiny_model: LanguageModel, line: str) -> None:
+def test_nothing_else_can_be_written(tiny_model: LanguageModel, lines: str) -> None:
     answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("person",), "Foo x"), max_tokens=99)
-    assert not spell(tiny_model, answer, line)
+    assert not spell(tiny_model, answer, lines)
 
 
-def test_an_answer_ends_by_none_by_the_turns_end_or_by_running_out(
-    tiny_model: LanguageModel,
-) -> None:
-    grammar, spec = tiny_model.grammar, AnswerSpec(("x",), "Foo Bar")
-    answer = GrowingAnswer(grammar, spec, max_tokens=99)
-    assert not answer.permitted()[grammar.end_of_turn]  # an empty answer says none
-    assert spell(tiny_model, answer, "none\n")
-    assert (answer.done, answer.lines, answer.truncated) == (True, [], False)
+@pytest.mark.parametrize(
+    "lines", ["x: Foo Bar\n", "-: Foo Bar\n", "x: Foo\n-: Bar\n", "-: Foo\nx: Bar\n"]
+)
+def test_an_answer_ends_where_the_text_does(tiny_model: LanguageModel, lines: str) -> None:
+    spec = AnswerSpec(("x",), "Foo Bar")
+    answer = GrowingAnswer(tiny_model.grammar, spec, max_tokens=99)
+    assert spell(tiny_model, answer, lines)
+    assert (answer.done, answer.truncated) == (True, False)
+    assert "".join(line.text + "\n" for line in answer.lines) == lines
 
-    answer = GrowingAnswer(grammar, spec, max_tokens=99)
-    assert spell(tiny_model, answer, "x: Foo\n")
-    assert answer.permitted()[grammar.end_of_turn]
-    answer.accept(grammar.end_of_turn, 0.0)
-    assert (answer.done, len(answer.lines)) == (True, 1)
 
-    answer = GrowingAnswer(grammar, spec, max_tokens=99)
-    assert spell(tiny_model, answer, "x: Foo Bar\n")
-    assert answer.done  # nothing is left to name
-
-    answer = GrowingAnswer(grammar, spec, max_tokens=9)
+def test_an_answer_that_is_cut_says_so(tiny_model: LanguageModel) -> None:
+    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("x",), "Foo Bar"), max_tokens=9)
     assert spell(tiny_model, answer, "x: Foo\nx:")
     assert (answer.done, answer.truncated, len(answer.lines)) == (True, True, 1)
 
 
-def test_a_lines_score_is_the_product_of_its_choices(tiny_model: LanguageModel) -> None:
-    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("x",), "Foo Bar"), max_tokens=99)
-    for token in tiny_model.chat.text_ids("x: Foo\n"):
+def test_a_text_without_words_has_no_answer(tiny_model: LanguageModel) -> None:
+    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("x",), "  "), max_tokens=9)
+    assert (answer.done, answer.lines) == (True, [])
+
+
+def test_a_score_is_the_product_of_a_lines_choices_and_of_where_it_began(
+    tiny_model: LanguageModel,
+) -> None:
+    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("x",), "An Foo Bar"), max_tokens=99)
+    for token in tiny_model.chat.text_ids("-: An\nx: Foo\nx: Bar\n"):
         answer.accept(token, -0.5)
-    assert answer.lines[0].score == pytest.approx(2.718281828**-3.5)
+    own = 7 * -0.5  # a token a letter
+    assert answer.lines[1].score == pytest.approx(math.exp(own - 0.5))
+    assert answer.lines[2].score == pytest.approx(math.exp(own))
 
 
 def test_a_grammar_that_cannot_be_compiled_is_said(tiny_model: LanguageModel) -> None:

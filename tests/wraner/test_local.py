@@ -2,13 +2,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
-import peft
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from tests.wraner.random_adapters import hollow_adapter, random_adapter
 from wraner import adapters
 from wraner.answers import AnswerSpec
 from wraner.engine import Answer, GenerateRequest, ScoreRequest
@@ -28,24 +29,6 @@ TEXTS = ("Foo Inc. in 北京 today", "a b", "", "😀 <|end|> x" * 4, "Bob saw A
 def request(text: str, **rest: Any) -> GenerateRequest:
     prompt = Prompt("find", (Turn("x y", "city: x\n"),), text)
     return GenerateRequest(prompt, AnswerSpec(("person", "city"), text), **rest)
-
-
-def adapter_folder(model: LanguageModel, root: Path, seed: int) -> str:
-    """Write a random adapter that changes answers; return its hash."""
-    torch.manual_seed(seed)
-    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "o_proj"], lora_alpha=64)
-    fresh = AutoModelForCausalLM.from_pretrained(model.base.path, dtype=torch.float32)
-    tuned = peft.get_peft_model(fresh, config)
-    for name, weight in tuned.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(weight)
-    scratch = root / f"scratch-{seed}"
-    tuned.save_pretrained(scratch)
-    identity = adapters.content_hash(scratch)
-    manifest = adapters.AdapterManifest(base_sha256=model.base.sha256, sha256=identity)
-    (scratch / adapters.MANIFEST).write_text(manifest.model_dump_json())
-    scratch.rename(root / identity)
-    return identity
 
 
 async def _together(
@@ -158,7 +141,7 @@ def test_each_request_gets_its_own_adapter(
     tiny_engine: LocalEngine, tiny_model: LanguageModel, tmp_path: Path
 ) -> None:
     root = tmp_path / "adapters"
-    first, second = (adapter_folder(tiny_model, root, seed) for seed in (1, 2))
+    first, second = (random_adapter(tiny_model.base, root, seed) for seed in (1, 2))
     order = ["", first, second, "", second, first]
 
     async def ask() -> list[float]:
@@ -180,7 +163,7 @@ def test_an_adapter_that_is_missing_damaged_or_of_another_base_is_refused(
     tiny_model: LanguageModel, tmp_path: Path
 ) -> None:
     root, base = tmp_path / "adapters", tiny_model.base.sha256
-    identity = adapter_folder(tiny_model, root, 1)
+    identity = random_adapter(tiny_model.base, root, 1)
     assert adapters.find(root, identity, base_sha256=base) == root / identity
     for name in ("0" * 64, "../x"):
         with pytest.raises(NotFound):
@@ -193,6 +176,25 @@ def test_an_adapter_that_is_missing_damaged_or_of_another_base_is_refused(
     (root / identity / adapters.MANIFEST).write_text("{}")
     with pytest.raises(Unavailable, match="restore its folder"):
         adapters.find(root, identity, base_sha256=base)
+
+
+def test_an_adapter_that_does_not_fit_the_model_is_told_by_its_hash(
+    tiny_engine: LocalEngine, tiny_model: LanguageModel, tmp_path: Path
+) -> None:
+    hollow = hollow_adapter(tiny_model.base, tmp_path / "adapters", "{}")
+    with pytest.raises(Unavailable, match=f"adapter {hollow[:16]} does not load"):
+        asyncio.run(tiny_engine.generate([request("a b", adapter=hollow)]))
+    assert asyncio.run(tiny_engine.generate([request("a b")]))
+
+
+def test_of_many_adapters_those_used_last_are_kept(
+    tiny_model: LanguageModel, tmp_path: Path
+) -> None:
+    root = tmp_path / "adapters"
+    made = [random_adapter(tiny_model.base, root, seed) for seed in range(5)]
+    for identity in (*made[:4], made[0], made[4]):
+        tiny_model.adapted(identity)
+    assert tiny_model.loaded_adapters == (made[2], made[3], made[0], made[4])
 
 
 def test_one_bad_request_does_not_spoil_its_neighbours(tiny_engine: LocalEngine) -> None:
@@ -210,19 +212,18 @@ def test_one_bad_request_does_not_spoil_its_neighbours(tiny_engine: LocalEngine)
     assert isinstance(long, InvalidInput)
 
 
-@pytest.mark.parametrize("cursor", [0, 1])
+@pytest.mark.parametrize("place", ["grammar", "align_line"])
 def test_a_failure_inside_a_batch_is_its_own_requests(
-    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, cursor: int
+    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    real = AnswerSpec.line_grammar
+    real = getattr(AnswerSpec, place)
 
-    def poisoned(spec: AnswerSpec, at: int) -> str | None:
-        if "poison" in spec.text and at >= cursor:
+    def poisoned(spec: AnswerSpec, *given: Any) -> Any:
+        if "poison" in spec.text:
             raise Unavailable("poisoned")
-        lark = real(spec, at)
-        return lark and lark.replace('"none" EOL | ', "")  # so that there is a second line
+        return real(spec, *given)
 
-    monkeypatch.setattr(AnswerSpec, "line_grammar", poisoned)
+    monkeypatch.setattr(AnswerSpec, place, poisoned)
 
     async def ask() -> list[Any]:
         return await asyncio.gather(
@@ -286,6 +287,20 @@ def test_a_cancelled_request_leaves_the_queue(tiny_model: LanguageModel) -> None
         assert not engine._waiting
 
     asyncio.run(ask())
+    engine.close()
+
+
+def test_a_quiet_engine_gives_memory_back_once(
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Semaphore(0)
+    monkeypatch.setattr("wraner.local._QUIET_S", 0.01)
+    monkeypatch.setattr("wraner.local.give_back", given.release)
+    engine = LocalEngine(tiny_model)
+    for _ in range(2):
+        asyncio.run(engine.generate([request("a b")]))
+        assert given.acquire(timeout=60)
+        assert not given.acquire(timeout=0.1)
     engine.close()
 
 

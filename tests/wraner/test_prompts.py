@@ -51,11 +51,11 @@ def test_prompts_and_their_tokens_are_the_golden_ones(bundled_model: LanguageMod
 def test_only_asked_types_show() -> None:
     example = TaggedExample(text="Bob in Rome", entities=(Mention(0, 3, "person"),))
     prompt = render_extraction([EntityType(name="city")], [example], "x")
-    assert prompt.examples[0].answer == "none\n"
+    assert prompt.examples[0].answer == "-: Bob in Rome\n"
     assert "person" not in prompt.instruction
 
 
 def test_the_nearest_example_stands_last() -> None:
     prompt = extraction()
     assert [t.text for t in prompt.examples] == ["Hello!", "Kettle WX-1 arrived."]
-    assert prompt.examples[1].answer == 'product: Kettle\n"order: number": WX-1\n'
+    assert prompt.examples[1].answer == 'product: Kettle\n"order: number": WX-1\n-: arrived.\n'
