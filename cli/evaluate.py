@@ -96,6 +96,10 @@ class HowOptions:
             show_default=False,
         ),
     ] = None
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="The model alone: the examples' words have no vote."),
+    ] = False
     out: Annotated[
         Path | None,
         typer.Option(
@@ -142,7 +146,7 @@ def evaluate_ner(asked: AskedOptions, how: HowOptions) -> int:
 
     from cli.evaluation import Plan, carry_out  # loads the pipeline
 
-    plan = Plan(tuple(domains), how.k, how.adapter, how.out, _command(asked, how))
+    plan = Plan(tuple(domains), how.k, how.adapter, how.alone, how.out, _command(asked, how))
     return Exit.REFUSED if carry_out(plan).impossible else Exit.OK
 
 
@@ -159,4 +163,4 @@ def _command(asked: AskedOptions, how: HowOptions) -> str:
         "--adapter": how.adapter,
     }
     given = [str(word) for o, value in options.items() if value is not None for word in (o, value)]
-    return shlex.join(["wraner", "evaluate", "ner", *given])
+    return shlex.join(["wraner", "evaluate", "ner", *given, *["--alone"][: how.alone]])

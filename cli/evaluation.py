@@ -34,6 +34,7 @@ from training.ner_scores import found_mentions
 from training.ner_summary import Columns, Fact, Provenance, Summary
 from wraner.adapters import Task
 from wraner.engine import Engine
+from wraner.entity_fusion import SHIPPED
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts, count_spans
 
@@ -44,13 +45,15 @@ _LIBRARIES = ("wraner", "torch", "transformers", "llguidance", "numpy")
 class Plan:
     """What to evaluate.
 
-    `adapter` is a content hash or ``none``; None: the one that would answer requests. `out` None:
-    a new folder in the state folder. `command` is the command line that asks for all this.
+    `adapter` is a content hash or ``none``; None: the one that would answer requests. `alone`
+    leaves the votes of the examples' words out. `out` None: a new folder in the state folder.
+    `command` is the command line that asks for all this.
     """
 
     domains: tuple[NerDomain, ...]
     k: int
     adapter: str | None
+    alone: bool
     out: Path | None
     command: str
 
@@ -73,7 +76,9 @@ def carry_out(plan: Plan) -> Summary:
     folder.mkdir(parents=True, exist_ok=True)
     adapter = _adapter(plan.adapter, settings)
     with closing(load_engine(settings)) as engine:
-        extractor = Extractor(retriever=load_retriever(settings, say=say), engine=engine)
+        retriever = load_retriever(settings, say=say)
+        fusion = None if plan.alone else SHIPPED
+        extractor = Extractor(retriever=retriever, engine=engine, fusion=fusion)
         asked = AskSettings(k=plan.k, adapter=adapter)
         results = [_measure(extractor, d, asked, folder) for d in plan.domains]
         provenance = Provenance(
@@ -156,6 +161,7 @@ def _settings(plan: Plan, asked: AskSettings, settings: Settings) -> tuple[Fact,
     return (
         Fact("examples retrieved (k)", str(asked.k)),
         Fact("adapter", asked.adapter or "none: the base model alone"),
+        Fact("the examples' words vote", "no" if plan.alone else "yes"),
         Fact("calls in flight", f"{asked.calls} of {asked.texts_a_call} texts"),
         Fact("word encoder", settings.encoder),
         *files,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from index import evidence, generations
-from index.encoder import WordEncoder
+from index.encoder import WordEncoder, WordVectors
 from index.evidence import Judgements
 from index.generations import Generation
 from index.recent import Recent
@@ -17,9 +17,11 @@ from index.search import nearest
 from index.settings import IndexSettings
 from index.similarity import words_that_count
 from index.store import GenerationStore
+from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of
 from wraner.errors import NotFound, Unavailable
 from wraner.packs import TaggedExample, version
 from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
+from wraner.word_votes import WordVotes
 
 MEMORY_BYTES = 512 * 2**20
 
@@ -28,7 +30,8 @@ class LocalRetriever:
     """Finds examples by the words of a text, in the generations under `root`.
 
     Opened generations and indexed inline packs are kept, `memory_bytes` of each; without a `root`
-    only inline packs can be searched.
+    only inline packs can be searched. With `votes`, the words of tagged examples also vote on those
+    of each text.
     """
 
     def __init__(
@@ -37,9 +40,11 @@ class LocalRetriever:
         settings: IndexSettings,
         root: Path | None = None,
         *,
+        votes: VoteSettings | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._encoder = encoder
+        self._votes = votes
         self._settings = settings
         self._store = None if root is None else GenerationStore(root, encoder, settings)
         self._stored = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
@@ -98,8 +103,19 @@ class LocalRetriever:
                 exclude=exclude[number] if exclude else (),
             )
             neighbours = tuple(Neighbour(_tagged(h.entry.record), h.similarity) for h in hits)
-            found.append(Neighbours(neighbours, opened.generation.identity))
+            votes = self._count_votes(opened, encoded, exclude[number] if exclude else ())
+            found.append(Neighbours(neighbours, opened.generation.identity, votes))
         return found
+
+    def _count_votes(
+        self, opened: "_Opened", text: WordVectors, exclude: Collection[str]
+    ) -> WordVotes | None:
+        if self._votes is None:
+            return None
+        tagged = opened.tagged_words(self._settings)
+        return count_votes(
+            opened.generation, tagged, text, self._settings, self._votes, exclude=exclude
+        )
 
     def evidence_now(
         self,
@@ -153,6 +169,7 @@ class _Opened:
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
         self._judgements: Judgements | None = None
+        self._tagged_words: TaggedWords | None = None
 
     def memory_bytes(self) -> int:
         return self.generation.memory_bytes
@@ -161,6 +178,15 @@ class _Opened:
         if self._judgements is None:
             self._judgements = evidence.judgements_of(self.generation)
         return self._judgements
+
+    def tagged_words(self, settings: IndexSettings) -> TaggedWords:
+        if self._tagged_words is None:
+            examples = [
+                [TaggedExample.model_validate_json(e.record) for e in part.segment.entries]
+                for part in self.generation.parts
+            ]
+            self._tagged_words = tagged_words_of(self.generation, examples, settings)
+        return self._tagged_words
 
 
 @lru_cache(maxsize=16_384)

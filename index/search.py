@@ -69,6 +69,8 @@ def nearest(
 
 def _first(found: Doubles, k: int) -> Ints:
     """Return the numbers of the `k` highest, earlier ones first among equals."""
+    if not k:
+        return np.zeros(0, np.int64)
     if k < len(found):
         bar = np.partition(found, len(found) - k)[len(found) - k]
         high = np.flatnonzero(found >= bar)

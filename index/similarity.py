@@ -7,6 +7,7 @@ size or the number of threads; the weighted sums fit float64 in the same way. He
 are equal to the last bit in whatever segments or batches they are computed. Knows no storage.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from index.encoder import Floats, WordVectors
 from index.settings import Aggregation, IndexSettings
 from index.weighting import GRID, weight
+from wraner.chunks import Chunk
 
 Ints = npt.NDArray[np.int64]
 Grid = npt.NDArray[np.int16]
@@ -43,13 +45,19 @@ def words_that_count(
 
     A text without any weighty word counts whole, each chunk as lightly as the grid allows.
     """
-    weights = np.array([weight(c.text, settings.language) for c in encoded.chunks], np.float32)
-    places = np.flatnonzero(weights >= max(settings.min_weight, GRID))
-    if not len(places):
-        places, weights = np.arange(len(weights)), np.full(len(weights), GRID, np.float32)
+    places, weights = places_that_count(encoded.chunks, settings)
     if most is not None and len(places) > most:
         places = np.sort(places[np.argsort(-weights[places], kind="stable")[:most]])
     return Words(to_grid(encoded.vectors[places]), weights[places], places)
+
+
+def places_that_count(chunks: Sequence[Chunk], settings: IndexSettings) -> tuple[Ints, Floats]:
+    """Return which of a text's chunks count (n,), and the weights of all (n_chunks,)."""
+    weights = np.array([weight(c.text, settings.language) for c in chunks], np.float32)
+    places = np.flatnonzero(weights >= max(settings.min_weight, GRID))
+    if not len(places):
+        places, weights = np.arange(len(weights)), np.full(len(weights), GRID, np.float32)
+    return places, weights
 
 
 def to_grid(vectors: Floats) -> Grid:

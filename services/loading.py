@@ -17,6 +17,7 @@ from services.settings import Settings
 from services.stock import stock, stock_adapters
 from services.writer import Generations, Writer
 from wraner.engine import Engine
+from wraner.entity_fusion import SHIPPED
 from wraner.extract import Extractor
 from wraner.fusion import UNTUNED
 from wraner.moderate import Moderator, ModeratorSettings
@@ -39,6 +40,8 @@ def set_environment(settings: Settings) -> None:
     # wait takes the processor from other processes; none at all costs the model a third of its
     # speed.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # A product compiled for one size takes half a megabyte; oneDNN would keep 1024 of them.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "192")
 
 
 def gateway_of(
@@ -48,7 +51,7 @@ def gateway_of(
     for complaint in stock_adapters(settings.state_dir / "adapters", settings.adapters_dir):
         structlog.get_logger("wraner.gateway").warning("adapter refused", error=complaint)
     return Gateway(
-        extractor=Extractor(retriever=retriever, engine=engine),
+        extractor=Extractor(retriever=retriever, engine=engine, fusion=SHIPPED),
         moderator=Moderator(
             retriever=retriever, engine=engine, settings=ModeratorSettings(fusion=UNTUNED)
         ),
@@ -98,12 +101,14 @@ def load_retriever(
     """Load the word encoder, index what is not indexed yet, and open the index."""
     from index.local import LocalRetriever
     from index.settings import IndexSettings
+    from index.word_votes import VoteSettings
 
     encoder = _encoder(settings)
     generations = _generations(settings, encoder)
     for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
         say(complaint)
-    return LocalRetriever(encoder, IndexSettings(), _index_root(settings))
+    root = _index_root(settings)
+    return LocalRetriever(encoder, IndexSettings(), root, votes=VoteSettings())
 
 
 def stock_packs(settings: Settings, *, say: Callable[[str], None]) -> list[str]:

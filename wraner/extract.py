@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wraner.answers import AnswerSpec
 from wraner.engine import Answer, Engine, GenerateRequest
 from wraner.entities import Entity
+from wraner.entity_fusion import EntityFusion
 from wraner.packs import Domain
 from wraner.policies import Citation, Coverage
 from wraner.prompts import render_extraction
@@ -63,6 +64,7 @@ class _Seen:
 class Extractor:
     """Finds entities by asking an engine with retrieved examples.
 
+    With `fusion`, the votes of the examples' words are heard too, where the retriever counts them.
     `window_words` and `overlap_words` cut long texts, see `windows.cut`.
     """
 
@@ -71,11 +73,13 @@ class Extractor:
         *,
         retriever: Retriever,
         engine: Engine,
+        fusion: EntityFusion | None = None,
         window_words: int = 96,
         overlap_words: int = 24,
     ) -> None:
         self._retriever = retriever
         self._engine = engine
+        self._fusion = fusion
         self._window_words = window_words
         self._overlap_words = overlap_words
 
@@ -83,7 +87,7 @@ class Extractor:
         """Return one extraction a text, in their order. Raises as retriever and engine do."""
         seen = await self._ask(task)
         return [
-            _extraction(source, [s for s in seen if s.text == number], task.min_score)
+            _extraction(source, [s for s in seen if s.text == number], task.min_score, self._fusion)
             for number, source in enumerate(task.texts)
         ]
 
@@ -119,8 +123,10 @@ class Extractor:
         ]
 
 
-def _extraction(source: str, seen: Sequence[_Seen], min_score: float) -> Extraction:
-    grounded = [(s.window, *_entities(s)) for s in seen]
+def _extraction(
+    source: str, seen: Sequence[_Seen], min_score: float, fusion: EntityFusion | None
+) -> Extraction:
+    grounded = [(s.window, *_entities(s, fusion)) for s in seen]
     entities = merge((window, found) for window, found, _ in grounded)
     truncated = any(s.answer.truncated for s in seen)
     return Extraction(
@@ -132,7 +138,7 @@ def _extraction(source: str, seen: Sequence[_Seen], min_score: float) -> Extract
     )
 
 
-def _entities(seen: _Seen) -> tuple[list[Entity], int]:
+def _entities(seen: _Seen, fusion: EntityFusion | None) -> tuple[Sequence[Entity], int]:
     aligned = seen.spec.parse(line.text for line in seen.answer.lines)
     entities = [
         Entity(m.start, m.end, seen.spec.text[m.start : m.end], m.label, lines_score)
@@ -140,7 +146,11 @@ def _entities(seen: _Seen) -> tuple[list[Entity], int]:
             aligned.mentions, (seen.answer.lines[i].score for i in aligned.lines), strict=True
         )
     ]
-    return entities, aligned.dropped
+    votes = seen.near.votes
+    if fusion is None or votes is None:
+        return entities, aligned.dropped
+    fused = fusion.fuse(seen.spec.text, entities, votes.only(seen.spec.labels))
+    return fused, aligned.dropped
 
 
 def _cited(seen: Sequence[_Seen]) -> tuple[Citation, ...]:

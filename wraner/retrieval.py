@@ -9,6 +9,7 @@ from typing import Protocol
 
 from wraner.entities import Span
 from wraner.packs import Domain, JudgedExample, PolicySet, TaggedExample
+from wraner.word_votes import WordVotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,14 @@ class PolicyEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The examples near one text, best first, and the generation that they came from."""
+    """The examples near one text, best first, and the generation that they came from.
+
+    `votes` are those of all its examples' words on the text's, where the retriever counts them.
+    """
 
     neighbours: tuple[Neighbour, ...]
     index: str
+    votes: WordVotes | None = None
 
 
 @dataclass(frozen=True, slots=True)

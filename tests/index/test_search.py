@@ -125,3 +125,9 @@ def test_more_is_proposed_from_more_words() -> None:
 def test_settings_refuse_nonsense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="was:"):
         IndexSettings(**wrong)
+
+
+def test_no_neighbour_asked_for(make_encoder: Callable[[], Any]) -> None:
+    encoder, settings = make_encoder(), IndexSettings()
+    generation = build(domain(4), encoder, settings)
+    assert nearest(generation, words_of(encoder, "a b", settings), 0, settings) == []

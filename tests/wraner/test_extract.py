@@ -1,14 +1,20 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wraner.chunks import chunk
 from wraner.engine import Answer, GenerateRequest, Line, ModelInfo, ScoreRequest, Scores
+from wraner.entities import Span
+from wraner.entity_fusion import EntityFusion
 from wraner.extract import Extraction, Extractor, ExtractTask
 from wraner.packs import Domain, EntityType, TaggedExample
 from wraner.policies import Coverage
 from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
+from wraner.word_votes import Habits, WordVotes
 
 DOMAIN = Domain(entity_types=(EntityType(name="name"), EntityType(name="city")))
 NEAR = tuple(Neighbour(TaggedExample(id=f"e{n}", text=f"t{n}"), 0.9 - n / 10) for n in range(3))
@@ -95,3 +101,37 @@ def test_types_scores_and_the_request_travel_on() -> None:
 def test_a_cut_answer_is_declared() -> None:
     (found,) = extract(CapitalEngine(truncated=True), "Bob")
     assert found.coverage == Coverage(3, 1, True)
+
+
+class VotingRetriever(FakeRetriever):
+    """Every word votes for a city."""
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        near = await super().neighbours(pack, texts, k)
+        return [replace(n, votes=votes_on(t)) for n, t in zip(near, texts, strict=True)]
+
+
+def votes_on(text: str) -> WordVotes:
+    words = tuple(Span(c.start, c.end) for c in chunk(text))
+    habits = Habits(np.array([0.4, 0.4, 0.2]), np.array([[0.5, 0.5, 0], [0.5, 0.5, 0], [1, 0, 0]]))
+    shares = np.tile([0.0, 1.0, 0.0], (len(words), 1))
+    return WordVotes(words, ("city",), shares, habits, 100)
+
+
+def test_votes_are_fused_where_there_is_a_fusion() -> None:
+    fusion = EntityFusion((0.0, 0.0, 0.0, 0.0, 1.0, 0.0), threshold=0.5)
+    found = {}
+    for hears in (None, fusion):
+        extractor = Extractor(
+            retriever=VotingRetriever(),
+            engine=CapitalEngine(),
+            fusion=hears,
+            window_words=6,
+            overlap_words=2,
+        )
+        task = ExtractTask(DOMAIN, PackRef("v1"), ("Oslo and Bo and Rome and Riga and Nice",))
+        (extraction,) = asyncio.run(extractor.extract(task))
+        found[hears is None] = {(e.text, e.label) for e in extraction.entities}
+        assert extraction.coverage.windows > 1
+    assert ("Oslo", "name") in found[True] and ("and", "city") not in found[True]
+    assert ("Oslo", "city") in found[False] and ("and", "city") in found[False]

@@ -1,0 +1,116 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.generations import Generation, build
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of
+from wraner.entities import Mention
+from wraner.packs import Domain, EntityType, TaggedExample, version
+from wraner.retrieval import PackRef
+from wraner.tagging import tag
+from wraner.word_votes import WordVotes
+
+SETTINGS = IndexSettings()
+NAMES = ("Ada", "Bo", "Cy", "Di", "Ed")
+
+
+def example(number: int) -> TaggedExample:
+    who = NAMES[number % len(NAMES)]
+    text = f"{who} Grey sailed to Oslo, ship {number}."
+    at = text.index("Oslo")
+    entities = (Mention(0, len(who) + 5, "person"), Mention(at, at + 4, "city"))
+    return TaggedExample(id=f"e{number}", text=text, entities=entities)
+
+
+def domain(*numbers: int) -> Domain:
+    types = (EntityType(name="person"), EntityType(name="city"))
+    return Domain(entity_types=types, examples=tuple(example(n) for n in numbers))
+
+
+def tagged(generation: Generation, settings: IndexSettings = SETTINGS) -> TaggedWords:
+    examples = [
+        [TaggedExample.model_validate_json(e.record) for e in part.segment.entries]
+        for part in generation.parts
+    ]
+    return tagged_words_of(generation, examples, settings)
+
+
+def votes_on(
+    text: str,
+    generation: Generation,
+    encoder: Any,
+    settings: IndexSettings = SETTINGS,
+    **exclude: Any,
+) -> WordVotes:
+    words = tagged(generation, settings)
+    (encoded,) = encoder.encode([text])
+    return count_votes(generation, words, encoded, settings, VoteSettings(5, 0.05), **exclude)
+
+
+@pytest.fixture
+def encoder(make_encoder: Callable[[], Any]) -> Any:
+    return make_encoder()
+
+
+def test_equal_words_vote_for_their_tags(encoder: Any) -> None:
+    text = "Cy Grey met Bo Grey in Oslo."
+    votes = votes_on(text, build(domain(*range(12)), encoder, SETTINGS), encoder)
+    found = [(e.text, e.label) for e in tag(text, votes)]
+    assert found == [("Cy Grey", "person"), ("Bo Grey", "person"), ("Oslo", "city")]
+    assert votes.examples == 12
+
+
+def test_votes_are_equal_after_edits_and_in_a_fresh_build(encoder: Any) -> None:
+    first = build(domain(*range(600)), encoder, SETTINGS)
+    edited = build(domain(*range(10, 605)), encoder, SETTINGS, first)
+    fresh = build(domain(*range(10, 605)), encoder, SETTINGS)
+    assert len(edited.parts) > len(fresh.parts)
+    text = "Ed Grey left Bergen, ship 3."
+    one, other = (votes_on(text, g, encoder) for g in (edited, fresh))
+    assert np.array_equal(one.shares, other.shares)
+    assert np.array_equal(one.habits.following, other.habits.following)
+
+
+def test_excluded_examples_do_not_vote(encoder: Any) -> None:
+    generation = build(domain(0, 1, 2, 3), encoder, SETTINGS)
+    without = build(domain(0, 1, 2), encoder, SETTINGS)
+    words = tagged(without)
+    (encoded,) = encoder.encode(["Di"])
+    expected = count_votes(without, words, encoded, SETTINGS, VoteSettings())
+    votes = count_votes(
+        generation, tagged(generation), encoded, SETTINGS, VoteSettings(), exclude=["e3"]
+    )
+    assert np.array_equal(votes.shares, expected.shares)
+
+
+def test_nobody_left_to_vote_says_what_marks_say(encoder: Any) -> None:
+    generation = build(domain(0), encoder, SETTINGS)
+    votes = votes_on("Ada Grey", generation, encoder, exclude=["e0"])
+    assert tag("Ada Grey", votes) == ()
+
+
+def test_a_large_segment_votes_with_proposed_examples(encoder: Any) -> None:
+    settings = IndexSettings(kind="hnsw")
+    generation = build(domain(*range(40)), encoder, settings)
+    votes = votes_on("Ada Grey is in Oslo.", generation, encoder, settings)
+    assert [e.label for e in tag("Ada Grey is in Oslo.", votes)] == ["person", "city"]
+
+
+@pytest.mark.parametrize("text", ["", "?!"])
+def test_a_text_without_words_has_votes_on_its_marks(text: str, encoder: Any) -> None:
+    votes = votes_on(text, build(domain(0, 1), encoder, SETTINGS), encoder)
+    assert len(votes.words) == len(text)
+    np.testing.assert_allclose(votes.shares.sum(axis=1), 1)
+
+
+def test_the_retriever_counts_votes_when_told_to(encoder: Any) -> None:
+    pack = PackRef(version(domain(0, 1)), inline=domain(0, 1))
+    for settings in (None, VoteSettings()):
+        retriever = LocalRetriever(encoder, SETTINGS, votes=settings)
+        (near,) = retriever.neighbours_now(pack, ["Ada Grey"], 0)
+        assert near.neighbours == ()
+        assert (near.votes is None) == (settings is None)

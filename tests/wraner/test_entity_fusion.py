@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from wraner.entities import Entity, Mention, Span
+from wraner.entity_fusion import EntityFusion, candidates
+from wraner.word_votes import Habits, WordVotes
+
+TEXT = "aa bb cc"
+HABITS = Habits(
+    np.array([0.6, 0.3, 0.1]), np.array([[0.6, 0.4, 0.0], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])
+)
+TRUSTS_BOTH = EntityFusion((1.0, 0.5, 0.0, -1.0, 1.0, 0.0), threshold=0.5)
+
+
+def votes_of(shares: list[list[float]], examples: int = 100) -> WordVotes:
+    rows = np.array(shares)
+    words = tuple(Span(3 * i, 3 * i + 2) for i in range(len(rows)))
+    return WordVotes(words, ("city", "person"), rows, HABITS, examples)
+
+
+OUTSIDE, CITY, PERSON = [1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 1.0, 0, 0]
+
+
+def named(start: int, end: int, label: str, score: float = 0.5) -> Entity:
+    return Entity(start, end, TEXT[start:end], label, score)
+
+
+def fused(found: list[Entity], votes: WordVotes) -> list[tuple[int, int, str]]:
+    return [(e.start, e.end, e.label) for e in TRUSTS_BOTH.fuse(TEXT, found, votes)]
+
+
+def test_what_votes_contradict_is_dropped_relabelled_or_added() -> None:
+    votes = votes_of([OUTSIDE, CITY, PERSON])
+    found = [named(0, 2, "city"), named(3, 5, "person")]
+    assert fused(found, votes) == [(3, 5, "city"), (6, 8, "person")]
+
+
+def test_what_votes_confirm_stays_with_a_higher_score() -> None:
+    votes = votes_of([CITY, OUTSIDE, OUTSIDE])
+    (alone,) = TRUSTS_BOTH.fuse(TEXT, [], votes)
+    (both,) = TRUSTS_BOTH.fuse(TEXT, [named(0, 2, "city")], votes)
+    assert both.score > alone.score > 0.5
+
+
+def test_a_label_without_examples_cannot_be_voted_down() -> None:
+    entity = named(0, 2, "month")
+    assert TRUSTS_BOTH.fuse(TEXT, [entity], votes_of([OUTSIDE] * 3)) == (entity,)
+
+
+def test_a_small_pack_has_no_vote() -> None:
+    found = [named(0, 2, "city")]
+    assert TRUSTS_BOTH.fuse(TEXT, found, votes_of([OUTSIDE] * 3, examples=29)) == tuple(found)
+
+
+def test_features_say_what_the_model_named() -> None:
+    found = [named(0, 5, "city"), named(6, 8, "city")]
+    by_mention = {c.mention: c.features for c in candidates(found, votes_of([CITY, CITY, CITY]))}
+    assert by_mention[Mention(0, 5, "city")][:4] == (1.0, 0.0, 0.0, 0.0)
+    assert by_mention[Mention(0, 5, "person")][:4] == (0.0, 0.0, 1.0, 0.0)
+    assert by_mention[Mention(0, 2, "city")][:4] == (0.0, 0.0, 0.0, 1.0)
+    assert Mention(6, 8, "person") in by_mention
+
+
+def test_weights_must_fit_the_features() -> None:
+    with pytest.raises(ValueError, match=r"expected a weight for each of named, .* was: \(1.0,\)"):
+        EntityFusion((1.0,), threshold=0.5)
