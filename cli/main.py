@@ -21,6 +21,7 @@ from cli.packs import pack_commands
 from cli.serve import serve
 from cli.signatures import flat
 from cli.terminal import close_quietly
+from cli.train import train
 from wraner.registry import Kind
 
 _HELP = """Describe what to find in words, and find it in text.
@@ -48,6 +49,7 @@ for _name, _command in (
     ("import", import_examples),
     ("export", export_examples),
     ("serve", serve),
+    ("train", train),
 ):
     app.command(_name)(flat(_command))
 app.add_typer(pack_commands(Kind.DOMAIN), name="domains")

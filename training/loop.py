@@ -20,6 +20,7 @@ from training.objective import Objective, supervised
 from training.packed import Lessons, Packed, Packer
 from training.settings import OptimiserSettings, TrainingSettings
 from training.world import Alone, World, share_out
+from wraner.trimming import give_back
 
 _DEV_TOKENS = 10_000
 
@@ -85,6 +86,7 @@ def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
     noise = _EmbeddingNoise(run.model, settings.regularisers.embedding_noise)
     for step in range(done + 1, settings.optimiser.steps + 1):
         hooks.on_step(_update(run, optimiser, step))
+        give_back()  # runs differ in size; what the allocator keeps of each would add up
         last = step == settings.optimiser.steps
         if run.dev is not None and (last or step % settings.evaluate_every == 0):
             noise.quiet = True

@@ -6,6 +6,7 @@ are read and written as PEFT's files, so any PEFT release loads what was trained
 data and no schedule.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, cast
 import torch
 from safetensors.torch import load_file, save_file
 
-from wraner.adapters import WEIGHTS
+from wraner.adapters import CONFIG, WEIGHTS
 from wraner.errors import InvalidInput
 
 _PREFIX = "base_model.model."
@@ -129,6 +130,10 @@ def save(model: torch.nn.Module, shape: LoraShape, folder: Path, *, dtype: torch
         task_type="CAUSAL_LM",
         inference_mode=True,
     ).save_pretrained(str(folder))
+    # PEFT keeps targets as a set; in a fixed order the same training gives the same content hash.
+    written = json.loads((folder / CONFIG).read_text())
+    written["target_modules"] = sorted(shape.targets)
+    (folder / CONFIG).write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
 
 
 def load(model: torch.nn.Module, folder: Path) -> None:

@@ -164,7 +164,7 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_says_so(tmp_path: Path, file: str) -> None:
     folder = checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}), run="r")
     (folder / file).write_bytes(b"{")
-    with pytest.raises(InvalidInput, match="is damaged .* remove it"):
+    with pytest.raises(InvalidInput, match=r"is damaged .* remove it"):
         checkpoints.latest(tmp_path, run="r")
 
 

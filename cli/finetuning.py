@@ -1,0 +1,87 @@
+"""One training, carried out: settings read, an adapter finetuned and put on the shelf.
+
+It is not promoted. Where things are stored comes from the environment, as for a server. Loads
+torch, so it is imported when it runs.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+from rich.console import Console
+
+from cli.failures import say
+from cli.terminal import out
+from cli.train import ClusterOptions, PlaceOptions
+from services.settings import read_settings as read_service_settings
+from training.finetune import Outcome, finetune
+from training.preparation import Places
+from training.settings import TrainingSettings, read_settings
+from wraner.adapters import AdapterManifest, Base, Task, write_adapter
+
+_SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to train and where. `command` is the command line that asks for all this."""
+
+    config: Path
+    places: PlaceOptions
+    cluster: ClusterOptions
+    command: str
+
+
+def carry_out(plan: Plan) -> bool:
+    """Train, store the adapter, print its folder; return False where Ctrl-C stopped it.
+
+    Raises:
+        InvalidInput: the settings are wrong, or do not fit the data.
+        Unavailable: weights or workers are missing.
+    """
+    settings = read_settings(plan.config)
+    state = read_service_settings().state_dir
+    try:
+        outcome = _finetuned(plan, settings, Places(state, plan.places.data))
+    except KeyboardInterrupt:
+        say(
+            f"stopped; a checkpoint is kept every {settings.checkpoint_every} steps; go on behind "
+            f"the last with: {plan.command}"
+        )
+        return False
+    made = _manifest(settings, outcome, plan.command)
+    identity = write_adapter(state / "adapters", outcome.adapter, made)
+    if outcome.dev_loss is not None:
+        say(f"loss on dev {outcome.dev_loss:.4f}")
+    where = "" if plan.places.state is None else f" --state {plan.places.state}"
+    say(f"stored, not promoted; to use it: wraner adapters promote {identity[:_SHORT]}{where}")
+    out().print(str(state / "adapters" / identity), soft_wrap=True)
+    return True
+
+
+def _finetuned(plan: Plan, settings: TrainingSettings, places: Places) -> Outcome:
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, log_path=False)
+    chosen = plan.cluster
+    if chosen.workers is None:
+        return finetune(settings, places, console=console)
+
+    from training.ray_cluster import Cluster
+    from training.ray_train import finetune_on_ray
+
+    cluster = Cluster(chosen.workers, chosen.storage, chosen.gpu)
+    return finetune_on_ray(settings, places, cluster, console=console)
+
+
+def _manifest(settings: TrainingSettings, outcome: Outcome, command: str) -> AdapterManifest:
+    metrics: dict[str, JsonValue] = {"command": command}
+    if outcome.dev_loss is not None:
+        metrics["dev_loss"] = outcome.dev_loss
+    return AdapterManifest(
+        task=Task.NER,
+        base=Base(name=outcome.base.name, sha256=outcome.base.sha256),
+        data=outcome.data,
+        config=settings.model_dump(mode="json"),
+        metrics=metrics,
+        created=datetime.now(UTC).date(),
+    )

@@ -1,0 +1,193 @@
+"""`wraner train --domain NAME`: what is trained on and judged by, what is said, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import retraining
+from cli.failures import Exit, WrongUse
+from cli.main import main
+from cli.retrain import DomainOptions, retrain_domain
+from tests.training.conftest import LetterEncoder
+from tests.wraner.random_adapters import hollow_adapter
+from training.gate import Trial, decide
+from training.retrain_settings import RetrainSettings
+from training.retraining import Request
+from training.verdict import Verdict
+from wraner.adapters import Task
+from wraner.errors import InvalidInput, NotFound
+from wraner.formats.jsonl import render_lines
+from wraner.metrics import SpanCounts
+from wraner.pack_folders import write_pack_folder
+from wraner.packs import Domain, EntityType, TaggedExample
+from wraner.promotions import promote
+from wraner.registry import PackStore
+from wraner.weights import BaseModel
+
+RIGHT, WRONG = SpanCounts(1, 1, 1), SpanCounts(0, 1, 1)
+TRIPS = Domain(
+    entity_types=(EntityType(name="city"),), examples=(TaggedExample(text="She saw Ghent."),)
+)
+TEST = (TaggedExample(id="t1", text="It rains in Hull."),)
+
+
+class Retraining:
+    """Stands in for the retraining: remembers what it was asked, and ends as told."""
+
+    def __init__(self, *, gain: bool = True) -> None:
+        self.requests: list[Request] = []
+        self.settings: list[RetrainSettings] = []
+        self.gain = gain
+        self.error: BaseException | None = None
+
+    def __call__(
+        self, request: Request, settings: RetrainSettings, *places_and_tools: Any
+    ) -> Verdict:
+        self.requests.append(request)
+        self.settings.append(settings)
+        if self.error:
+            raise self.error
+        here = Trial(request.name, (RIGHT,) * 40, ((WRONG if self.gain else RIGHT),) * 40)
+        others = (Trial("sheds", (RIGHT,) * 300, (RIGHT,) * 300),)
+        decision = decide(here, others)
+        promoted = decision.promote or request.force
+        return Verdict("f0" * 32, request.serving, decision, here, others, promoted, "")
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retraining:
+    """Stand in for what is heavy; two domains are stored, one ships with tests."""
+    for name in ("STATE", "PACKS", "ADAPTERS"):
+        monkeypatch.setenv(f"WRANER_{name}_DIR", str(tmp_path / name.lower()))
+    for name in ("HF_HUB_OFFLINE", "GOMP_SPINCOUNT", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.delenv("WRANER_EXTRACT_ADAPTER", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    packs = PackStore(tmp_path / "state" / "packs")
+    for name in ("trips", "tours"):
+        packs.publish(name, TRIPS, expected=None)
+    write_pack_folder(tmp_path / "packs" / "tours", TRIPS)
+    write_test(tmp_path / "packs" / "tours" / "test.jsonl")
+    retrained = Retraining()
+    monkeypatch.setattr(retraining, "retrain", retrained)
+    monkeypatch.setattr(retraining, "ContextualEncoder", lambda _: LetterEncoder())
+    return retrained
+
+
+def write_test(file: Path) -> Path:
+    file.write_bytes(b"".join(render_lines(TEST)))
+    return file
+
+
+def test_a_stored_domain_is_judged_by_folds_or_by_a_named_file(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, ["--data", "x"]) == Exit.OK
+    shown = capsys.readouterr()
+    assert "trips has no test sentences" in shown.err
+    assert shown.out.splitlines()[1].split() == [
+        "here:", "trips", "40", "0.0", "100.0", "+100.0", "(+100.0", "to", "+100.0)",
+    ]  # fmt: skip
+    assert "f0f0f0f0f0f0 serves now, the base model alone before" in shown.err
+    file = write_test(tmp_path / "own.jsonl")
+    assert retrain_domain(DomainOptions(domain="trips", test=file), tmp_path, []) == Exit.OK
+    first, second = ran.requests
+    assert (first.name, first.pack, first.test, first.elsewhere) == ("trips", TRIPS, (), ())
+    assert first.command == "wraner train --domain trips --data x" and first.replay
+    assert second.test == TEST and str(file) in second.command
+    assert ran.settings[0].training.base == "bundled"
+
+
+def test_a_pack_folder_and_a_domain_that_ships_bring_their_tests(
+    ran: Retraining, tmp_path: Path
+) -> None:
+    assert retrain_domain(DomainOptions(pack=tmp_path / "packs" / "tours"), tmp_path, []) == 0
+    assert retrain_domain(DomainOptions(domain="tours"), tmp_path, []) == 0
+    assert [(r.name, r.test) for r in ran.requests] == [("tours", TEST)] * 2
+
+
+def test_tests_that_ship_are_left_where_the_types_are_others(
+    ran: Retraining, tmp_path: Path
+) -> None:
+    changed = TRIPS.model_copy(update={"entity_types": (EntityType(name="town"),)})
+    packs = PackStore(tmp_path / "state" / "packs")
+    packs.publish("towns", changed, expected=None)
+    write_pack_folder(tmp_path / "packs" / "towns", TRIPS)
+    write_test(tmp_path / "packs" / "towns" / "test.jsonl")
+    assert retrain_domain(DomainOptions(domain="towns"), tmp_path, []) == 0
+    assert ran.requests[0].test == ()
+
+
+def test_without_replay_other_domains_with_tests_are_asked(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "nowhere"
+    with pytest.raises(InvalidInput, match=r"nowhere, was: no folder; .*--data.*--no-replay"):
+        retrain_domain(DomainOptions(domain="trips"), missing, [])
+    assert retrain_domain(DomainOptions(domain="trips", no_replay=True), missing, []) == 0
+    (request,) = ran.requests
+    assert not request.replay and request.command.endswith("--domain trips --no-replay")
+    (other,) = request.elsewhere
+    assert (other.name, other.pack, len(other.asked)) == ("tours", TRIPS, 1)
+    capsys.readouterr()
+    assert retrain_domain(DomainOptions(domain="tours", no_replay=True), missing, []) == 0
+    assert "what was forgotten elsewhere is not measured" in capsys.readouterr().err
+
+
+def test_the_outcome_is_said(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = hollow_adapter(BaseModel(Path("x"), "x", "0" * 64), tmp_path / "state/adapters", "{}")
+    promote(tmp_path / "state" / "adapters", Task.NER, before, expected="")
+    ran.gain = False
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, []) == Exit.REFUSED
+    said = capsys.readouterr().err
+    assert "insufficient evidence: trips +0.0 (+0.0 to +0.0) F1 on 40 sentences" in said
+    assert f"stored and not promoted; {before[:12]} still serves" in said
+    assert retrain_domain(DomainOptions(domain="trips", force=True), tmp_path, []) == Exit.OK
+    assert f"serves now, by --force, {before[:12]} before" in capsys.readouterr().err
+    assert ran.requests[-1].serving == before and ran.requests[-1].force
+
+
+def test_ctrl_c_says_how_to_go_on(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran.error = KeyboardInterrupt()
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, []) == Exit.INTERRUPTED
+    assert "go on behind the last with: wraner train --domain trips" in capsys.readouterr().err
+
+
+def test_what_names_no_domain_is_refused(ran: Retraining, tmp_path: Path) -> None:
+    assert not DomainOptions().given and DomainOptions(force=True).given
+    for wrong in (DomainOptions(force=True), DomainOptions(domain="trips", pack=tmp_path)):
+        with pytest.raises(WrongUse, match="expected one of --domain NAME and --pack FOLDER"):
+            retrain_domain(wrong, tmp_path, [])
+    with pytest.raises(NotFound, match="nothing-like-it"):
+        retrain_domain(DomainOptions(domain="nothing-like-it"), tmp_path, [])
+    own = tmp_path / "own.yaml"
+    own.write_text("folds: 1")
+    with pytest.raises(InvalidInput, match="folds"):
+        retrain_domain(DomainOptions(domain="trips", own=own), tmp_path, [])
+
+
+def test_the_command_line_reaches_it(
+    ran: Retraining,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("TRANSFORMERS_VERBOSITY", "TQDM_DISABLE"):
+        monkeypatch.setenv(name, "1")
+    data, state = str(tmp_path), str(tmp_path / "state")
+    given = ["train", "--domain", "trips", "--data", data, "--state", state, "--force"]
+    assert main(given) == 0
+    (request,) = ran.requests
+    assert request.name == "trips" and request.force
+    assert request.command == f"wraner train --domain trips --force --data {data} --state {state}"
+    for wrong in (["train"], ["train", data], [*given, "--workers", "2"]):
+        assert main(wrong) == 2
+    own = tmp_path / "own.yaml"
+    own.write_text("folds: 3")
+    assert main([*given, str(own)]) == 2
+    assert "expected CONFIG" in capsys.readouterr().err

@@ -1,0 +1,139 @@
+"""A run on Ray: the same on one worker and two, killed or not."""
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
+from training import ray_cluster, ray_train
+from training.finetune import Outcome, finetune
+from training.loop import StepReport
+from training.metric_log import read_metrics
+from training.preparation import Places
+from training.ray_cluster import Cluster
+from training.ray_train import finetune_on_ray
+from training.settings import TrainingSettings
+from wraner.adapters import WEIGHTS, TrainingData
+from wraner.weights import BaseModel
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.model,
+    # Ray's own, of its imports and of the processes that it leaves to themselves
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+ONE = Cluster()
+DATA = TrainingData(name="towns", terms=TERMS, sentences=TRAIN_SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    folder = tmp_path_factory.mktemp("towns")
+    write_towns(folder)
+    return Places(state=folder / "state", data=folder)
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_base: BaseModel, places: Places) -> TrainingSettings:
+    return town_settings(tiny_base, places.data / "sources.yaml")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ray() -> Iterator[None]:
+    """Run all tests on one Ray."""
+    before = dict(os.environ)
+    with ray_cluster.connected(Cluster(workers=2)):
+        yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def on_ray(settings: TrainingSettings, places: Places, cluster: Cluster = ONE) -> Outcome:
+    return finetune_on_ray(settings, places, cluster, console=Console(file=io.StringIO()))
+
+
+def losses(outcome: Outcome) -> list[float]:
+    return [line["loss"] for line in read_metrics(outcome.folder) if "loss" in line]
+
+
+@pytest.fixture(scope="module")
+def alone(settings: TrainingSettings, places: Places) -> Outcome:
+    """A run that nothing disturbed, on one worker."""
+    return on_ray(settings, places)
+
+
+def test_a_worker_of_ray_trains_what_this_process_trains(
+    alone: Outcome, settings: TrainingSettings, places: Places
+) -> None:
+    here = finetune(settings, places, console=Console(file=io.StringIO()))
+    assert losses(alone) == pytest.approx(losses(here), rel=1e-5)
+    assert alone.dev_loss == pytest.approx(here.dev_loss, rel=1e-5)
+    assert (
+        alone.data
+        == here.data
+        == (TrainingData(name="towns", terms=TERMS, sentences=TRAIN_SENTENCES),)
+    )
+    ours, theirs = load_file(alone.adapter / WEIGHTS), load_file(here.adapter / WEIGHTS)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        assert torch.allclose(tensor.float(), theirs[name].float(), atol=1e-3), name
+
+
+def test_two_workers_see_the_losses_of_one(
+    alone: Outcome, settings: TrainingSettings, places: Places, tmp_path: Path
+) -> None:
+    apart = replace(places, state=tmp_path)
+    two = on_ray(settings, apart, Cluster(workers=2, storage=str(tmp_path / "kept")))
+    assert len(losses(two)) == settings.optimiser.steps
+    assert losses(two) == pytest.approx(losses(alone), rel=1e-5)
+    assert two.dev_loss == pytest.approx(alone.dev_loss, rel=1e-5)
+    kept = tmp_path / "kept" / settings.identity
+    assert sorted(p.name for p in kept.iterdir() if p.is_dir()) == ["000002", "000004"]
+
+
+def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(
+    alone: Outcome,
+    settings: TrainingSettings,
+    places: Places,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    marker, begun = tmp_path / "killed", tmp_path / "steps"
+
+    def mortal(config: Any) -> None:  # travels to the worker by value
+        import os
+        import signal
+
+        from training import ray_train as workers
+
+        class Mortal(workers.Reporting):
+            def on_step(self, report: "StepReport") -> None:
+                with begun.open("a") as file:
+                    file.write(str(report.step))
+                if report.step == 3 and not marker.exists():
+                    marker.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                super().on_step(report)
+
+        workers.Reporting = Mortal  # type: ignore[misc]
+        workers._train(config)
+
+    monkeypatch.setattr(ray_train, "_train", mortal)
+    disturbed = on_ray(settings, replace(places, state=tmp_path / "state"))
+    assert begun.read_text() == "12334"
+    steps = [line["step"] for line in read_metrics(disturbed.folder) if "loss" in line]
+    assert steps == [1, 2, 3, 4]
+    assert losses(disturbed) == losses(alone)
+    assert (disturbed.adapter / WEIGHTS).read_bytes() == (alone.adapter / WEIGHTS).read_bytes()

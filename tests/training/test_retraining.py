@@ -1,0 +1,322 @@
+"""Retraining: what is taught and asked, what is promoted, and the whole of it on a tiny model."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from safetensors.torch import load_file
+
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from tests.training.conftest import LetterEncoder
+from tests.training.towns import SOURCES, TERMS, town_settings, write_towns
+from tests.wraner.random_adapters import hollow_adapter
+from training import preparation, replay
+from training.examination import Bench, Examine, examination
+from training.ner_domains import NerDomain
+from training.pack_lots import asked_domain, fold_lots, lot_with_test
+from training.preparation import Places
+from training.replay import Subject, Taught, shaped_like
+from training.retrain_settings import RetrainSettings, layered, read_retrain_settings
+from training.retraining import Request, Tools, retrain
+from training.settings import LoraSettings, TrainingSettings
+from training.sources import read_source_configs
+from training.verdict import Verdict
+from wraner.adapters import CONFIG, WEIGHTS, Task, content_hash, identities, read_adapter
+from wraner.entities import Mention
+from wraner.errors import InvalidInput, Stale, Unavailable
+from wraner.extract import Extractor
+from wraner.metrics import SpanCounts
+from wraner.packs import Domain, EntityType, TaggedExample
+from wraner.promotions import current, promote
+from wraner.weights import BaseModel
+
+RIGHT, WRONG = SpanCounts(1, 1, 1), SpanCounts(0, 1, 1)
+
+
+def sentence(number: int) -> TaggedExample:
+    fruit, month = ["plum", "fig", "pear"][number % 3], ["May", "June", "July"][number // 3 % 3]
+    text = f"Pick the {fruit} number {number} in {month}."
+    at = text.index(month)
+    entities = (Mention(9, 9 + len(fruit), "fruit"), Mention(at, at + len(month), "month"))
+    return TaggedExample(id=f"s{number}", text=text, entities=entities)
+
+
+GARDEN = Domain(
+    description="Notes.",
+    entity_types=(EntityType(name="fruit", definition="what grows"), EntityType(name="month")),
+    examples=tuple(map(sentence, range(30))),
+)
+TEST = tuple(map(sentence, range(100, 130)))
+ELSEWHERE = asked_domain("sheds", GARDEN, tuple(map(sentence, range(200, 320))))
+
+
+class Examined:
+    """An examination that finds candidates right, or not; remembers what was asked of whom."""
+
+    def __init__(self, serving: str, *, better: bool, meanwhile: Callable[[], None] = lambda: None):
+        self.asked: list[tuple[str, NerDomain]] = []
+        self._serving, self._better, self._meanwhile = serving, better, meanwhile
+
+    @contextmanager
+    def __call__(self, bench: Bench) -> Iterator[Examine]:
+        self._meanwhile()
+
+        def examine(domain: NerDomain, adapter: str) -> tuple[SpanCounts, ...]:
+            assert adapter == "" or read_adapter(bench.adapters, adapter)
+            self.asked.append((adapter, domain))
+            gains = self._better and adapter != self._serving and domain.name == "garden"
+            return (RIGHT if gains else WRONG,) * len(domain.asked)
+
+        yield examine
+
+
+class Teaching:
+    """Stands in for training: writes files that depend on what is taught."""
+
+    def __init__(self, folder: Path) -> None:
+        self.subjects: dict[str, Subject] = {}
+        self._folder = folder
+
+    def __call__(self, subject: Subject, *_: Any, **__: Any) -> Taught:
+        folder = self._folder / subject.identity
+        folder.mkdir(parents=True)
+        (folder / CONFIG).write_text(subject.identity)
+        (folder / WEIGHTS).write_bytes(b"")
+        self.subjects[content_hash(folder)] = subject
+        return Taught(folder, len(subject.pack.examples), ())
+
+
+class Bed:
+    """A state folder and all that a retraining needs but training itself."""
+
+    def __init__(self, base: BaseModel, folder: Path, teaching: Teaching) -> None:
+        self.base, self.teaching, self.said = base, teaching, io.StringIO()
+        self.places = Places(folder / "state", folder / "none")
+        self.adapters = self.places.state / "adapters"
+
+    def serve(self) -> str:
+        config = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+        identity = hollow_adapter(self.base, self.adapters, json.dumps(config))
+        promote(self.adapters, Task.NER, identity, expected="")
+        return identity
+
+    def retrain(self, examined: Examined, **changes: Any) -> Verdict:
+        given: dict[str, Any] = {
+            "name": "garden", "pack": GARDEN, "serving": current(self.adapters, Task.NER),
+            "test": TEST, "elsewhere": (ELSEWHERE,), "replay": False, "force": False,
+            "command": "wraner train --domain garden",
+        }  # fmt: skip
+        training = TrainingSettings(base=str(self.base.path), sources={"towns": 1.0})
+        tools = Tools(LetterEncoder(), examined, Console(file=self.said, width=300))
+        settings = RetrainSettings(training=training)
+        return retrain(Request(**given | changes), settings, self.places, tools)
+
+
+@pytest.fixture
+def bed(tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bed:
+    teaching = Teaching(tmp_path / "taught")
+    monkeypatch.setattr(replay, "teach", teaching)
+    return Bed(tiny_base, tmp_path, teaching)
+
+
+def test_a_better_candidate_serves_and_says_what_it_is(bed: Bed) -> None:
+    before = bed.serve()
+    verdict = bed.retrain(Examined(before, better=True))
+    assert verdict.promoted and current(bed.adapters, Task.NER) == verdict.adapter != before
+    manifest = read_adapter(bed.adapters, verdict.adapter)
+    assert manifest.parent == before and not manifest.forced
+    assert [(d.name.split("@")[0], d.sentences) for d in manifest.data] == [("garden", 30)]
+    assert manifest.config["replay"] is False and manifest.config["pack_share"] == 0.5
+    assert manifest.metrics["command"] == "wraner train --domain garden"
+    assert str(manifest.metrics["decision"]).startswith("promote: garden +100.0")
+    (subject,) = bed.teaching.subjects.values()
+    assert subject.parent == bed.adapters / before and subject.training.sources == {}
+    assert subject.training.lora.rank == 4 and subject.training.lora.targets == ("q_proj",)
+
+
+def test_a_candidate_that_is_no_better_stays_on_the_shelf(bed: Bed) -> None:
+    before = bed.serve()
+    verdict = bed.retrain(Examined(before, better=False))
+    assert not verdict.promoted and current(bed.adapters, Task.NER) == before
+    assert not read_adapter(bed.adapters, verdict.adapter).forced
+    assert verdict.decision.words.startswith("insufficient evidence")
+
+
+def test_force_promotes_and_is_recorded_where_it_was_needed(bed: Bed) -> None:
+    verdict = bed.retrain(Examined("", better=False), force=True)
+    assert verdict.parent == "" and verdict.promoted
+    assert read_adapter(bed.adapters, verdict.adapter).forced
+
+
+def test_force_is_not_recorded_where_the_gate_opens(bed: Bed) -> None:
+    verdict = bed.retrain(Examined("", better=True), force=True)
+    assert verdict.promoted and not read_adapter(bed.adapters, verdict.adapter).forced
+
+
+def test_what_serves_may_not_change_meanwhile(bed: Bed) -> None:
+    before = bed.serve()
+    other = hollow_adapter(bed.base, bed.adapters, "other")
+
+    def meanwhile() -> None:
+        promote(bed.adapters, Task.NER, other, expected=before)
+
+    with pytest.raises(Stale, match="Train again"):
+        bed.retrain(Examined(before, better=False, meanwhile=meanwhile), force=True)
+    assert current(bed.adapters, Task.NER) == other
+    (candidate,) = set(identities(bed.adapters)) - {before, other}
+    assert not read_adapter(bed.adapters, candidate).forced
+
+
+def test_without_tests_each_example_is_asked_of_a_candidate_that_was_not_taught_it(
+    bed: Bed,
+) -> None:
+    examined = Examined("", better=True)
+    verdict = bed.retrain(examined, test=())
+    assert verdict.promoted and len(bed.teaching.subjects) == 4
+    parts = [(a, d) for a, d in examined.asked if d.name == "garden" and a]
+    assert sorted(s.id for _, d in parts for s in d.asked) == sorted(e.id for e in GARDEN.examples)
+    for adapter, domain in parts:
+        asked = {s.id for s in domain.asked}
+        taught = {e.id for e in bed.teaching.subjects[adapter].pack.examples}
+        assert taught | asked == {e.id for e in GARDEN.examples} and not taught & asked
+        assert not asked & {e.id for e in domain.pack.examples}
+    assert len(bed.teaching.subjects[verdict.adapter].pack.examples) == 30
+    assert ELSEWHERE.name in {d.name for a, d in examined.asked if a == verdict.adapter}
+
+
+def test_it_is_said_where_what_serves_was_taught_what_is_held_out(bed: Bed) -> None:
+    config = json.dumps({"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]})
+    data = [{"name": "garden@0123", "terms": "own", "sentences": 3}]
+    before = hollow_adapter(bed.base, bed.adapters, config, data=data)
+    promote(bed.adapters, Task.NER, before, expected="")
+    bed.retrain(Examined(before, better=False))
+    assert "what serves was taught" not in bed.said.getvalue()
+    bed.retrain(
+        Examined(before, better=False),
+        pack=GARDEN.model_copy(update={"examples": GARDEN.examples[:20]}),
+        test=(),
+    )
+    assert "what serves was taught examples of garden" in bed.said.getvalue()
+
+
+def test_without_replay_and_other_tests_nothing_is_promoted(bed: Bed) -> None:
+    verdict = bed.retrain(Examined("", better=True), elsewhere=())
+    assert not verdict.promoted and "nothing was measured" in verdict.decision.words
+
+
+def test_a_training_that_changes_nothing_is_refused(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bed.serve()
+    monkeypatch.setattr(replay, "teach", lambda *_, **__: Taught(bed.adapters / before, 1, ()))
+    with pytest.raises(InvalidInput, match="learning_rate"):
+        bed.retrain(Examined(before, better=True))
+
+
+def test_an_adapter_of_another_base_is_refused(bed: Bed) -> None:
+    foreign = hollow_adapter(BaseModel(Path("none"), "other", "0" * 64), bed.adapters, "{}")
+    with pytest.raises(Unavailable, match="choose an adapter of this base"):
+        bed.retrain(Examined(foreign, better=True), serving=foreign)
+
+
+def test_what_is_asked_is_not_taught() -> None:
+    long_test = TaggedExample(text="one two three four five six seven eight nine")
+    same = TaggedExample(id="same", text="zero one two three four five six seven eight!")
+    endless = TaggedExample(id="long", text="word " * 200)
+    pack = GARDEN.model_copy(update={"examples": (*GARDEN.examples, same, endless)})
+    lot = lot_with_test("garden", pack, [long_test])
+    assert (lot.leaks, lot.long) == (1, 1)
+    assert {e.id for e in lot.taught.examples} == {e.id for e in GARDEN.examples}
+    assert same in lot.asked.pack.examples  # it may be retrieved, by both systems
+    with pytest.raises(InvalidInput, match="expected examples of up to"):
+        lot_with_test("garden", pack.model_copy(update={"examples": (same,)}), [long_test])
+    with pytest.raises(InvalidInput, match="at least 100 examples"):
+        fold_lots("garden", pack, 50)
+
+
+@pytest.mark.parametrize(
+    "config", [{"use_rslora": True, "target_modules": ["q"]}, {"target_modules": ".*proj"}]
+)
+def test_an_adapter_that_training_does_not_understand_is_refused(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    (tmp_path / CONFIG).write_text(json.dumps({"r": 4, "lora_alpha": 8, **config}))
+    with pytest.raises(InvalidInput, match="plain LoRA"):
+        shaped_like(tmp_path, LoraSettings())
+
+
+def test_the_shipped_settings_hold_and_each_field_can_differ(tmp_path: Path) -> None:
+    shipped = read_retrain_settings(base="bundled")
+    assert shipped.pack_share == 0.5 and shipped.training.base == "bundled"
+    assert shipped.training.sources.keys() <= {c.name for c in read_source_configs()}
+    own = tmp_path / "own.yaml"
+    own.write_text("folds: 5\ntraining: {sources: {gum: 1}, optimiser: {steps: 9}}")
+    changed = read_retrain_settings(own, base="elsewhere")
+    assert changed.folds == 5 and changed.training.sources == {"gum": 1.0}
+    assert changed.training.optimiser.steps == 9 and changed.training.base == "elsewhere"
+    rates = [s.training.optimiser.learning_rate for s in (shipped, changed)]
+    assert rates[0] == rates[1] < TrainingSettings(sources={}).optimiser.learning_rate
+    assert layered({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("pack_share: 1", "pack_share: "),
+        ("training: {optimiser: {steps: 0}}", "training.optimiser.steps: "),
+        ("share: 0.5", "share: Extra inputs"),
+        ("- 1", "expected fields such as"),
+        ("{", "expected a YAML file"),
+    ],
+)
+def test_the_wrong_field_is_named(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "own.yaml").write_text(content)
+    with pytest.raises(InvalidInput) as raised:
+        read_retrain_settings(tmp_path / "own.yaml", base="bundled")
+    assert words in raised.value.message and "own.yaml" in raised.value.message
+
+
+def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "ContextualEncoder", LetterEncoder)
+    write_towns(tmp_path)
+    configured = SOURCES.replace("dev: [dev.conll]", "test: [dev.conll]")
+    (tmp_path / "sources.yaml").write_text(configured)
+    training = town_settings(tiny_base, tmp_path / "sources.yaml")
+    optimiser = training.optimiser.model_copy(update={"steps": 2})
+    settings = RetrainSettings(
+        training=training.model_copy(update={"optimiser": optimiser, "checkpoint_every": 1}),
+        elsewhere_sentences=1, elsewhere_examples=8, k=1,
+    )  # fmt: skip
+    encoder = LetterEncoder()
+    console = Console(file=io.StringIO())
+
+    def extractor_of(engine: Any) -> Extractor:
+        return Extractor(retriever=LocalRetriever(encoder, IndexSettings()), engine=engine)
+
+    tools = Tools(encoder, examination(extractor_of, console), console)
+    places = Places(tmp_path / "state", tmp_path)
+    adapters = places.state / "adapters"
+
+    def once(serving: str, settings: RetrainSettings) -> Verdict:
+        request = Request("garden", GARDEN, serving, TEST[:1], (), True, True, "again")
+        return retrain(request, settings, places, tools)
+
+    first = once("", settings)
+    assert first.promoted and [t.domain for t in first.elsewhere] == ["towns"]
+    manifest = read_adapter(adapters, first.adapter)
+    assert [(d.terms, d.sentences) for d in manifest.data[1:]] == [(TERMS, 32)]
+    gentle = optimiser.model_copy(update={"steps": 1, "learning_rate": 1e-3})
+    gentler = settings.training.model_copy(update={"optimiser": gentle})
+    second = once(first.adapter, settings.model_copy(update={"training": gentler}))
+    assert second.promoted and second.parent == first.adapter != second.adapter
+    trained, start = (load_file(adapters / v.adapter / WEIGHTS) for v in (second, first))
+    assert all(trained[n].isclose(start[n], atol=3e-3).all() for n in start)
+    assert any(bool((start[n].abs() > 0.01).any()) for n in start if "lora_B" in n)  # not afresh

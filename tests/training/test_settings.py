@@ -1,0 +1,59 @@
+"""Settings: every shipped file is one, what is wrong is named, and a run's name is their hash."""
+
+from pathlib import Path
+
+import pytest
+
+from training.settings import OptimiserSettings, TrainingSettings, read_settings
+from training.sources import read_source_configs
+from wraner.errors import InvalidInput
+
+CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_shipped_settings_name_sources_that_are_configured(file: Path) -> None:
+    settings = read_settings(file)
+    sources = settings.source_file
+    configured = read_source_configs(sources) if sources else read_source_configs()
+    assert settings.sources.keys() <= {c.name for c in configured}
+
+
+def test_some_settings_ship() -> None:
+    assert [file.stem for file in CONFIGS] and all(file.is_file() for file in CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("sources: {towns: 1}\nlora: {rank: 0}", "lora.rank: "),
+        ("sources: {towns: 1}\nsteps: 5", "steps: Extra inputs"),
+        ("sources: {towns: 0}", "sources.towns: "),
+        ("optimiser: {steps: 5}", "sources: Field required"),
+        ("sources: {towns: 1}\nregularisers: {letters: 1.5}", "regularisers.letters: "),
+        ("- 1", "the file: "),
+        ("sources: {", "expected a YAML file"),
+    ],
+)
+def test_the_wrong_field_is_named(tmp_path: Path, content: str, words: str) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(content)
+    with pytest.raises(InvalidInput) as raised:
+        read_settings(file)
+    assert words in raised.value.message and str(file) in raised.value.message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"at .*none\.yaml"):
+        read_settings(tmp_path / "none.yaml")
+
+
+def test_the_name_of_a_run_follows_every_setting(tmp_path: Path) -> None:
+    first = TrainingSettings(sources={"towns": 1.0})
+    assert first.identity == TrainingSettings(sources={"towns": 1.0}).identity
+    others = (
+        TrainingSettings(sources={"towns": 1.0}, seed=1),
+        TrainingSettings(sources={"towns": 2.0}),
+        TrainingSettings(sources={"towns": 1.0}, optimiser=OptimiserSettings(steps=401)),
+    )
+    assert len({first.identity, *(o.identity for o in others)}) == 4

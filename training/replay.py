@@ -1,0 +1,145 @@
+"""Trains on a pack's examples beside a replay of sources, so that nothing is forgotten.
+
+Starts from an adapter's weights, or afresh. A run that was stopped goes on; its folder is named by
+all that decides about it. Knows no shelf and no gate.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from transformers import AutoTokenizer
+
+from index.encoder import WordEncoder
+from training import checkpoints, lora
+from training.corpus import Corpus, StoreSettings, open_corpus
+from training.drawing import Drawing, Supply
+from training.finetune import CHECKPOINTS, Watched, write_adapter_files
+from training.loop import train
+from training.pack_lots import types_of
+from training.preparation import Places, Prepared, prepare
+from training.settings import LoraSettings, TrainingSettings
+from training.sources import Source
+from wraner.adapters import CONFIG
+from wraner.chat import ChatEncoder
+from wraner.errors import InvalidInput
+from wraner.packs import Domain, version
+
+_UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is taught: a pack, and beside it the sources of `training`, which may be none.
+
+    `share` of the prompts ask about the pack. `parent` is the folder of the adapter to start from.
+    """
+
+    pack: Domain
+    share: float
+    training: TrainingSettings
+    parent: Path | None
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides about the run: the name of its folder."""
+        parent = self.parent.name if self.parent else ""
+        given = [self.training.model_dump_json(), self.share, version(self.pack), parent]
+        return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The adapter's files, how many of the pack's sentences were taught, the replayed sources."""
+
+    adapter: Path
+    sentences: int
+    sources: tuple[Source, ...]
+
+
+def without_replay(settings: TrainingSettings) -> TrainingSettings:
+    """Return settings that read no source."""
+    return settings.model_copy(update={"sources": {}, "held_out": ()})
+
+
+def shaped_like(adapter: Path, settings: LoraSettings) -> LoraSettings:
+    """Return settings with the rank, alpha and targets of a stored adapter.
+
+    Raises:
+        InvalidInput: it is of a kind that training does not go on with.
+    """
+    config = json.loads((adapter / CONFIG).read_bytes())
+    unread = [name for name in _UNREAD if config.get(name)]
+    targets = config.get("target_modules")
+    if unread or not isinstance(targets, list):
+        raise InvalidInput(
+            f"expected a plain LoRA adapter to go on from, was: {adapter.name[:16]} with "
+            f"{', '.join(unread) or 'targets as a pattern'}; roll it back (wraner adapters "
+            "rollback ner) to train from what was before it"
+        )
+    found = {"rank": config["r"], "alpha": config["lora_alpha"], "targets": tuple(sorted(targets))}
+    return settings.model_copy(update=found)
+
+
+def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Console) -> Taught:
+    """Train to the end, from the last checkpoint if there is one; write the adapter.
+
+    Raises:
+        InvalidInput, Unavailable: as `prepare`, `lora.load` and `checkpoints.latest`.
+    """
+    settings = subject.training
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    prepared = prepare(settings, places, say=console.log, device=device)
+    if subject.parent is not None:
+        lora.load(prepared.run.model, subject.parent)
+    drawing = _drawing(subject, prepared, places, encoder, console)
+    prepared = replace(prepared, run=replace(prepared.run, drawing=drawing, dev=None))
+    folder = places.state / "training" / "retraining" / subject.identity
+    start = checkpoints.latest(folder / CHECKPOINTS, run=settings.identity)
+    with Watched(settings, folder, console, start) as hooks:
+        train(prepared.run, hooks, start=start)
+    adapter = write_adapter_files(prepared, folder)
+    return Taught(adapter, len(subject.pack.examples), prepared.sources)
+
+
+def _drawing(
+    subject: Subject, prepared: Prepared, places: Places, encoder: WordEncoder, console: Console
+) -> Drawing:
+    settings = subject.training
+    cache = places.state / "training" / "corpora"
+    size = len(subject.pack.examples)
+    whole = StoreSettings(smallest=size, largest=size)  # a pack is one store, as it is served
+    pack = open_corpus("pack", subject.pack.examples, encoder, cache=cache, settings=whole)
+    part = StoreSettings(sentences=settings.most_sentences)
+    replayed = [
+        # indexed by `prepare` before
+        open_corpus(s.name, s.train, encoder, cache=cache, settings=part, say=console.log)
+        for s in prepared.sources
+    ]
+    tokenizer: Any = AutoTokenizer.from_pretrained(prepared.base.path)
+    return Drawing(
+        _supplies(subject, pack, replayed, prepared.sources),
+        ChatEncoder(tokenizer),
+        seed=settings.seed,
+        prompts=settings.prompts,
+        regularise=settings.regularisers,
+    )
+
+
+def _supplies(
+    subject: Subject, pack: Corpus, replayed: Sequence[Corpus], sources: Sequence[Source]
+) -> list[Supply]:
+    weights = subject.training.sources
+    rest = (1 - subject.share) / sum(weights.values()) if weights else 0.0
+    return [
+        Supply(pack, types_of(subject.pack), subject.share),
+        *(
+            Supply(corpus, source.sheet.types, rest * weights[source.name])
+            for corpus, source in zip(replayed, sources, strict=True)
+        ),
+    ]
