@@ -83,5 +83,6 @@ def _manifest(settings: TrainingSettings, outcome: Outcome, command: str) -> Ada
         data=outcome.data,
         config=settings.model_dump(mode="json"),
         metrics=metrics,
+        view=settings.prompts.view,
         created=datetime.now(UTC).date(),
     )

@@ -197,7 +197,9 @@ class _Work:
         if self._from is None:
             return training
         lora = replay.shaped_like(self._from, training.lora)
-        return training.model_copy(update={"lora": lora})
+        view = read_adapter(self._adapters, self.parent).view
+        prompts = training.prompts.model_copy(update={"view": view})
+        return training.model_copy(update={"lora": lora, "prompts": prompts})
 
     def _elsewhere(self, final: Taught) -> tuple[NerDomain, ...]:
         if not self._request.replay:
@@ -230,6 +232,7 @@ class _Work:
             config={},
             metrics={},
             created=datetime.now(UTC).date(),
+            view=self._training.prompts.view,
             parent=self.parent,
         )
 

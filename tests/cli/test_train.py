@@ -16,6 +16,7 @@ from training import preparation
 from training.settings import read_settings
 from wraner.adapters import Base, Task, TrainingData, identities, read_adapter
 from wraner.promotions import current
+from wraner.view import View
 from wraner.weights import BaseModel
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,7 @@ def test_an_adapter_is_stored_with_what_it_was_made_of_and_not_promoted(
     adapters = config.parent / "state" / "adapters"
     (identity,) = identities(adapters)
     made = read_adapter(adapters, identity)
+    assert made.view is View.BESIDE
     assert made.task == Task.NER
     assert made.base == Base(name=tiny_base.name, sha256=tiny_base.sha256)
     assert made.data == (TrainingData(name="towns", terms=TERMS, sentences=TRAIN_SENTENCES),)

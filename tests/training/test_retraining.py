@@ -34,6 +34,7 @@ from wraner.extract import Extractor
 from wraner.metrics import SpanCounts
 from wraner.packs import Domain, EntityType, TaggedExample
 from wraner.promotions import current, promote
+from wraner.view import View
 from wraner.weights import BaseModel
 
 RIGHT, WRONG = SpanCounts(1, 1, 1), SpanCounts(0, 1, 1)
@@ -312,6 +313,7 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
     first = once("", settings)
     assert first.promoted and [t.domain for t in first.elsewhere] == ["towns"]
     manifest = read_adapter(adapters, first.adapter)
+    assert manifest.view is View.BESIDE
     assert [(d.terms, d.sentences) for d in manifest.data[1:]] == [(TERMS, 32)]
     gentle = optimiser.model_copy(update={"steps": 1, "learning_rate": 1e-3})
     gentler = settings.training.model_copy(update={"optimiser": gentle})
