@@ -104,7 +104,7 @@ def measure(run: Run, drawing: Drawing) -> float:
     groups = drawing.step(0, tokens=_DEV_TOKENS)
     total = torch.zeros(2)
     for packed in _runs(run, groups):
-        total[0] += run.objective(_logits(run.model, packed), packed).cpu()
+        total[0] += run.objective(logits_of(run.model, packed), packed).cpu()
         total[1] += packed.weights.sum().cpu()
     run.world.sum([total])
     run.model.train()
@@ -131,7 +131,7 @@ def _update(run: Run, optimiser: torch.optim.AdamW, step: int) -> StepReport:
     totals = torch.zeros(2)
     for number, packed in enumerate(_runs(run, groups)):
         torch.manual_seed(hash((run.settings.seed, step, run.world.rank, number)))
-        loss = run.objective(_logits(run.model, packed), packed)
+        loss = run.objective(logits_of(run.model, packed), packed)
         loss.backward()  # type: ignore[no-untyped-call]
         totals[0] += loss.detach().cpu()
         totals[1] += packed.weights.sum().cpu()
@@ -173,7 +173,7 @@ def _runs(run: Run, groups: Sequence[Lessons]) -> Iterator[Packed]:
         yield run.packer.pack(batch)
 
 
-def _logits(model: torch.nn.Module, packed: Packed) -> torch.Tensor:
+def logits_of(model: torch.nn.Module, packed: Packed) -> torch.Tensor:
     """Return the logits of what is taught, computed nowhere else."""
     logits: torch.Tensor = model(
         input_ids=packed.ids,
