@@ -149,7 +149,7 @@ def test_every_command_is_shown_with_what_it_prints() -> None:
     assert kinds.count("sh") == text.count("```sh\n") >= 4
     assert kinds.count("python") == text.count("```python\n") == 1
     names = [one.name for one in (*app.registered_commands, *app.registered_groups)]
-    assert len(names) == 9 and [name for name in names if f"wraner {name}" not in text] == []
+    assert len(names) == 10 and [name for name in names if f"wraner {name}" not in text] == []
 
 
 def test_what_is_printed_is_shown_rounded_and_cut() -> None:

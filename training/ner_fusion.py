@@ -38,7 +38,7 @@ from wraner.word_votes import WordVotes
 
 Floats = npt.NDArray[np.float64]
 _RIDGE = 1e-3
-_THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+_THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 
 
 @dataclass(frozen=True)
