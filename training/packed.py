@@ -44,11 +44,6 @@ class Lessons:
         """Tokens that a model must read."""
         return len(self.members[0].prompt.prefix) + sum(m.own_tokens for m in self.members)
 
-    @property
-    def answer_tokens(self) -> int:
-        """Tokens that are predicted, without those of the examples shown."""
-        return sum(len(m.answer) for m in self.members)
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
