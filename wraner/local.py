@@ -25,8 +25,8 @@ from wraner.language_model import LanguageModel
 from wraner.trimming import give_back
 from wraner.waiting import Waiting
 
-# So long without work, and what the engine has freed is given back to the machine.
-_QUIET_S = 5.0
+# So often what the engine has freed is given back to the machine, if it has worked since.
+_TIDY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -171,21 +171,22 @@ class LocalEngine:
         # in the process, but only once a thread.
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
-        tidy = True
+        tidied, untidy = time.monotonic(), False
         while True:
             with self._ready:
                 busy = self._ready.wait_for(
                     lambda: bool(self._waiting or self._jobs or self._closed),
-                    timeout=None if tidy else _QUIET_S,
+                    timeout=_TIDY_S if untidy else None,
                 )
                 if self._closed:
                     break
                 adapters = dict.fromkeys([*self._decoders, *self._waiting.adapters()])
             for adapter in adapters:
                 self._carry_on(adapter)
-            tidy = not busy
-            if tidy:
+            untidy = untidy or busy
+            if untidy and time.monotonic() - tidied >= _TIDY_S:
                 give_back()
+                tidied, untidy = time.monotonic(), False
         with self._ready:
             left = {*self._waiting.clear(), *self._jobs.values()}
         _refuse(left, Unavailable("the engine is shutting down"))
