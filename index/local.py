@@ -182,8 +182,7 @@ class _Opened:
     def tagged_words(self, settings: IndexSettings) -> TaggedWords:
         if self._tagged_words is None:
             examples = [
-                [TaggedExample.model_validate_json(e.record) for e in part.segment.entries]
-                for part in self.generation.parts
+                [_tagged(e.record) for e in part.segment.entries] for part in self.generation.parts
             ]
             self._tagged_words = tagged_words_of(self.generation, examples, settings)
         return self._tagged_words

@@ -89,9 +89,7 @@ def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
         give_back()  # runs differ in size; what the allocator keeps of each would add up
         last = step == settings.optimiser.steps
         if run.dev is not None and (last or step % settings.evaluate_every == 0):
-            noise.quiet = True
             hooks.on_evaluated(step, measure(run, run.dev))
-            noise.quiet = False
         if last or step % settings.checkpoint_every == 0:
             hooks.on_checkpoint(_state(run.model, optimiser, step))
     noise.remove()
@@ -222,12 +220,11 @@ class _EmbeddingNoise:
 
     def __init__(self, model: Any, alpha: float) -> None:
         self._alpha = alpha
-        self.quiet = False
         embeddings: torch.nn.Module = model.get_input_embeddings()
         self.remove = embeddings.register_forward_hook(self._add).remove if alpha else _nothing
 
-    def _add(self, _: torch.nn.Module, given: Any, out: torch.Tensor) -> torch.Tensor | None:
-        if self.quiet:
+    def _add(self, module: torch.nn.Module, _: Any, out: torch.Tensor) -> torch.Tensor | None:
+        if not module.training:
             return None
         reach = self._alpha / math.sqrt(out.shape[-2] * out.shape[-1])
         return out + torch.empty_like(out).uniform_(-reach, reach)

@@ -4,7 +4,7 @@ Knows no loop and no cluster.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -130,9 +130,7 @@ def _sources(settings: TrainingSettings, places: Places, say: Say) -> tuple[Sour
         source = read_source(configs[name], data_root=places.data)
         kept, leaks = without_leaks(source.train, held_out)
         say(f"{name}: {len(kept):,} sentences; {len(leaks)} leaks left out; {source.left_out}")
-        found.append(
-            Source(name, source.sheet, source.terms, kept, source.dev, source.test, source.left_out)
-        )
+        found.append(replace(source, train=kept))
     return tuple(found)
 
 
