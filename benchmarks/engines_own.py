@@ -19,10 +19,11 @@ from benchmarks.engines_packs import Measured, measured_packs, with_policies
 from benchmarks.engines_watched import LeavingOut, Recorder
 from benchmarks.rivals.asking import Task, begin_alike, serve
 from benchmarks.rounds import measure
-from index.contextual import ContextualEncoder
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.store import GenerationStore
+from services.loading import word_encoders
+from services.settings import read_settings
 from wraner import weights
 from wraner.engine import Answer, ScoreRequest
 from wraner.extract import Extractor, ExtractTask
@@ -218,14 +219,14 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)  # while loading, see LocalEngine
     measured = measured_packs(Path("packs"))
-    encoder, settings = ContextualEncoder(), IndexSettings()
+    encoders, settings = word_encoders(read_settings()), IndexSettings()
     base = weights.resolve(weights.BUNDLED, asked.state / "models")
     model = LanguageModel(base, adapters=asked.state / "adapters")
     with tempfile.TemporaryDirectory() as scratch:
-        generations = GenerationStore(Path(scratch), encoder, settings)
+        generations = GenerationStore(Path(scratch), encoders, settings)
         generations.build(measured.domain)
         generations.build(measured.policies)
-        retriever = LeavingOut(LocalRetriever(encoder, settings, Path(scratch)), measured.own_ids)
+        retriever = LeavingOut(LocalRetriever(encoders, settings, Path(scratch)), measured.own_ids)
         engine = LocalEngine(model, threads=asked.threads)
         serve(Own(model, engine, retriever, measured, index=generations.build).verbs())
         engine.close()

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import torch
 
-from index.contextual import ContextualEncoder
 from index.local import LocalRetriever
 from index.settings import IndexSettings
+from services.loading import word_encoders
+from services.settings import read_settings
 from wraner import weights
 from wraner.entities import Mention
 from wraner.extract import Extractor, ExtractTask
@@ -114,7 +115,7 @@ def main() -> None:
     torch.set_num_threads(1)  # while loading
     base = weights.resolve(weights.BUNDLED, Path("state/models"))
     model = LanguageModel(base, adapters=Path("state/adapters"))
-    retriever = LocalRetriever(ContextualEncoder(), IndexSettings(), None)
+    retriever = LocalRetriever(word_encoders(read_settings()), IndexSettings())
     print("| domain | sentences | remembered F1 | whole F1 | difference | texts/s | whole |")
     print("|---|---|---|---|---|---|---|")
     domains = sorted(path.parent for path in args.data.glob("*/dev.txt"))

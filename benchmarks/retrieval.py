@@ -23,6 +23,7 @@ import faiss
 import numpy as np
 
 from index.encoder import WordVectors
+from index.encoders import Encoders
 from index.search import Hit, nearest
 from index.settings import IndexSettings, Kind
 from index.similarity import words_that_count
@@ -122,10 +123,11 @@ def encode(texts: Sequence[str], folder: Path) -> float:
     """Write the texts' vectors, from where an earlier run stopped; return seconds a thousand."""
     import torch
 
-    from index.contextual import ContextualEncoder
+    from services.loading import word_encoders
+    from services.settings import read_settings
 
     torch.set_num_threads(1)
-    encoder = ContextualEncoder()
+    encoder = word_encoders(read_settings()).domains
     offsets = np.cumsum([0, *(len(chunk(text)) for text in texts)])
     np.save(folder / "offsets.npy", offsets)
     path, progress = folder / "vectors.npy", folder / "progress.txt"
@@ -152,7 +154,7 @@ def build(folder: Path, root: Path, count: int, settings: IndexSettings) -> tupl
     encoder = CachedVectors(folder, QUERIES + count)
     pack = pack_of(encoder.texts[QUERIES : QUERIES + count])
     started = time.process_time()
-    GenerationStore(root, encoder, settings).build(pack)
+    GenerationStore(root, Encoders.same(encoder), settings).build(pack)
     return time.process_time() - started, memory("VmHWM")
 
 
@@ -167,7 +169,7 @@ def search(
     name = version(pack_of(encoder.texts[QUERIES : QUERIES + count]))
     before = memory("RssAnon"), memory("RssFile")
     started = time.monotonic()
-    generation = GenerationStore(root, encoder, settings).open(name)
+    generation = GenerationStore(root, Encoders.same(encoder), settings).open(name)
     open_s = time.monotonic() - started
     for query in queries[:20]:
         nearest(generation, query, 5, settings)

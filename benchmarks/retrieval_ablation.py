@@ -22,9 +22,12 @@ import torch
 
 from benchmarks.word_retrieval import DOMAINS, Scores
 from index.contextual import ContextualEncoder
+from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.static import train_static
+from services.loading import word_encoders
+from services.settings import read_settings
 from training.bootstrap import Interval, mean_interval, paired_mean_difference
 from training.ner_domains import NerDomain, Split, read_domain
 from training.ner_evaluation import AskSettings, evaluate
@@ -110,11 +113,12 @@ class Measured:
 def rows_of(domains: Sequence[NerDomain], seed: int) -> list[Row]:
     """Return all rows, the served retrieval first."""
     packs = [d.pack for d in domains]
-    words = LocalRetriever(ContextualEncoder(), IndexSettings())
+    words = LocalRetriever(word_encoders(read_settings()), IndexSettings())
     served = (words,) * len(packs)
     sentence = ContextualEncoder(layer=6)
     static = tuple(
-        LocalRetriever(train_static([e.text for e in p.examples]), IndexSettings()) for p in packs
+        LocalRetriever(Encoders.same(train_static([e.text for e in p.examples])), IndexSettings())
+        for p in packs
     )
     return [
         Row("words in context (served)", SERVED_K, served),

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.remembered import Spans, extract
-from index.contextual import ContextualEncoder
 from index.local import LocalRetriever
 from index.settings import IndexSettings
+from services.loading import word_encoders
+from services.settings import read_settings
 from wraner import weights
 from wraner.extract import Extractor
 from wraner.language_model import DType, LanguageModel
@@ -37,7 +38,7 @@ def main() -> None:
     texts = [example.text for example in tests][: args.texts]
     torch.set_num_threads(1)  # while loading
     base = weights.resolve(weights.BUNDLED, Path("state/models"))
-    retriever = LocalRetriever(ContextualEncoder(), IndexSettings(), None)
+    retriever = LocalRetriever(word_encoders(read_settings()), IndexSettings())
     found: dict[tuple[DType, int], Spans] = {}
     kinds: tuple[DType, ...] = ("auto", "float32")
     for dtype in kinds:

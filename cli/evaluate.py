@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.answerer import Answerer
 from cli.failures import Exit, WrongUse
 from cli.options import listed
 from cli.signatures import flat
@@ -96,10 +97,14 @@ class HowOptions:
             show_default=False,
         ),
     ] = None
-    alone: Annotated[
-        bool,
-        typer.Option("--alone", help="The model alone: the examples' words have no vote."),
-    ] = False
+    by: Annotated[
+        Answerer,
+        typer.Option(
+            "--by",
+            help="Who answers: served (votes where examples show every type often enough, else "
+            "votes and model), model (alone), votes (alone).",
+        ),
+    ] = Answerer.SERVED
     out: Annotated[
         Path | None,
         typer.Option(
@@ -146,7 +151,7 @@ def evaluate_ner(asked: AskedOptions, how: HowOptions) -> int:
 
     from cli.evaluation import Plan, carry_out  # loads the pipeline
 
-    plan = Plan(tuple(domains), how.k, how.adapter, how.alone, how.out, _command(asked, how))
+    plan = Plan(tuple(domains), how.k, how.adapter, how.by, how.out, _command(asked, how))
     return Exit.REFUSED if carry_out(plan).impossible else Exit.OK
 
 
@@ -161,6 +166,7 @@ def _command(asked: AskedOptions, how: HowOptions) -> str:
         "--sheets": asked.sheets,
         "--k": how.k,
         "--adapter": how.adapter,
+        "--by": None if how.by is Answerer.SERVED else str(how.by),
     }
     given = [str(word) for o, value in options.items() if value is not None for word in (o, value)]
-    return shlex.join(["wraner", "evaluate", "ner", *given, *["--alone"][: how.alone]])
+    return shlex.join(["wraner", "evaluate", "ner", *given])

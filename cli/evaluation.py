@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from cli.answerer import Answerer
 from cli.counts import counted
 from cli.failures import say
 from cli.folders import default_to_repository
@@ -34,7 +35,7 @@ from training.ner_scores import found_mentions
 from training.ner_summary import Columns, Fact, Provenance, Summary
 from wraner.adapters import Task
 from wraner.engine import Engine
-from wraner.entity_fusion import SHIPPED
+from wraner.entity_fusion import SHIPPED, EntityFusion
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts, count_spans
 
@@ -45,15 +46,14 @@ _LIBRARIES = ("wraner", "torch", "transformers", "llguidance", "numpy")
 class Plan:
     """What to evaluate.
 
-    `adapter` is a content hash or ``none``; None: the one that would answer requests. `alone`
-    leaves the votes of the examples' words out. `out` None: a new folder in the state folder.
-    `command` is the command line that asks for all this.
+    `adapter` is a content hash or ``none``; None: the one that would answer requests. `out` None: a
+    new folder in the state folder. `command` is the command line that asks for all this.
     """
 
     domains: tuple[NerDomain, ...]
     k: int
     adapter: str | None
-    alone: bool
+    by: Answerer
     out: Path | None
     command: str
 
@@ -77,8 +77,7 @@ def carry_out(plan: Plan) -> Summary:
     adapter = _adapter(plan.adapter, settings)
     with closing(load_engine(settings)) as engine:
         retriever = load_retriever(settings, say=say)
-        fusion = None if plan.alone else SHIPPED
-        extractor = Extractor(retriever=retriever, engine=engine, fusion=fusion)
+        extractor = Extractor(retriever=retriever, engine=engine, fusion=_fusion(plan.by))
         asked = AskSettings(k=plan.k, adapter=adapter)
         results = [_measure(extractor, d, asked, folder) for d in plan.domains]
         provenance = Provenance(
@@ -91,6 +90,13 @@ def carry_out(plan: Plan) -> Summary:
     out().print(_table(summary))
     say(f"the report is {folder / HTML}")
     return summary
+
+
+def _fusion(by: Answerer) -> EntityFusion | None:
+    if by is Answerer.MODEL:
+        return None
+    alone = by is Answerer.VOTES
+    return replace(SHIPPED, least_examples=0, enough_mentions=0) if alone else SHIPPED
 
 
 def _adapter(chosen: str | None, settings: Settings) -> str:
@@ -161,9 +167,9 @@ def _settings(plan: Plan, asked: AskSettings, settings: Settings) -> tuple[Fact,
     return (
         Fact("examples retrieved (k)", str(asked.k)),
         Fact("adapter", asked.adapter or "none: the base model alone"),
-        Fact("the examples' words vote", "no" if plan.alone else "yes"),
+        Fact("answered by", str(plan.by)),
         Fact("calls in flight", f"{asked.calls} of {asked.texts_a_call} texts"),
-        Fact("word encoder", settings.encoder),
+        Fact("word encoder", f"{settings.encoder}, tuned by {settings.word_adapter}"),
         *files,
     )
 

@@ -15,13 +15,16 @@ from rich.table import Table
 from cli.failures import say
 from cli.retrain import DomainOptions
 from cli.terminal import aside, out
-from index.contextual import ContextualEncoder
-from index.encoder import WordEncoder
+from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
-from index.word_votes import VoteSettings
 from services.adapters import FOLLOW, AdapterChoice
-from services.loading import pack_store, set_environment, stock_packs
+from services.loading import (
+    pack_store,
+    set_environment,
+    stock_packs,
+    word_encoders,
+)
 from services.settings import Settings, read_settings
 from services.stock import stock_adapters
 from training.examination import Examination, examination
@@ -35,7 +38,6 @@ from training.retraining import Request, Tools, retrain
 from training.verdict import Verdict
 from wraner.adapters import Task
 from wraner.engine import Engine
-from wraner.entity_fusion import SHIPPED
 from wraner.errors import InvalidInput
 from wraner.extract import Extractor
 from wraner.pack_folders import read_definitions, read_examples, read_pack_folder
@@ -67,9 +69,10 @@ def carry_out(plan: Plan) -> Verdict | None:
     set_environment(settings)
     retraining = read_retrain_settings(plan.options.own, base=settings.base_model)
     request = _request(plan, settings)
-    encoder = _encoder(settings)
+    encoders = word_encoders(settings)
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, log_path=False)
-    tools = Tools(encoder, _examination(encoder), console)
+    examined = _examination(encoders)
+    tools = Tools(encoders.domains, examined, console)
     try:
         verdict = retrain(request, retraining, Places(settings.state_dir, plan.data), tools)
     except KeyboardInterrupt:
@@ -156,14 +159,10 @@ def _read(file: Path, pack: Pack) -> tuple[TaggedExample, ...]:
     return tuple(e for e in examples if isinstance(e, TaggedExample))
 
 
-def _encoder(settings: Settings) -> WordEncoder:
-    return ContextualEncoder(None if settings.encoder == "bundled" else Path(settings.encoder))
-
-
-def _examination(encoder: WordEncoder) -> Examination:
+def _examination(encoders: Encoders) -> Examination:
     def extractor_of(engine: Engine) -> Extractor:
-        retriever = LocalRetriever(encoder, IndexSettings(), votes=VoteSettings())
-        return Extractor(retriever=retriever, engine=engine, fusion=SHIPPED)
+        # An adapter is judged by its own answers: votes would hide what it has learnt.
+        return Extractor(retriever=LocalRetriever(encoders, IndexSettings()), engine=engine)
 
     return examination(extractor_of, aside())
 

@@ -5,7 +5,7 @@ answers after any sequence of edits must equal those of a fresh build. Knows no 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -18,14 +18,16 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class WordVectors:
-    """A text's chunks (words and marks) and their vectors.
+    """A text's chunks (words and marks) and their vectors, with one for the whole text.
 
     *Shape:* ``vectors`` is (len(chunks), dimension), float32; each row has length 1, or is zero
-    where the encoder knows nothing of the chunk.
+    where the encoder knows nothing of the chunk. ``text`` is (text dimension,), of length 1, or
+    empty where the encoder has none.
     """
 
     chunks: tuple[Chunk, ...]
     vectors: Floats
+    text: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class WordEncoder(Protocol):

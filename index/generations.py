@@ -10,19 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from index import segments
 from index.encoder import WordEncoder
+from index.encoders import Encoders, PackKind, kind_of
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Words, concatenate, words_that_count
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
-
-PackKind = Literal["Domain", "PolicySet"]
 
 # Compaction: a part is merged into the new one when it is small, when much of it is gone, or when
 # it is at most twice the new one's size; so a pack has few parts and is rarely copied.
@@ -63,7 +61,7 @@ class Part:
 class Generation:
     """One version of a pack, searchable.
 
-    `version` is the pack's, `identity` also names encoder and settings. `definitions` holds one
+    `version` is the pack's, `identity` also names its encoder and settings. `definitions` holds one
     entry per policy (its id and its own words); a domain has none. `policies` are in the pack's
     order.
     """
@@ -93,9 +91,12 @@ class Generation:
         return int(sum(s.vectors.nbytes * cost.get(s.kind, 3.0) for s in self.all_segments))
 
 
-def identity_of(pack_version: str, encoder: WordEncoder, settings: IndexSettings) -> str:
-    """Return the name of the generation of a pack's version under an encoder and settings."""
-    content = json.dumps(["generation-1", pack_version, encoder.identity, settings.digest()])
+def identity_of(
+    pack_version: str, kind: PackKind, *, encoders: Encoders, settings: IndexSettings
+) -> str:
+    """Return the name of the generation of a pack's version under its encoder and settings."""
+    encoder = encoders.of(kind).identity
+    content = json.dumps(["generation-2", kind, pack_version, encoder, settings.digest()])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -107,7 +108,7 @@ def storage_of(encoder: WordEncoder, settings: IndexSettings) -> str:
 
 def build(
     pack: Pack,
-    encoder: WordEncoder,
+    encoders: Encoders,
     settings: IndexSettings,
     previous: Generation | None = None,
 ) -> Generation:
@@ -115,7 +116,8 @@ def build(
 
     `previous` must come from the same encoder and settings.
     """
-    pack_version = version(pack)
+    pack_version, kind = version(pack), kind_of(pack)
+    encoder = encoders.of(kind)
     storage = storage_of(encoder, settings)
     digests = {example.id: example_hash(example) for example in pack.examples}
     kept = _kept(previous, digests)
@@ -123,9 +125,9 @@ def build(
     fresh = _encode_examples([e for e in pack.examples if e.id not in known], encoder, settings)
     parts = _compact(kept, fresh, storage, settings)
     return Generation(
-        identity=identity_of(pack_version, encoder, settings),
+        identity=identity_of(pack_version, kind, encoders=encoders, settings=settings),
         version=pack_version,
-        kind="PolicySet" if isinstance(pack, PolicySet) else "Domain",
+        kind=kind,
         parts=parts,
         definitions=_definitions(pack, encoder, settings, storage, previous),
         policies=tuple(p.id for p in pack.policies) if isinstance(pack, PolicySet) else (),
@@ -158,12 +160,14 @@ def _encode_examples(
     ordered = sorted(examples, key=lambda e: e.id)
     for start in range(0, len(ordered), _ENCODED_TOGETHER):
         some = ordered[start : start + _ENCODED_TOGETHER]
-        vectors, weights, offsets = concatenate(
-            [words_that_count(encoder.encode([e.text])[0], settings) for e in some]
-        )
-        for example, (first, last) in zip(some, pairwise(offsets.tolist()), strict=True):
+        encoded = [words_that_count(encoder.encode([e.text])[0], settings) for e in some]
+        texts = [words.text for words in encoded]
+        vectors, weights, offsets = concatenate(encoded)
+        borders = pairwise(offsets.tolist())
+        for example, text, (first, last) in zip(some, texts, borders, strict=True):
             entry = Entry(example.id, example_hash(example), example.model_dump_json())
-            words = Words(vectors[first:last], weights[first:last], np.zeros(0, np.int64))
+            nowhere = np.zeros(0, np.int64)
+            words = Words(vectors[first:last], weights[first:last], nowhere, text)
             pairs.append((entry, words))
     return pairs
 

@@ -1,4 +1,4 @@
-"""The retriever in this process: a folder of generations, an encoder, and what was used last.
+"""The retriever in this process: a folder of generations, encoders, and what was used last.
 
 Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
 """
@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from index import evidence, generations
-from index.encoder import WordEncoder, WordVectors
+from index.encoder import WordVectors
+from index.encoders import Encoders, PackKind
 from index.evidence import Judgements
 from index.generations import Generation
 from index.recent import Recent
@@ -36,17 +37,17 @@ class LocalRetriever:
 
     def __init__(
         self,
-        encoder: WordEncoder,
+        encoders: Encoders,
         settings: IndexSettings,
         root: Path | None = None,
         *,
         votes: VoteSettings | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        self._encoder = encoder
+        self._encoders = encoders
         self._votes = votes
         self._settings = settings
-        self._store = None if root is None else GenerationStore(root, encoder, settings)
+        self._store = None if root is None else GenerationStore(root, encoders, settings)
         self._stored = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
         self._inline = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
 
@@ -93,7 +94,7 @@ class LocalRetriever:
         """Do what `neighbours` does, on this thread."""
         opened = self._open(pack, "Domain")
         found = []
-        for number, encoded in enumerate(self._encoder.encode(texts)):
+        for number, encoded in enumerate(self._encoders.domains.encode(texts)):
             query = words_that_count(encoded, self._settings, most=self._settings.query_words)
             hits = nearest(
                 opened.generation,
@@ -129,7 +130,7 @@ class LocalRetriever:
         opened = self._open(pack, "PolicySet")
         judgements = opened.judgements()
         found = []
-        for number, encoded in enumerate(self._encoder.encode(texts)):
+        for number, encoded in enumerate(self._encoders.policy_sets.encode(texts)):
             policies = evidence.gather(
                 opened.generation,
                 judgements,
@@ -141,12 +142,12 @@ class LocalRetriever:
             found.append(Evidence(policies, opened.generation.identity))
         return found
 
-    def _open(self, pack: PackRef, kind: generations.PackKind) -> "_Opened":
+    def _open(self, pack: PackRef, kind: PackKind) -> "_Opened":
         inline = pack.inline
         if inline is not None:
             opened = self._inline.get(
                 version(inline),
-                lambda: _Opened(generations.build(inline, self._encoder, self._settings)),
+                lambda: _Opened(generations.build(inline, self._encoders, self._settings)),
             )
         else:
             opened = self._stored.get(pack.version, lambda: self._read(pack.version))

@@ -26,7 +26,7 @@ from index.settings import IndexSettings, Kind
 from index.similarity import Grid, Ints, Words, concatenate, from_grid
 from wraner.errors import Unavailable
 
-_FORMAT = "segment-1"
+_FORMAT = "segment-2"
 _MANIFEST = "manifest.json"
 
 
@@ -44,7 +44,8 @@ class Segment:
     """Entries in ascending order of id, with their words.
 
     *Shape:* ``vectors`` (n_words, dimension) int16 on the grid; ``weights`` (n_words,) float32;
-    entry i owns the rows ``offsets[i]`` to ``offsets[i + 1]``, at least one.
+    entry i owns the rows ``offsets[i]`` to ``offsets[i + 1]``, at least one; ``texts`` (n_entries,
+    text dimension) int16.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Segment:
     vectors: Grid
     weights: Floats
     offsets: Ints
+    texts: Grid
     kind: Kind
     index: WordIndex | None
 
@@ -68,7 +70,8 @@ class Segment:
     def words(self, number: int) -> Words:
         """Return the words of one entry (their places are not kept)."""
         start, end = self.offsets[number], self.offsets[number + 1]
-        return Words(self.vectors[start:end], self.weights[start:end], np.zeros(0, np.int64))
+        nowhere = np.zeros(0, np.int64)
+        return Words(self.vectors[start:end], self.weights[start:end], nowhere, self.texts[number])
 
 
 def make(pairs: list[tuple[Entry, Words]], storage: str, settings: IndexSettings) -> Segment:
@@ -86,6 +89,7 @@ def make(pairs: list[tuple[Entry, Words]], storage: str, settings: IndexSettings
     entries = [entry for entry, _ in pairs]
     parts = [words for _, words in pairs]
     pairs.clear()
+    texts = np.stack([words.text for words in parts])
     vectors, weights, offsets = concatenate(parts)
     kind = settings.kind_for(len(vectors))
     return Segment(
@@ -94,6 +98,7 @@ def make(pairs: list[tuple[Entry, Words]], storage: str, settings: IndexSettings
         vectors=vectors,
         weights=weights,
         offsets=offsets,
+        texts=texts,
         kind=kind,
         index=candidates.train(vectors, weights, offsets, kind, settings),
     )
@@ -112,6 +117,7 @@ def write(segment: Segment, folder: Path) -> Path:
     np.save(temporary / "vectors.npy", segment.vectors)
     np.save(temporary / "weights.npy", segment.weights)
     np.save(temporary / "offsets.npy", segment.offsets)
+    np.save(temporary / "texts.npy", segment.texts)
     with (temporary / "entries.jsonl").open("w", encoding="ascii") as file:
         for entry in segment.entries:
             file.write(json.dumps([entry.id, entry.digest, entry.record]) + "\n")
@@ -189,6 +195,7 @@ def read(folder: Path) -> Segment:
         vectors=np.load(folder / "vectors.npy", mmap_mode="r"),
         weights=np.load(folder / "weights.npy"),
         offsets=np.load(folder / "offsets.npy"),
+        texts=np.load(folder / "texts.npy"),
         kind=manifest["kind"],
         index=candidates.read(folder),
     )

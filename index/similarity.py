@@ -30,12 +30,13 @@ class Words:
     """The words of a text that count, with their weights and places among its chunks.
 
     *Shape:* ``vectors`` (n, dimension) int16 on the grid, ``weights`` (n,) float32,
-    ``places`` (n,) int64, ascending.
+    ``places`` (n,) int64, ascending; ``text`` (text dimension,) int16, the whole text's vector.
     """
 
     vectors: Grid
     weights: Floats
     places: Ints
+    text: Grid
 
 
 def words_that_count(
@@ -48,7 +49,7 @@ def words_that_count(
     places, weights = places_that_count(encoded.chunks, settings)
     if most is not None and len(places) > most:
         places = np.sort(places[np.argsort(-weights[places], kind="stable")[:most]])
-    return Words(to_grid(encoded.vectors[places]), weights[places], places)
+    return Words(to_grid(encoded.vectors[places]), weights[places], places, to_grid(encoded.text))
 
 
 def places_that_count(chunks: Sequence[Chunk], settings: IndexSettings) -> tuple[Ints, Floats]:

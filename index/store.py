@@ -17,12 +17,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from index import segments
-from index.encoder import WordEncoder
+from index.encoders import Encoders, PackKind
 from index.generations import Generation, Part, build, identity_of
 from index.segments import Segment
 from index.settings import IndexSettings
@@ -34,13 +34,13 @@ _WRITING_S = 86_400
 
 
 class GenerationStore:
-    """The generations under `root` that belong to one encoder and one set of settings."""
+    """The generations under `root` that belong to these encoders and one set of settings."""
 
-    def __init__(self, root: Path, encoder: WordEncoder, settings: IndexSettings) -> None:
+    def __init__(self, root: Path, encoders: Encoders, settings: IndexSettings) -> None:
         self._segments = root / "segments"
         self._generations = root / "generations"
         self._lock = root / "lock"
-        self._encoder = encoder
+        self._encoders = encoders
         self._settings = settings
         self._segments.mkdir(parents=True, exist_ok=True)
         self._generations.mkdir(parents=True, exist_ok=True)
@@ -63,9 +63,9 @@ class GenerationStore:
         if previous_version is not None:
             with suppress(NotFound, Unavailable):
                 previous = self.open(previous_version)
-        generation = build(pack, self._encoder, self._settings, previous)
+        generation = build(pack, self._encoders, self._settings, previous)
         if not self._publish(generation):
-            self._publish(build(pack, self._encoder, self._settings))
+            self._publish(build(pack, self._encoders, self._settings))
         del generation  # in memory; the one on disk is memory-mapped
         return self.open(pack_version)
 
@@ -109,7 +109,19 @@ class GenerationStore:
                     segments.remove(folder)
 
     def _path(self, pack_version: str) -> Path:
-        identity = identity_of(pack_version, self._encoder, self._settings)
+        """Return where a version's generation lies, or if there is none, where one might.
+
+        A version does not tell of which kind its pack is, so each kind's place is looked at.
+        """
+        places = [
+            self._place(
+                identity_of(pack_version, kind, encoders=self._encoders, settings=self._settings)
+            )
+            for kind in get_args(PackKind)
+        ]
+        return next((place for place in places if place.is_file()), places[0])
+
+    def _place(self, identity: str) -> Path:
         return self._generations / f"{identity}.json"
 
     def _publish(self, generation: Generation) -> bool:
@@ -125,7 +137,7 @@ class GenerationStore:
                 segments.publish(temporary, name)
             if not all((self._segments / s.name).is_dir() for s in generation.all_segments):
                 return False
-            _write_manifest(self._path(generation.version), generation)
+            _write_manifest(self._place(generation.identity), generation)
         return True
 
     def _another_was_first(self, pack_version: str) -> bool:

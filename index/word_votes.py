@@ -1,11 +1,13 @@
 """Word votes from a generation: the nearest words of its examples vote for each word of a text.
 
 A word's neighbours are the most similar words of all examples, tagged or not, weighted by a softmax
-over similarity. Marks have no vectors: they take the tags that equal marks have in the examples.
-Large segments vote with the examples that FAISS proposes. Votes are whole multiples of 2^-30, so
-their sums are the same in whatever segments the examples lie. Knows no language model.
+over similarity: that of the words and, in part, that of the texts they stand in. Marks have no
+vectors: they take the tags that equal marks have in the examples. Large segments vote with the
+examples that FAISS proposes. Votes are whole multiples of 2^-30, so their sums are the same in
+whatever segments the examples lie. Knows no language model.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +16,16 @@ import numpy as np
 from index import candidates
 from index.encoder import Floats, WordVectors
 from index.generations import Generation, Part
+from index.segments import Segment
 from index.settings import IndexSettings
-from index.similarity import Doubles, Ints, from_grid, places_that_count, words_that_count
+from index.similarity import (
+    Doubles,
+    Ints,
+    Words,
+    from_grid,
+    places_that_count,
+    words_that_count,
+)
 from wraner.chunks import Chunk, chunk
 from wraner.entities import Mention, Span
 from wraner.packs import TaggedExample
@@ -30,11 +40,18 @@ _HABIT_PRIOR = 0.5  # added to every count of one tag after another
 class VoteSettings:
     """How words vote; chosen on CrossNER's dev sentences, see training/LOG.md."""
 
-    neighbours: int = 60
+    neighbours: int = 30
     """So many nearest words vote for each word, and those equal to the last of them."""
 
-    temperature: float = 0.12
+    temperature: float = 0.04
     """A neighbour less similar by this much has a vote smaller by the factor e."""
+
+    text_share: float = 0.3
+    """How much the similarity of whole texts counts, against that of the words."""
+
+
+UNTUNED = VoteSettings(temperature=0.12)
+"""How words vote where the encoder for domains is not tuned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +60,11 @@ class TaggedWords:
 
     *Shape:* ``tags`` holds for each part (n_words,) the columns of `wraner.word_votes.WordVotes`,
     beside the segment's vectors; ``marks`` the counts (n_tags,) of each mark, ``any_mark`` of all.
+    `mentions` counts those of each label.
     """
 
     labels: tuple[str, ...]
+    mentions: tuple[int, ...]
     tags: tuple[Ints, ...]
     marks: dict[str, Doubles]
     any_mark: Doubles
@@ -62,6 +81,7 @@ def tagged_words_of(
     follows = np.full((3, 3), _HABIT_PRIOR)
     marks: dict[str, Doubles] = {}
     tags: list[Ints] = []
+    mentions: Counter[str] = Counter()
     for part, entries in zip(generation.parts, examples, strict=True):
         rows: list[Ints] = []
         for live, example in zip(part.live, entries, strict=True):
@@ -70,13 +90,21 @@ def tagged_words_of(
             places, _ = places_that_count(chunks, settings)
             rows.append(own[places])
             if live:
+                mentions.update(m.label for m in example.entities)
                 kinds = _kinds(np.concatenate([[OUTSIDE], own, [OUTSIDE]]), len(labels))
                 np.add.at(follows, (kinds[:-1], kinds[1:]), 1)
                 for place in np.setdiff1d(np.arange(len(chunks)), places):
                     marks.setdefault(chunks[place].text, np.zeros(size))[own[place]] += 1
         tags.append(np.concatenate(rows))
     total = sum(marks.values(), np.eye(size)[OUTSIDE])
-    return TaggedWords(labels, tuple(tags), marks, total / total.sum(), _habits(follows))
+    return TaggedWords(
+        labels,
+        tuple(mentions[name] for name in labels),
+        tuple(tags),
+        marks,
+        total / total.sum(),
+        _habits(follows),
+    )
 
 
 def _tags(chunks: Sequence[Chunk], mentions: Sequence[Mention], columns: dict[str, int]) -> Ints:
@@ -119,18 +147,28 @@ def count_votes(
     tags = [np.zeros(0, np.int64)]
     for part, own in zip(generation.parts, tagged.tags, strict=True):
         words = _voters(part, vectors, query.weights, settings, exclude)
-        segment = part.segment
-        flat = segment.kind == "flat"
-        near.append(vectors @ (segment.floats if flat else from_grid(segment.vectors[words])).T)
-        if flat:
-            near[-1] = near[-1][:, words]
+        near.append(_nearness(part.segment, words, query, votes.text_share))
         tags.append(own[words])
     shares = np.array([_mark(tagged, c.text) for c in text.chunks]).reshape(-1, size)
     found = _shares(np.concatenate(near, axis=1), np.eye(size)[np.concatenate(tags)], votes)
     if found is not None:
         shares[query.places] = found
     spans = tuple(Span(c.start, c.end) for c in text.chunks)
-    return WordVotes(spans, tagged.labels, shares, tagged.habits, generation.count)
+    return WordVotes(spans, tagged.labels, shares, tagged.habits, generation.count, tagged.mentions)
+
+
+def _nearness(segment: Segment, words: Ints, query: Words, share: float) -> Floats:
+    """Return how near some words of a segment lie to the query's. *Shape:* (n_query, n_words)."""
+    vectors = from_grid(query.vectors)
+    if segment.kind == "flat":
+        near: Floats = (vectors @ segment.floats.T)[:, words]
+    else:
+        near = vectors @ from_grid(segment.vectors[words]).T
+    if not len(query.text):
+        return near
+    texts = from_grid(segment.texts) @ from_grid(query.text)
+    owners = np.searchsorted(segment.offsets, words, side="right") - 1
+    return np.float32(1 - share) * near + np.float32(share) * texts[owners]
 
 
 def _voters(

@@ -16,8 +16,10 @@ from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import stock, stock_adapters
 from services.writer import Generations, Writer
+from wraner.adapters import CONFIG, WEIGHTS
 from wraner.engine import Engine
 from wraner.entity_fusion import SHIPPED
+from wraner.errors import Unavailable
 from wraner.extract import Extractor
 from wraner.fusion import UNTUNED
 from wraner.moderate import Moderator, ModeratorSettings
@@ -26,10 +28,16 @@ from wraner.registry import PackStore
 from wraner.retrieval import Retriever
 
 if TYPE_CHECKING:
+    from index.encoders import Encoders
     from index.local import LocalRetriever
     from index.store import GenerationStore
+    from index.word_votes import VoteSettings
     from wraner.local import LocalEngine
     from wraner.weights import BaseModel
+
+
+WORDS = "words"
+"""The folder of the word encoder's tuning, among the adapters that ship."""
 
 
 def set_environment(settings: Settings) -> None:
@@ -98,33 +106,71 @@ def load_engine(settings: Settings) -> "LocalEngine":
 def load_retriever(
     settings: Settings, *, say: Callable[[str], None] = lambda _: None
 ) -> "LocalRetriever":
-    """Load the word encoder, index what is not indexed yet, and open the index."""
+    """Load the word encoders, index what is not indexed yet, and open the index."""
     from index.local import LocalRetriever
     from index.settings import IndexSettings
-    from index.word_votes import VoteSettings
 
-    encoder = _encoder(settings)
-    generations = _generations(settings, encoder)
+    encoders = _encoders(settings)
+    generations = _generations(settings, encoders)
     for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
         say(complaint)
     root = _index_root(settings)
-    return LocalRetriever(encoder, IndexSettings(), root, votes=VoteSettings())
+    return LocalRetriever(encoders, IndexSettings(), root, votes=vote_settings(settings))
+
+
+def word_encoders(settings: Settings) -> "Encoders":
+    """Load the word encoders, with the threads that this process has.
+
+    Raises:
+        Unavailable: weights or tuning are missing, damaged, or do not belong together.
+    """
+    from index.encoders import load_encoders
+
+    folder = None if settings.encoder == "bundled" else Path(settings.encoder)
+    return load_encoders(folder, word_tuning(settings))
+
+
+def vote_settings(settings: Settings) -> "VoteSettings":
+    """Return how the words of domains vote with the encoder that is chosen."""
+    from index import word_votes
+
+    untuned = word_tuning(settings) is None
+    return word_votes.UNTUNED if untuned else word_votes.VoteSettings()
+
+
+def word_tuning(settings: Settings) -> Path | None:
+    """Return the folder of the tuning of the word encoder for domains; None where there is none.
+
+    Raises:
+        Unavailable: it is chosen and not there.
+    """
+    chosen = settings.word_adapter
+    if chosen == "none" or (chosen == "bundled" and settings.encoder != "bundled"):
+        return None
+    folder = settings.adapters_dir / WORDS if chosen == "bundled" else Path(chosen)
+    if not all((folder / name).is_file() for name in (CONFIG, WEIGHTS)):
+        raise Unavailable(
+            f"expected {CONFIG} and {WEIGHTS} in {folder}, found no tuning of the word encoder; "
+            "name the folder of another: WRANER_WORD_ADAPTER, or do without: "
+            "WRANER_WORD_ADAPTER=none"
+        )
+    return folder
 
 
 def stock_packs(settings: Settings, *, say: Callable[[str], None]) -> list[str]:
     """Import and index what is missing, as `load_retriever` does; return the complaints."""
-    generations = _generations(settings, _encoder(settings))
+    generations = _generations(settings, _encoders(settings))
     return stock(pack_store(settings), generations, settings.packs_dir, say=say)
 
 
 def load_writer(settings: Settings) -> Writer:
-    """Return a writer that loads the word encoder when something is first written."""
-    generations = _Late(lambda: _generations(settings, _encoder(settings)))
+    """Return a writer that loads the word encoders when something is first written."""
+    generations = _Late(lambda: _generations(settings, _encoders(settings)))
     return Writer(packs=pack_store(settings), generations=generations, limits=settings.limits)
 
 
 class _Late:
-    """Generations that are opened, with their encoder, on first use."""
+    """Generations that are opened, with their encoders, on first use."""
 
     def __init__(self, load: Callable[[], Generations]) -> None:
         self._load = load
@@ -146,12 +192,9 @@ class _Late:
             return self._loaded
 
 
-def _encoder(settings: Settings) -> Any:
+def _encoders(settings: Settings) -> "Encoders":
     _set_threads(settings.retriever_threads)
-
-    from index.contextual import ContextualEncoder
-
-    return ContextualEncoder(None if settings.encoder == "bundled" else Path(settings.encoder))
+    return word_encoders(settings)
 
 
 def _set_threads(count: int) -> None:
@@ -167,11 +210,11 @@ def _set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def _generations(settings: Settings, encoder: Any) -> "GenerationStore":
+def _generations(settings: Settings, encoders: "Encoders") -> "GenerationStore":
     from index.settings import IndexSettings
     from index.store import GenerationStore
 
-    return GenerationStore(_index_root(settings), encoder, IndexSettings())
+    return GenerationStore(_index_root(settings), encoders, IndexSettings())
 
 
 def _index_root(settings: Settings) -> Path:

@@ -24,7 +24,7 @@ from rich.status import Status
 
 from index.bundled import bundled_minilm
 from services import prepare
-from services.loading import set_environment
+from services.loading import set_environment, word_tuning
 from services.settings import Settings, read_settings
 from wraner.errors import InvalidInput, WranerError
 
@@ -100,6 +100,7 @@ def _prepare(settings: Settings, status: Status) -> None:
     try:
         if settings.encoder == "bundled":
             bundled_minilm()
+        word_tuning(settings)
         if not prepare.is_needed(settings):
             return
     except WranerError as error:

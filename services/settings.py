@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """The language model: `bundled`, a folder, or a hub id."""
     encoder: str = "bundled"
     """The word encoder: `bundled` or a folder."""
+    word_adapter: str = "bundled"
+    """Its tuning for domains: `bundled` (for the bundled encoder alone), `none`, or a folder."""
     adapters_dir: Path = Path("adapters")
     """Folder of the adapters that ship; the newest of a task answers until one is promoted."""
     extract_adapter: str = Field("", pattern=_ADAPTER)
@@ -73,7 +75,11 @@ class Settings(BaseSettings):
     def at_absolute_paths(self) -> "Settings":
         """Return the settings with whole paths, for processes that work in other folders."""
         folders = ("state_dir", "packs_dir", "adapters_dir")
-        whole = {name: getattr(self, name).absolute() for name in folders}
+        whole: dict[str, Path | str] = {name: getattr(self, name).absolute() for name in folders}
+        for name in ("encoder", "word_adapter"):
+            chosen = getattr(self, name)
+            if chosen not in ("bundled", "none"):
+                whole[name] = str(Path(chosen).absolute())
         return self.model_copy(update=whole)
 
 

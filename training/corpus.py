@@ -20,6 +20,7 @@ import numpy as np
 from datasets import Dataset, Features, List, Value, load_from_disk
 
 from index.encoder import WordEncoder, WordVectors
+from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from wraner.chunks import chunk
@@ -161,7 +162,7 @@ def _nearest(
         examples=tuple(members),
     )
     check_domain(pack)
-    retriever = LocalRetriever(_Remembering(encoder), IndexSettings())
+    retriever = LocalRetriever(Encoders.same(_Remembering(encoder)), IndexSettings())
     found = retriever.neighbours_now(
         PackRef("", inline=pack),
         [e.text for e in members],

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from index.contextual import ContextualEncoder
+from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from training.hatemoderate import read_hatemoderate
@@ -134,7 +134,7 @@ async def _main(args: argparse.Namespace) -> None:
     pack = definitions.model_copy(update={"examples": tuple(store)})
     base = weights.resolve(weights.BUNDLED, Path("state/models"))
     engine = LocalEngine(LanguageModel(base, adapters=Path("state/adapters")))
-    retriever = LocalRetriever(ContextualEncoder(), IndexSettings(), None)
+    retriever = LocalRetriever(load_encoders(None, None), IndexSettings())
     pairs = await judge(retriever, engine, pack, dev, shortlist=args.shortlist, shown=args.shown)
     engine.close()
     hateful = [bool(e.violates) for e in dev]

@@ -27,12 +27,14 @@ class LoraShape:
     """What is adapted: the linear layers whose own names are `targets`, with factors of `rank`.
 
     The low-rank product is scaled by ``alpha / rank``; `dropout` falls on what goes into it.
+    `task` is PEFT's name for what the model does.
     """
 
     rank: int
     alpha: int
     dropout: float
     targets: tuple[str, ...]
+    task: str = "CAUSAL_LM"
 
 
 class _Adapted(torch.autograd.Function):
@@ -73,16 +75,26 @@ class LoraLinear(torch.nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """*Shape:* (…, in) to (…, out)."""
-        rows = hidden.flatten(0, -2)
+        dtype = _dtype(hidden, self.frozen.weight)
+        rows = hidden.flatten(0, -2).to(dtype)
         narrowed = rows
         if self._dropout and self.training:
             narrowed = torch.nn.functional.dropout(rows, self._dropout)
-        weight = self.frozen.weight
-        down, up = self.lora_A.to(weight.dtype), (self.lora_B * self._scale).to(weight.dtype)
-        out = cast(torch.Tensor, _Adapted.apply(rows, narrowed, weight, down, up))  # type: ignore[no-untyped-call]
+        weight = self.frozen.weight.to(dtype)
+        down, up = self.lora_A.to(dtype), (self.lora_B * self._scale).to(dtype)
+        with torch.autocast(hidden.device.type, enabled=False):  # it knows no addmm_
+            out = cast(torch.Tensor, _Adapted.apply(rows, narrowed, weight, down, up))  # type: ignore[no-untyped-call]
         if self.frozen.bias is not None:
-            out = out + self.frozen.bias
+            out = out + self.frozen.bias.to(dtype)
         return out.view(*hidden.shape[:-1], -1)
+
+
+def _dtype(hidden: torch.Tensor, weight: torch.Tensor) -> torch.dtype:
+    """Return what a layer computes in: as autocast says, else as its weights are."""
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return weight.dtype
 
 
 def attach(model: torch.nn.Module, shape: LoraShape) -> None:
@@ -112,8 +124,19 @@ def factors(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
             yield name, parameter
 
 
-def save(model: torch.nn.Module, shape: LoraShape, folder: Path, *, dtype: torch.dtype) -> None:
-    """Write the adapter as PEFT's two files, its factors in `dtype`."""
+def save(
+    model: torch.nn.Module,
+    shape: LoraShape,
+    folder: Path,
+    *,
+    dtype: torch.dtype,
+    metadata: tuple[str, str] = ("format", "pt"),
+) -> None:
+    """Write the adapter as PEFT's two files, its factors in `dtype`.
+
+    `metadata` is what the file says of itself: one name with its value, since safetensors writes
+    several in any order and the same training is to give the same bytes.
+    """
     from peft import LoraConfig
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,13 +144,13 @@ def save(model: torch.nn.Module, shape: LoraShape, folder: Path, *, dtype: torch
         f"{_PREFIX}{name}.weight": p.detach().to("cpu", dtype).contiguous()
         for name, p in factors(model)
     }
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_file(tensors, folder / WEIGHTS, metadata=dict([metadata]))
     LoraConfig(
         r=shape.rank,
         lora_alpha=shape.alpha,
         lora_dropout=shape.dropout,
         target_modules=sorted(shape.targets),
-        task_type="CAUSAL_LM",
+        task_type=shape.task,
         inference_mode=True,
     ).save_pretrained(str(folder))
     # PEFT keeps targets as a set; in a fixed order the same training gives the same content hash.

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from index.contextual import ContextualEncoder
+from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
-from index.word_votes import VoteSettings
+from index.word_votes import UNTUNED, VoteSettings
 from training.bootstrap import Interval, mean_interval, paired_mean_difference
 from training.ner_domains import Split, read_domain
 from training.ner_report import predictions_file
@@ -168,8 +168,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--predictions", type=Path, required=True)
     parser.add_argument("--domains", default="politics,science,music,literature,ai")
+    parser.add_argument("--word-adapter", default="adapters/words", help="a folder, or none")
     args = parser.parse_args()
-    retriever = LocalRetriever(ContextualEncoder(), IndexSettings(), votes=VoteSettings())
+    tuning = None if args.word_adapter == "none" else Path(args.word_adapter)
+    votes = UNTUNED if tuning is None else VoteSettings()
+    retriever = LocalRetriever(load_encoders(None, tuning), IndexSettings(), votes=votes)
     domains = {
         name: hear(args.data, args.predictions, name, retriever) for name in args.domains.split(",")
     }

@@ -3,8 +3,8 @@
 Knows no loop and no cluster.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,18 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from index.contextual import ContextualEncoder
 from index.encoder import WordEncoder
+from index.encoders import DOMAIN_LAYER
 from training import lora, tree_attention
+from training.clean_sources import read_clean_sources
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.leaks import without_leaks
 from training.loop import Run
 from training.packed import Packer
 from training.settings import LoraSettings, TrainingSettings
-from training.sources import DEFAULT_SOURCES, Source, read_source, read_source_configs
+from training.sources import Source
 from training.world import Alone, World
 from wraner import weights
 from wraner.chat import ChatEncoder
-from wraner.errors import InvalidInput
-from wraner.formats.choice import Format, guess, read
 from wraner.language_model import dtype_of
 from wraner.packs import TaggedExample
 from wraner.weights import BaseModel
@@ -69,8 +68,8 @@ def prepare(
         Unavailable: the base model is not there.
     """
     base = weights.resolve(settings.base, places.state / "models", say=say)
-    sources = _sources(settings, places, say)
-    encoder = ContextualEncoder()
+    sources = read_clean_sources(settings, places.data, say)
+    encoder = ContextualEncoder(layer=DOMAIN_LAYER)
     opened = partial(_open, encoder, places, say)
     train = [(s, opened(s.name, s.train, settings.most_sentences)) for s in sources]
     dev = [(s, opened(f"{s.name}-dev", s.dev, _DEV_SENTENCES)) for s in sources if s.dev]
@@ -113,35 +112,6 @@ def adapted_model(
 def _shape(settings: LoraSettings, model: Any) -> lora.LoraShape:
     targets = settings.targets or tuple(lora.linear_names(model))
     return lora.LoraShape(settings.rank, settings.alpha, settings.dropout, targets)
-
-
-def _sources(settings: TrainingSettings, places: Places, say: Say) -> tuple[Source, ...]:
-    """Read the sources, without what the held-out files hold too."""
-    configs = {c.name: c for c in read_source_configs(settings.source_file or DEFAULT_SOURCES)}
-    unknown = sorted(settings.sources.keys() - configs.keys())
-    if unknown:
-        raise InvalidInput(
-            f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
-            "configure them in the source file"
-        )
-    held_out = [t for file in settings.held_out for t in _texts(places.data / file)]
-    found = []
-    for name in settings.sources:
-        source = read_source(configs[name], data_root=places.data)
-        kept, leaks = without_leaks(source.train, held_out)
-        say(f"{name}: {len(kept):,} sentences; {len(leaks)} leaks left out; {source.left_out}")
-        found.append(replace(source, train=kept))
-    return tuple(found)
-
-
-def _texts(path: Path) -> Iterator[str]:
-    """Yield a held-out file's texts; without an ending that tells, it is CoNLL's format."""
-    try:
-        with path.open("rb") as file:
-            for example in read(file, guess(path) or Format.CONLL, name=path.name):
-                yield example.text
-    except OSError as error:
-        raise InvalidInput(f"expected a held-out file at {path}: {error}") from error
 
 
 def _open(

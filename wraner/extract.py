@@ -14,6 +14,7 @@ from wraner.packs import Domain
 from wraner.policies import Citation, Coverage
 from wraner.prompts import render_extraction
 from wraner.retrieval import Neighbours, PackRef, Retriever
+from wraner.tagging import tag
 from wraner.windows import Window, cut, merge
 
 
@@ -52,19 +53,20 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One window of one text with what came back for it."""
+    """One window of one text with what came back for it; no answer where votes settle it."""
 
     text: int
     window: Window
     spec: AnswerSpec
     near: Neighbours
-    answer: Answer
+    answer: Answer | None
 
 
 class Extractor:
     """Finds entities by asking an engine with retrieved examples.
 
-    With `fusion`, the votes of the examples' words are heard too, where the retriever counts them.
+    With `fusion`, the votes of the examples' words are heard too, where the retriever counts them;
+    where they settle all that is asked, the engine is not.
     `window_words` and `overlap_words` cut long texts, see `windows.cut`.
     """
 
@@ -104,17 +106,18 @@ class Extractor:
             for number, w in places
         ]
         near = await self._retriever.neighbours(task.pack, [s.text for s in specs], task.k)
-        answers = await self._engine.generate(
-            [
-                GenerateRequest(
-                    render_extraction(types, [n.example for n in found.neighbours], spec.text),
-                    spec,
-                    task.adapter,
-                    task.deadline,
-                )
-                for spec, found in zip(specs, near, strict=True)
-            ]
-        )
+        requests = [
+            None
+            if self._settles(found, spec)
+            else GenerateRequest(
+                render_extraction(types, [n.example for n in found.neighbours], spec.text),
+                spec,
+                task.adapter,
+                task.deadline,
+            )
+            for spec, found in zip(specs, near, strict=True)
+        ]
+        answers = await self._answers(requests)
         return [
             _Seen(number, window, spec, found, answer)
             for (number, window), spec, found, answer in zip(
@@ -122,13 +125,23 @@ class Extractor:
             )
         ]
 
+    async def _answers(self, requests: Sequence[GenerateRequest | None]) -> list[Answer | None]:
+        """Return the engine's answers; it is not asked where there is no request."""
+        asked = [r for r in requests if r is not None]
+        found = iter(await self._engine.generate(asked) if asked else ())
+        return [None if r is None else next(found) for r in requests]
+
+    def _settles(self, near: Neighbours, spec: AnswerSpec) -> bool:
+        fusion, votes = self._fusion, near.votes
+        return fusion is not None and votes is not None and fusion.settles(votes, spec.labels)
+
 
 def _extraction(
     source: str, seen: Sequence[_Seen], min_score: float, fusion: EntityFusion | None
 ) -> Extraction:
     grounded = [(s.window, *_entities(s, fusion)) for s in seen]
     entities = merge((window, found) for window, found, _ in grounded)
-    truncated = any(s.answer.truncated for s in seen)
+    truncated = any(s.answer is not None and s.answer.truncated for s in seen)
     return Extraction(
         entities=tuple(e for e in entities if e.score >= min_score),
         neighbours=_cited(seen),
@@ -139,25 +152,29 @@ def _extraction(
 
 
 def _entities(seen: _Seen, fusion: EntityFusion | None) -> tuple[Sequence[Entity], int]:
+    text, votes = seen.spec.text, seen.near.votes
+    heard = None if votes is None else votes.only(seen.spec.labels)
+    if seen.answer is None:
+        if heard is None:
+            raise ValueError("expected votes for a window without an answer")
+        return tag(text, heard), 0
     aligned = seen.spec.parse(line.text for line in seen.answer.lines)
+    scores = (seen.answer.lines[i].score for i in aligned.lines)
     entities = [
-        Entity(m.start, m.end, seen.spec.text[m.start : m.end], m.label, lines_score)
-        for m, lines_score in zip(
-            aligned.mentions, (seen.answer.lines[i].score for i in aligned.lines), strict=True
-        )
+        Entity(m.start, m.end, text[m.start : m.end], m.label, score)
+        for m, score in zip(aligned.mentions, scores, strict=True)
     ]
-    votes = seen.near.votes
-    if fusion is None or votes is None:
+    if fusion is None or heard is None:
         return entities, aligned.dropped
-    fused = fusion.fuse(seen.spec.text, entities, votes.only(seen.spec.labels))
-    return fused, aligned.dropped
+    return fusion.fuse(text, entities, heard), aligned.dropped
 
 
 def _cited(seen: Sequence[_Seen]) -> tuple[Citation, ...]:
-    """Return the examples that stood in a prompt, best first, each once."""
+    """Return the examples that stood in a prompt, or lie nearest, best first, each once."""
     best: dict[str, float] = {}
     for s in seen:
-        for n in s.near.neighbours[: s.answer.examples_used]:
+        used = None if s.answer is None else s.answer.examples_used
+        for n in s.near.neighbours[:used]:
             best[n.example.id] = max(n.similarity, best.get(n.example.id, -1.0))
     cited = [Citation(identity, similarity) for identity, similarity in best.items()]
     return tuple(sorted(cited, key=lambda c: (-c.similarity, c.id)))

@@ -96,7 +96,7 @@ def likely(votes: WordVotes, odds: Odds, least: float) -> list[tuple[Mention, fl
     ]
 
 
-def tag(text: str, votes: WordVotes, *, threshold: float = 0.3) -> tuple[Entity, ...]:
+def tag(text: str, votes: WordVotes, *, threshold: float = 0.4) -> tuple[Entity, ...]:
     """Return what the votes alone find in the text; scores are probabilities."""
     found = likely(votes, span_odds(votes), threshold)
     return flat([Entity(m.start, m.end, text[m.start : m.end], m.label, p) for m, p in found])

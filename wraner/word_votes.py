@@ -6,7 +6,7 @@ reads them as entities. Knows no vector and no language model.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +45,9 @@ class Habits:
 class WordVotes:
     """Each word's votes, and what they rest on.
 
-    `words` are all chunks of the text, `labels` those that occur in the examples, `examples` how
-    many there are. *Shape:* ``shares`` (n_words, 1 + 2 * n_labels): outside, then the beginning of
-    each label, then the inside of each; rows sum to 1.
+    `words` are all chunks of the text, `labels` those that occur in the examples, `mentions` how
+    often each does, `examples` how many there are. *Shape:* ``shares`` (n_words, 1 + 2 * n_labels):
+    outside, then the beginning of each label, then the inside of each; rows sum to 1.
     """
 
     words: tuple[Span, ...]
@@ -55,6 +55,7 @@ class WordVotes:
     shares: Shares
     habits: Habits
     examples: int
+    mentions: tuple[int, ...]
 
     def only(self, labels: Collection[str]) -> "WordVotes":
         """Return the votes with only these labels; what the others had counts as outside."""
@@ -62,5 +63,10 @@ class WordVotes:
         columns = np.array([True, *asked, *asked])
         shares = self.shares[:, columns].copy()
         shares[:, OUTSIDE] += self.shares[:, ~columns].sum(axis=1)
-        kept = tuple(name for name in self.labels if name in labels)
-        return WordVotes(self.words, kept, shares, self.habits, self.examples)
+        kept = [n for n, is_asked in enumerate(asked) if is_asked]
+        return replace(
+            self,
+            labels=tuple(self.labels[n] for n in kept),
+            shares=shares,
+            mentions=tuple(self.mentions[n] for n in kept),
+        )

@@ -9,6 +9,7 @@ from cli import retraining
 from cli.failures import Exit, WrongUse
 from cli.main import main
 from cli.retrain import DomainOptions, retrain_domain
+from index.encoders import Encoders
 from tests.training.conftest import LetterEncoder
 from tests.wraner.random_adapters import hollow_adapter
 from training.gate import Trial, decide
@@ -71,7 +72,8 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retraining:
     write_test(tmp_path / "packs" / "tours" / "test.jsonl")
     retrained = Retraining()
     monkeypatch.setattr(retraining, "retrain", retrained)
-    monkeypatch.setattr(retraining, "ContextualEncoder", lambda _: LetterEncoder())
+    monkeypatch.setattr(retraining, "word_encoders", lambda _: Encoders.same(LetterEncoder()))
+    monkeypatch.setenv("WRANER_WORD_ADAPTER", "none")
     return retrained
 
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def config(tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of a short run, in the folder of their data; what is stored goes there too."""
-    monkeypatch.setattr(preparation, "ContextualEncoder", LetterEncoder)
+    monkeypatch.setattr(preparation, "ContextualEncoder", lambda **_: LetterEncoder())
     for name in ("GOMP_SPINCOUNT", "TRANSFORMERS_VERBOSITY", "TQDM_DISABLE"):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     for name in ("STATE", "PACKS", "ADAPTERS"):

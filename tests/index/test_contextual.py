@@ -1,4 +1,4 @@
-import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import BertConfig, BertModel
 
 from index.bundled import bundled_minilm
 from index.contextual import ContextualEncoder, _windows
+from tests.index.conftest import SPECIAL
 from wraner.chunks import chunk
 from wraner.errors import Unavailable
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 STRANGE = [
     "",
     " \n",
@@ -28,31 +27,6 @@ STRANGE = [
     "(Foo Inc.) x",
     "w" * 20_000,
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a BERT of two layers, eight wide, with a word-piece vocabulary of single letters."""
-    folder = tmp_path_factory.mktemp("tiny")
-    letters = [chr(c) for c in range(33, 127)]
-    vocabulary = SPECIAL + letters + [f"##{c}" for c in letters]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    marks = dict(zip(["pad", "unk", "cls", "sep", "mask"], SPECIAL, strict=True))
-    tokens = {f"{name}_token": token for name, token in marks.items()}
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True, **tokens})
-    )
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=64,
-    )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +56,9 @@ def test_any_text_gets_a_vector_per_chunk(encoder: ContextualEncoder, text: str)
 
 def test_a_chunk_is_the_mean_of_its_subwords(encoder: ContextualEncoder) -> None:
     (found,) = encoder.encode(["ab c"])
-    ids = encoder._tokenizer("ab c")["input_ids"]
+    ids = encoder._reader._tokenizer("ab c")["input_ids"]
     with torch.inference_mode():
-        hidden = encoder._model(torch.tensor([ids])).last_hidden_state[0].numpy()
+        hidden = encoder._model.encoder(torch.tensor([ids])).last_hidden_state[0].numpy()
     expected = hidden[1:3].mean(0)
     assert found.vectors[0] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
     assert found.vectors[1] == pytest.approx(hidden[3] / np.linalg.norm(hidden[3]), abs=1e-5)
@@ -92,10 +66,10 @@ def test_a_chunk_is_the_mean_of_its_subwords(encoder: ContextualEncoder) -> None
 
 def test_special_tokens_in_a_text_are_letters(encoder: ContextualEncoder) -> None:
     for token in SPECIAL:
-        ids, places = encoder._tokenize(f"a {token} b")
-        assert len(ids) == len(token) + 2
-        assert not set(ids) & set(range(len(SPECIAL)))
-        assert places[1] == (2, 3)
+        read = encoder._reader.read(f"a {token} b")
+        assert len(read.ids) == len(token) + 2
+        assert not set(read.ids) & set(range(len(SPECIAL)))
+        assert read.chunks[read.parts[1][1]].start == 2
 
 
 def test_what_has_no_subword_is_a_zero_row(encoder: ContextualEncoder) -> None:
@@ -137,7 +111,7 @@ def test_identity_names_weights_layer_and_window(tiny: Path) -> None:
 def test_only_the_layers_below_are_loaded(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for layer in (0, 1, 2):
         loaded = ContextualEncoder(tiny, layer=layer, window_tokens=32)
-        assert len(loaded._model.encoder.layer) == layer
+        assert len(loaded._model.encoder.encoder.layer) == layer
         check(loaded, "a b")
     assert capfd.readouterr().err == ""
 
@@ -148,14 +122,27 @@ def test_a_layer_that_is_not_there(tiny: Path, options: dict[str, int]) -> None:
         ContextualEncoder(tiny, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("options", [{}, {"layer": 1, "tuning": Path("somewhere")}])
+def test_a_layer_or_a_tuning_is_asked_for(tiny: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected a layer or a tuning"):
+        ContextualEncoder(tiny, **options)
+
+
+def test_cut_weights_are_unavailable(tiny: Path, tmp_path: Path) -> None:
+    cut = Path(shutil.copytree(tiny, tmp_path / "cut")) / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-9])
+    with pytest.raises(Unavailable, match="cut cannot be loaded"):
+        ContextualEncoder(cut.parent, layer=1)
+
+
 def test_a_window_that_does_not_fit(tiny: Path) -> None:
-    with pytest.raises(ValueError, match="between 4 and 62"):
-        ContextualEncoder(tiny, layer=1, window_tokens=63)
+    with pytest.raises(ValueError, match="between 4 and 254"):
+        ContextualEncoder(tiny, layer=1, window_tokens=255)
 
 
 def test_an_empty_folder_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="cannot be loaded") as caught:
-        ContextualEncoder(tmp_path)
+        ContextualEncoder(tmp_path, layer=1)
     assert "\n" not in str(caught.value)
 
 
@@ -175,7 +162,7 @@ def test_damaged_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture(scope="module")
 def minilm() -> ContextualEncoder:
-    return ContextualEncoder()
+    return ContextualEncoder(layer=4)
 
 
 @pytest.mark.model
@@ -187,7 +174,7 @@ def test_the_bundled_encoder_takes_every_text(minilm: ContextualEncoder, text: s
 @pytest.mark.model
 def test_the_bundled_encoder_reads_special_tokens_as_text(minilm: ContextualEncoder) -> None:
     for token in SPECIAL:
-        assert not set(minilm._tokenize(f"a {token} b")[0]) & {0, 100, 101, 102, 103}
+        assert not set(minilm._reader.read(f"a {token} b").ids) & {0, 100, 101, 102, 103}
 
 
 @pytest.mark.model

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index import generations
+from index.encoders import Encoders
 from index.generations import Generation, build, own_words
 from index.search import nearest
 from index.settings import IndexSettings
@@ -43,9 +44,9 @@ def test_after_any_edits_the_answers_are_those_of_a_fresh_build(
     generation = None
     with patch.object(generations, "_SMALL_PART", small):
         for contents in versions:
-            generation = build(domain(contents), encoder, SETTINGS, generation)
+            generation = build(domain(contents), Encoders.same(encoder), SETTINGS, generation)
     assert generation is not None
-    fresh = build(domain(versions[-1]), encoder, SETTINGS)
+    fresh = build(domain(versions[-1]), Encoders.same(encoder), SETTINGS)
     assert generation.identity == fresh.identity
     assert generation.count == len(versions[-1])
     assert answers(generation, encoder) == answers(fresh, encoder)
@@ -55,12 +56,12 @@ def test_after_any_edits_the_answers_are_those_of_a_fresh_build(
 def test_an_edit_encodes_only_what_it_changes(make_encoder: Callable[[], Any]) -> None:
     encoder = make_encoder()
     contents = {f"e{n}": f"Goethe saw bridge number {n}" for n in range(500)}
-    first = build(domain(contents), encoder, SETTINGS)
+    first = build(domain(contents), Encoders.same(encoder), SETTINGS)
     before = [(part.segment.name, part.gone) for part in first.parts]
     encoder.encoded.clear()
     contents["e3"] = "Schiller saw no bridge"
     del contents["e4"]
-    second = build(domain(contents), encoder, SETTINGS, first)
+    second = build(domain(contents), Encoders.same(encoder), SETTINGS, first)
     assert encoder.encoded == ["Schiller saw no bridge"]
     assert second.count == 499
     assert [(part.segment.name, part.gone) for part in first.parts] == before
@@ -69,12 +70,12 @@ def test_an_edit_encodes_only_what_it_changes(make_encoder: Callable[[], Any]) -
 
 def test_new_tags_on_an_old_text_are_seen(make_encoder: Callable[[], Any]) -> None:
     encoder = make_encoder()
-    first = build(domain({"a": "Goethe"}), encoder, SETTINGS)
+    first = build(domain({"a": "Goethe"}), Encoders.same(encoder), SETTINGS)
     tagged = TaggedExample.model_validate(
         {"id": "a", "text": "Goethe", "entities": [{"start": 0, "end": 6, "label": "thing"}]}
     )
     pack = domain({}).model_copy(update={"examples": (tagged,)})
-    second = build(pack, encoder, SETTINGS, first)
+    second = build(pack, Encoders.same(encoder), SETTINGS, first)
     entry = second.parts[0].segment.entries[0]
     assert TaggedExample.model_validate_json(entry.record) == tagged
 
@@ -86,16 +87,16 @@ def test_parts_stay_few_and_what_is_gone_is_swept(make_encoder: Callable[[], Any
     for n in range(1200):
         contents[f"e{n}"] = WORDS[n % len(WORDS)]
         if n % 37 == 0:
-            generation = build(domain(contents), encoder, SETTINGS, generation)
+            generation = build(domain(contents), Encoders.same(encoder), SETTINGS, generation)
             assert len(generation.parts) <= 8
     assert generation is not None
     few = dict(list(contents.items())[:100])
-    swept = build(domain(few), encoder, SETTINGS, generation)
+    swept = build(domain(few), Encoders.same(encoder), SETTINGS, generation)
     assert sum(len(part.segment.entries) for part in swept.parts) <= 100 / 0.75
 
 
 def test_a_pack_without_examples(make_encoder: Callable[[], Any]) -> None:
-    generation = build(domain({}), make_encoder(), SETTINGS)
+    generation = build(domain({}), Encoders.same(make_encoder()), SETTINGS)
     assert generation.count == 0
     assert answers(generation, make_encoder()) == [[]] * (len(WORDS) + 2)
 
@@ -108,12 +109,14 @@ def test_policies_own_words_are_encoded_once(make_encoder: Callable[[], Any]) ->
         ),
         Policy(id="a", title="No fish", definition="Fish."),
     )
-    first = build(PolicySet(policies=policies), encoder, SETTINGS)
+    first = build(PolicySet(policies=policies), Encoders.same(encoder), SETTINGS)
     assert first.policies == ("z", "a")
     assert "No shouting\nLoud.\nCaps\nQ" in encoder.encoded
     encoder.encoded.clear()
     example = JudgedExample(text="AAAH", violates=("z",))
-    second = build(PolicySet(policies=policies, examples=(example,)), encoder, SETTINGS, first)
+    second = build(
+        PolicySet(policies=policies, examples=(example,)), Encoders.same(encoder), SETTINGS, first
+    )
     assert encoder.encoded == ["AAAH"]
     assert second.definitions is first.definitions
     assert own_words(policies[1]) == "No fish\nFish."
@@ -127,10 +130,10 @@ def test_identity_names_pack_encoder_and_settings(
     other = make_encoder()
     other.identity = "another"
     names = {
-        build(pack, encoder, SETTINGS).identity,
-        build(pack, encoder, IndexSettings(**change)).identity,
-        build(pack, other, SETTINGS).identity,
-        build(domain({"a": "Schiller"}), encoder, SETTINGS).identity,
+        build(pack, Encoders.same(encoder), SETTINGS).identity,
+        build(pack, Encoders.same(encoder), IndexSettings(**change)).identity,
+        build(pack, Encoders.same(other), SETTINGS).identity,
+        build(domain({"a": "Schiller"}), Encoders.same(encoder), SETTINGS).identity,
     }
     assert len(names) == 4
-    assert build(pack, encoder, SETTINGS).version == packs.version(pack)
+    assert build(pack, Encoders.same(encoder), SETTINGS).version == packs.version(pack)

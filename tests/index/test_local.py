@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.store import GenerationStore
@@ -50,10 +51,10 @@ def encoder(make_encoder: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def retriever(encoder: Any, tmp_path: Path) -> LocalRetriever:
-    store = GenerationStore(tmp_path, encoder, SETTINGS)
+    store = GenerationStore(tmp_path, Encoders.same(encoder), SETTINGS)
     store.build(TRAVEL)
     store.build(FISH)
-    return LocalRetriever(encoder, SETTINGS, tmp_path)
+    return LocalRetriever(Encoders.same(encoder), SETTINGS, tmp_path)
 
 
 def test_it_is_a_retriever(retriever: LocalRetriever) -> None:
@@ -68,7 +69,7 @@ def test_it_is_a_retriever(retriever: LocalRetriever) -> None:
 def test_an_inline_pack_answers_as_the_stored_one(retriever: LocalRetriever, encoder: Any) -> None:
     stored = retriever.neighbours_now(PackRef(version(TRAVEL)), ["Rhine"], 3)
     encoder.encoded.clear()
-    alone = LocalRetriever(encoder, SETTINGS)
+    alone = LocalRetriever(Encoders.same(encoder), SETTINGS)
     for _ in range(2):
         assert alone.neighbours_now(PackRef("", inline=TRAVEL), ["Rhine"], 3) == stored
     assert sorted(encoder.encoded) == sorted([*(e.text for e in TRAVEL.examples), "Rhine", "Rhine"])
@@ -123,8 +124,8 @@ def test_excluded_examples_are_no_evidence(retriever: LocalRetriever) -> None:
 
 def test_large_policy_sets_are_searched_by_candidates(make_encoder: Callable[[], Any]) -> None:
     encoder = make_encoder()
-    exact = LocalRetriever(encoder, SETTINGS)
-    fast = LocalRetriever(encoder, IndexSettings(kind="hnsw"))
+    exact = LocalRetriever(Encoders.same(encoder), SETTINGS)
+    fast = LocalRetriever(Encoders.same(encoder), IndexSettings(kind="hnsw"))
     text = "smelly cod everywhere"
     expected, found = (
         {p.policy: p for p in r.evidence_now(PackRef("", inline=FISH), [text], 2)[0].policies}
@@ -137,14 +138,14 @@ def test_what_is_missing_or_of_the_other_kind(retriever: LocalRetriever, encoder
     with pytest.raises(Unavailable, match="store the pack again"):
         retriever.neighbours_now(PackRef("0" * 64), ["x"], 1)
     with pytest.raises(Unavailable, match="inline"):
-        LocalRetriever(encoder, SETTINGS).neighbours_now(PackRef("0" * 64), ["x"], 1)
+        LocalRetriever(Encoders.same(encoder), SETTINGS).neighbours_now(PackRef("0" * 64), ["x"], 1)
     with pytest.raises(ValueError, match="expected a Domain"):
         retriever.neighbours_now(PackRef(version(FISH)), ["x"], 1)
 
 
 def test_policies_without_any_example(make_encoder: Callable[[], Any]) -> None:
     bare = FISH.model_copy(update={"examples": ()})
-    retriever = LocalRetriever(make_encoder(), SETTINGS)
+    retriever = LocalRetriever(Encoders.same(make_encoder()), SETTINGS)
     found = retriever.evidence_now(PackRef("", inline=bare), ["herring here"], 2)[0]
     assert found.policies[0].policy == "herring"
     assert [(s.start, s.end) for s in found.policies[0].spans] == [(0, 7)]

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from index.encoders import Encoders
 from index.generations import Generation, build
 from index.search import nearest
 from index.settings import IndexSettings
@@ -56,7 +57,7 @@ def test_every_kind_against_the_oracle(
 ) -> None:
     encoder, pack = make_encoder(), domain(400)
     settings = IndexSettings(kind=kind, aggregation=aggregation, nprobe=64)
-    generation = build(pack, encoder, settings)
+    generation = build(pack, Encoders.same(encoder), settings)
     store = {e.id: words_that_count(encoder.encode([e.text])[0], settings) for e in pack.examples}
     found = 0
     for example in domain(40, seed=7).examples:
@@ -73,7 +74,7 @@ def test_equal_similarities_stand_in_the_order_of_ids(make_encoder: Callable[[],
     examples = tuple(TaggedExample(id=i, text="Strasbourg cathedral") for i in "dbeca")
     pack = Domain(entity_types=(EntityType(name="thing"),), examples=examples)
     encoder, settings = make_encoder(), IndexSettings()
-    generation = build(pack, encoder, settings)
+    generation = build(pack, Encoders.same(encoder), settings)
     hits = nearest(generation, words_of(encoder, "the cathedral", settings), 3, settings)
     assert [hit.entry.id for hit in hits] == ["a", "b", "c"]
 
@@ -81,7 +82,7 @@ def test_equal_similarities_stand_in_the_order_of_ids(make_encoder: Callable[[],
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
 def test_excluded_ids_do_not_count(kind: Any, make_encoder: Callable[[], Any]) -> None:
     encoder, pack, settings = make_encoder(), domain(50), IndexSettings(kind=kind, nprobe=64)
-    generation = build(pack, encoder, settings)
+    generation = build(pack, Encoders.same(encoder), settings)
     own = pack.examples[3]
     query = words_of(encoder, own.text, settings)
     assert nearest(generation, query, 1, settings)[0].entry.id == own.id
@@ -91,7 +92,7 @@ def test_excluded_ids_do_not_count(kind: Any, make_encoder: Callable[[], Any]) -
 
 def test_more_neighbours_asked_than_there_are(make_encoder: Callable[[], Any]) -> None:
     encoder, pack, settings = make_encoder(), domain(3), IndexSettings()
-    generation = build(pack, encoder, settings)
+    generation = build(pack, Encoders.same(encoder), settings)
     assert len(nearest(generation, words_of(encoder, "zqbr", settings), 9, settings)) == 3
 
 
@@ -100,7 +101,10 @@ def test_a_blank_text_is_near_to_nothing(make_encoder: Callable[[], Any]) -> Non
     for kind in ("flat", "hnsw"):
         settings = IndexSettings(kind=kind)  # type: ignore[arg-type]
         hits = nearest(
-            build(pack, encoder, settings), words_of(encoder, " ", settings), 2, settings
+            build(pack, Encoders.same(encoder), settings),
+            words_of(encoder, " ", settings),
+            2,
+            settings,
         )
         assert [hit.similarity for hit in hits] in ([0.0, 0.0], [])
 
@@ -129,5 +133,5 @@ def test_settings_refuse_nonsense(wrong: dict[str, Any]) -> None:
 
 def test_no_neighbour_asked_for(make_encoder: Callable[[], Any]) -> None:
     encoder, settings = make_encoder(), IndexSettings()
-    generation = build(domain(4), encoder, settings)
+    generation = build(domain(4), Encoders.same(encoder), settings)
     assert nearest(generation, words_of(encoder, "a b", settings), 0, settings) == []

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from index import segments
+from index.encoders import Encoders
 from index.generations import Generation
 from index.search import nearest
 from index.settings import IndexSettings
@@ -45,7 +46,7 @@ def encoder(make_encoder: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def store(tmp_path: Path, encoder: Any) -> GenerationStore:
-    return GenerationStore(tmp_path / "index", encoder, SETTINGS)
+    return GenerationStore(tmp_path / "index", Encoders.same(encoder), SETTINGS)
 
 
 def answer(generation: Generation, encoder: Any) -> list[tuple[str, float]]:
@@ -164,7 +165,7 @@ def test_a_damaged_previous_version_is_not_built_upon(
     (vectors,) = (tmp_path / "index").glob("segments/*/vectors.npy")
     vectors.write_bytes(vectors.read_bytes()[:-2])
     rebuilt = store.build(MORE, previous_version=version(BRIDGES))
-    fresh = GenerationStore(tmp_path / "other", encoder, SETTINGS).build(MORE)
+    fresh = GenerationStore(tmp_path / "other", Encoders.same(encoder), SETTINGS).build(MORE)
     assert answer(rebuilt, encoder) == answer(fresh, encoder)
 
 
@@ -187,7 +188,7 @@ def test_concurrent_builders_do_not_clash(tmp_path: Path, make_encoder: Callable
 
     def work(pack: Domain) -> None:
         encoder = make_encoder()
-        own = GenerationStore(tmp_path / "index", encoder, SETTINGS)
+        own = GenerationStore(tmp_path / "index", Encoders.same(encoder), SETTINGS)
         found.append(answer(own.build(pack), encoder))
 
     threads = [threading.Thread(target=work, args=(BRIDGES,)) for _ in range(6)]

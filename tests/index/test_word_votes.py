@@ -4,9 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from index.encoders import Encoders
 from index.generations import Generation, build
 from index.local import LocalRetriever
 from index.settings import IndexSettings
+from index.similarity import from_grid, to_grid
 from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of
 from wraner.entities import Mention
 from wraner.packs import Domain, EntityType, TaggedExample, version
@@ -58,16 +60,35 @@ def encoder(make_encoder: Callable[[], Any]) -> Any:
 
 def test_equal_words_vote_for_their_tags(encoder: Any) -> None:
     text = "Cy Grey met Bo Grey in Oslo."
-    votes = votes_on(text, build(domain(*range(12)), encoder, SETTINGS), encoder)
+    votes = votes_on(text, build(domain(*range(12)), Encoders.same(encoder), SETTINGS), encoder)
     found = [(e.text, e.label) for e in tag(text, votes)]
     assert found == [("Cy Grey", "person"), ("Bo Grey", "person"), ("Oslo", "city")]
     assert votes.examples == 12
 
 
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_shares_are_a_softmax_over_words_and_their_texts(encoder: Any, kind: Any) -> None:
+    settings = IndexSettings(kind=kind)
+    votes = VoteSettings(neighbours=7, temperature=0.1, text_share=0.4)
+    generation = build(domain(*range(6)), Encoders.same(encoder), settings)
+    (part,) = generation.parts
+    words = tagged(generation)
+    (asked,) = encoder.encode(["Ada Grey left Oslo"])
+    found = count_votes(generation, words, asked, settings, votes)
+    owners = np.repeat(np.arange(6), np.diff(part.segment.offsets))
+    for place in range(4):
+        near = 0.6 * from_grid(part.segment.vectors) @ from_grid(to_grid(asked.vectors[place]))
+        near += 0.4 * (from_grid(part.segment.texts) @ from_grid(to_grid(asked.text)))[owners]
+        heard = near >= np.sort(near)[-7]
+        cast = np.where(heard, np.exp((near - near.max()) / 0.1), 0)
+        shares = np.bincount(words.tags[0], cast, minlength=5) / cast.sum()
+        np.testing.assert_allclose(found.shares[place], shares, atol=1e-6)
+
+
 def test_votes_are_equal_after_edits_and_in_a_fresh_build(encoder: Any) -> None:
-    first = build(domain(*range(600)), encoder, SETTINGS)
-    edited = build(domain(*range(10, 605)), encoder, SETTINGS, first)
-    fresh = build(domain(*range(10, 605)), encoder, SETTINGS)
+    first = build(domain(*range(600)), Encoders.same(encoder), SETTINGS)
+    edited = build(domain(*range(10, 605)), Encoders.same(encoder), SETTINGS, first)
+    fresh = build(domain(*range(10, 605)), Encoders.same(encoder), SETTINGS)
     assert len(edited.parts) > len(fresh.parts)
     text = "Ed Grey left Bergen, ship 3."
     one, other = (votes_on(text, g, encoder) for g in (edited, fresh))
@@ -76,8 +97,8 @@ def test_votes_are_equal_after_edits_and_in_a_fresh_build(encoder: Any) -> None:
 
 
 def test_excluded_examples_do_not_vote(encoder: Any) -> None:
-    generation = build(domain(0, 1, 2, 3), encoder, SETTINGS)
-    without = build(domain(0, 1, 2), encoder, SETTINGS)
+    generation = build(domain(0, 1, 2, 3), Encoders.same(encoder), SETTINGS)
+    without = build(domain(0, 1, 2), Encoders.same(encoder), SETTINGS)
     words = tagged(without)
     (encoded,) = encoder.encode(["Di"])
     expected = count_votes(without, words, encoded, SETTINGS, VoteSettings())
@@ -88,21 +109,21 @@ def test_excluded_examples_do_not_vote(encoder: Any) -> None:
 
 
 def test_nobody_left_to_vote_says_what_marks_say(encoder: Any) -> None:
-    generation = build(domain(0), encoder, SETTINGS)
+    generation = build(domain(0), Encoders.same(encoder), SETTINGS)
     votes = votes_on("Ada Grey", generation, encoder, exclude=["e0"])
     assert tag("Ada Grey", votes) == ()
 
 
 def test_a_large_segment_votes_with_proposed_examples(encoder: Any) -> None:
     settings = IndexSettings(kind="hnsw")
-    generation = build(domain(*range(40)), encoder, settings)
+    generation = build(domain(*range(40)), Encoders.same(encoder), settings)
     votes = votes_on("Ada Grey is in Oslo.", generation, encoder, settings)
     assert [e.label for e in tag("Ada Grey is in Oslo.", votes)] == ["person", "city"]
 
 
 @pytest.mark.parametrize("text", ["", "?!"])
 def test_a_text_without_words_has_votes_on_its_marks(text: str, encoder: Any) -> None:
-    votes = votes_on(text, build(domain(0, 1), encoder, SETTINGS), encoder)
+    votes = votes_on(text, build(domain(0, 1), Encoders.same(encoder), SETTINGS), encoder)
     assert len(votes.words) == len(text)
     np.testing.assert_allclose(votes.shares.sum(axis=1), 1)
 
@@ -110,7 +131,7 @@ def test_a_text_without_words_has_votes_on_its_marks(text: str, encoder: Any) ->
 def test_the_retriever_counts_votes_when_told_to(encoder: Any) -> None:
     pack = PackRef(version(domain(0, 1)), inline=domain(0, 1))
     for settings in (None, VoteSettings()):
-        retriever = LocalRetriever(encoder, SETTINGS, votes=settings)
+        retriever = LocalRetriever(Encoders.same(encoder), SETTINGS, votes=settings)
         (near,) = retriever.neighbours_now(pack, ["Ada Grey"], 0)
         assert near.neighbours == ()
         assert (near.votes is None) == (settings is None)

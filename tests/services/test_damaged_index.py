@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.store import GenerationStore
@@ -26,8 +27,8 @@ class DiskIndex:
 
     def __init__(self, root: Path) -> None:
         encoder, settings = HashEncoder(), IndexSettings()
-        store = GenerationStore(root, encoder, settings)
-        retriever = LocalRetriever(encoder, settings, root)
+        store = GenerationStore(root, Encoders.same(encoder), settings)
+        retriever = LocalRetriever(Encoders.same(encoder), settings, root)
         self.build, self.drop = store.build, store.drop
         self.neighbours, self.evidence = retriever.neighbours, retriever.evidence
 

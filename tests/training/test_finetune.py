@@ -24,7 +24,7 @@ from wraner.weights import BaseModel
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     write_towns(tmp_path)
-    monkeypatch.setattr(preparation, "ContextualEncoder", LetterEncoder)
+    monkeypatch.setattr(preparation, "ContextualEncoder", lambda **_: LetterEncoder())
     return Places(state=tmp_path / "state", data=tmp_path)
 
 

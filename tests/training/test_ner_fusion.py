@@ -16,7 +16,7 @@ OUTSIDE, CITY = [0.9, 0.1, 0.0, 0.0, 0.0], [0.1, 0.9, 0.0, 0.0, 0.0]
 def heard(right: bool) -> Heard:
     """The votes are right about both words; the model names the second one, or nothing."""
     votes = WordVotes(
-        (Span(0, 2), Span(3, 5)), ("city", "person"), np.array([CITY, OUTSIDE]), HABITS, 100
+        (Span(0, 2), Span(3, 5)), ("city", "person"), np.array([CITY, OUTSIDE]), HABITS, 100, (9, 9)
     )
     found = [] if right else [(3, 5, "person")]
     return Heard(sentence("aa bb", [(0, 2, "city")], found), votes)

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file
 
+from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from tests.training.conftest import LetterEncoder
@@ -286,7 +287,7 @@ def test_the_wrong_field_is_named(tmp_path: Path, content: str, words: str) -> N
 def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
     tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparation, "ContextualEncoder", LetterEncoder)
+    monkeypatch.setattr(preparation, "ContextualEncoder", lambda **_: LetterEncoder())
     write_towns(tmp_path)
     configured = SOURCES.replace("dev: [dev.conll]", "test: [dev.conll]")
     (tmp_path / "sources.yaml").write_text(configured)
@@ -300,7 +301,9 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
     console = Console(file=io.StringIO())
 
     def extractor_of(engine: Any) -> Extractor:
-        return Extractor(retriever=LocalRetriever(encoder, IndexSettings()), engine=engine)
+        return Extractor(
+            retriever=LocalRetriever(Encoders.same(encoder), IndexSettings()), engine=engine
+        )
 
     tools = Tools(encoder, examination(extractor_of, console), console)
     places = Places(tmp_path / "state", tmp_path)

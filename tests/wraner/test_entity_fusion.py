@@ -12,10 +12,12 @@ HABITS = Habits(
 TRUSTS_BOTH = EntityFusion((1.0, 0.5, 0.0, -1.0, 1.0, 0.0), threshold=0.5)
 
 
-def votes_of(shares: list[list[float]], examples: int = 100) -> WordVotes:
+def votes_of(
+    shares: list[list[float]], examples: int = 100, mentions: tuple[int, int] = (9, 9)
+) -> WordVotes:
     rows = np.array(shares)
     words = tuple(Span(3 * i, 3 * i + 2) for i in range(len(rows)))
-    return WordVotes(words, ("city", "person"), rows, HABITS, examples)
+    return WordVotes(words, ("city", "person"), rows, HABITS, examples, mentions)
 
 
 OUTSIDE, CITY, PERSON = [1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 1.0, 0, 0]
@@ -49,7 +51,15 @@ def test_a_label_without_examples_cannot_be_voted_down() -> None:
 
 def test_a_small_pack_has_no_vote() -> None:
     found = [named(0, 2, "city")]
-    assert TRUSTS_BOTH.fuse(TEXT, found, votes_of([OUTSIDE] * 3, examples=29)) == tuple(found)
+    assert TRUSTS_BOTH.fuse(TEXT, found, votes_of([OUTSIDE] * 3, examples=4)) == tuple(found)
+
+
+def test_votes_settle_what_the_examples_show_often_enough() -> None:
+    few = votes_of([CITY], mentions=(2, 1))
+    assert TRUSTS_BOTH.settles(few, ["city"])
+    assert not TRUSTS_BOTH.settles(few, ["city", "person"])
+    assert not TRUSTS_BOTH.settles(few, ["month"])
+    assert not TRUSTS_BOTH.settles(votes_of([CITY], examples=4), ["city"])
 
 
 def test_features_say_what_the_model_named() -> None:

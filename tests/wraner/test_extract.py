@@ -115,7 +115,7 @@ def votes_on(text: str) -> WordVotes:
     words = tuple(Span(c.start, c.end) for c in chunk(text))
     habits = Habits(np.array([0.4, 0.4, 0.2]), np.array([[0.5, 0.5, 0], [0.5, 0.5, 0], [1, 0, 0]]))
     shares = np.tile([0.0, 1.0, 0.0], (len(words), 1))
-    return WordVotes(words, ("city",), shares, habits, 100)
+    return WordVotes(words, ("city",), shares, habits, 100, (100,))
 
 
 def test_votes_are_fused_where_there_is_a_fusion() -> None:
@@ -135,3 +135,22 @@ def test_votes_are_fused_where_there_is_a_fusion() -> None:
         assert extraction.coverage.windows > 1
     assert ("Oslo", "name") in found[True] and ("and", "city") not in found[True]
     assert ("Oslo", "city") in found[False] and ("and", "city") in found[False]
+
+
+def test_the_engine_is_not_asked_what_votes_settle() -> None:
+    fusion = EntityFusion((0.0, 0.0, 0.0, 0.0, 1.0, 0.0), threshold=0.5)
+    for labels, asked in ((("city",), 0), ((), 1), (("name",), 1)):
+        engine = CapitalEngine()
+        extractor = Extractor(retriever=VotingRetriever(), engine=engine, fusion=fusion)
+        task = ExtractTask(DOMAIN, PackRef("v1"), ("Oslo and Bo",), labels=labels, k=2)
+        (found,) = asyncio.run(extractor.extract(task))
+        assert len(engine.asked) == asked
+        assert not asked or "name" in engine.asked[0].spec.labels
+        assert [c.id for c in found.neighbours] == ["e0", "e1"]
+        if not asked:
+            assert [(e.text, e.label) for e in found.entities] == [
+                ("Oslo", "city"),
+                ("and", "city"),
+                ("Bo", "city"),
+            ]
+            assert found.coverage == Coverage(11, 1, False)

@@ -17,7 +17,9 @@ LABELS = ("city", "person")
 def votes_of(shares: list[list[float]], labels: tuple[str, ...] = LABELS) -> WordVotes:
     words = tuple(Span(3 * i, 3 * i + 2) for i in range(len(shares)))
     rows = np.array(shares, float).reshape(-1, 1 + 2 * len(labels))
-    return WordVotes(words, labels, rows / rows.sum(axis=1, keepdims=True), HABITS, 100)
+    return WordVotes(
+        words, labels, rows / rows.sum(axis=1, keepdims=True), HABITS, 100, (9,) * len(labels)
+    )
 
 
 def test_every_probability_is_that_of_counting_all_taggings() -> None:

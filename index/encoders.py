@@ -1,0 +1,59 @@
+"""The two word encoders: one for the texts of domains, one for those of policy sets.
+
+What tells the types of words apart and what tells what a post means lie in different layers, and
+only the first kind has been tuned. Both were chosen on dev data, see training/LOG.md.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from index.encoder import WordEncoder
+from wraner.packs import Pack, PolicySet
+
+PackKind = Literal["Domain", "PolicySet"]
+
+DOMAIN_LAYER = 4
+"""The layer of the bundled encoder for domains where it is not tuned."""
+POLICY_SET_LAYER = 6
+"""The layer of the bundled encoder for policy sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """The word encoder of each kind of pack."""
+
+    domains: WordEncoder
+    policy_sets: WordEncoder
+
+    @classmethod
+    def same(cls, encoder: WordEncoder) -> "Encoders":
+        """Return one encoder for both."""
+        return cls(encoder, encoder)
+
+    def of(self, kind: PackKind) -> WordEncoder:
+        """Return the encoder of a kind of pack."""
+        return self.policy_sets if kind == "PolicySet" else self.domains
+
+
+def kind_of(pack: Pack) -> PackKind:
+    """Return what kind of pack it is."""
+    return "PolicySet" if isinstance(pack, PolicySet) else "Domain"
+
+
+def load_encoders(folder: Path | None, tuning: Path | None) -> Encoders:
+    """Load both from the encoder in `folder`, None for the bundled one.
+
+    Domains have its `tuning`, or where there is none, layer `DOMAIN_LAYER`, and beside their words
+    the sentence vector of each text.
+
+    Raises:
+        Unavailable: the weights or the tuning are missing, damaged, or do not belong together.
+    """
+    from index.contextual import ContextualEncoder  # whoever has vectors already needs no torch
+    from index.with_texts import WithTexts
+
+    policy_sets = ContextualEncoder(folder, layer=POLICY_SET_LAYER)
+    layer = DOMAIN_LAYER if tuning is None else None
+    words = ContextualEncoder(folder, layer=layer, tuning=tuning)
+    return Encoders(WithTexts(words, policy_sets), policy_sets)

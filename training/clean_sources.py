@@ -1,0 +1,68 @@
+"""The sources that a training draws from, without what the held-out files hold too.
+
+Whatever is trained, the same reading and the same check stand before it. Knows no model.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from training.leaks import without_leaks
+from training.sources import DEFAULT_SOURCES, Source, read_source, read_source_configs
+from wraner.errors import InvalidInput
+from wraner.formats.choice import Format, guess, read
+
+
+class Chosen(Protocol):
+    """What a training's settings say of its sources."""
+
+    @property
+    def sources(self) -> Mapping[str, float]:
+        """The sources' names, with weights."""
+        ...
+
+    @property
+    def source_file(self) -> Path | None:
+        """Where they are configured; None: the ones that ship with the project."""
+        ...
+
+    @property
+    def held_out(self) -> tuple[Path, ...]:
+        """Files, from the data root, that must not be learnt from."""
+        ...
+
+
+def read_clean_sources(
+    chosen: Chosen, data: Path, say: Callable[[str], None]
+) -> tuple[Source, ...]:
+    """Read the chosen sources, whose paths start at `data`, and say what was left out.
+
+    Raises:
+        InvalidInput: a source is not configured, or it or a held-out file cannot be read.
+    """
+    configs = {c.name: c for c in read_source_configs(chosen.source_file or DEFAULT_SOURCES)}
+    unknown = sorted(chosen.sources.keys() - configs.keys())
+    if unknown:
+        raise InvalidInput(
+            f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
+            "configure them in the source file"
+        )
+    held_out = [t for file in chosen.held_out for t in _texts(data / file)]
+    found = []
+    for name in chosen.sources:
+        source = read_source(configs[name], data_root=data)
+        kept, leaks = without_leaks(source.train, held_out)
+        say(f"{name}: {len(kept):,} sentences; {len(leaks)} leaks left out; {source.left_out}")
+        found.append(replace(source, train=kept))
+    return tuple(found)
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield a held-out file's texts; without an ending that tells, it is CoNLL's format."""
+    try:
+        with path.open("rb") as file:
+            for example in read(file, guess(path) or Format.CONLL, name=path.name):
+                yield example.text
+    except OSError as error:
+        raise InvalidInput(f"expected a held-out file at {path}: {error}") from error
