@@ -198,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--layers", type=int, nargs="*", default=[0, 1, 2, 3, 4, 5, 6])
+    parser.add_argument("--tuning", type=Path, default=Path("adapters/words"))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -206,6 +207,8 @@ def main() -> None:
     rows = list(control_rows(tasks))
     static = [train_static([e.text for e in task.store]) for task in tasks]
     rows += word_rows("FastText on the store's text", static, tasks)
+    tuned = ContextualEncoder(tuning=arguments.tuning)
+    rows += word_rows("tuned", [tuned] * len(tasks), tasks)
     for layer in arguments.layers:
         encoder = ContextualEncoder(layer=layer)
         rows += word_rows(f"layer {layer}", [encoder] * len(tasks), tasks)

@@ -1,7 +1,6 @@
 """The two word encoders: one for the texts of domains, one for those of policy sets.
 
-What tells the types of words apart and what tells what a post means lie in different layers, and
-only the first kind has been tuned. Both were chosen on dev data, see training/LOG.md.
+Only the first has been tuned. Their layers were chosen on dev data, see training/LOG.md.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ PackKind = Literal["Domain", "PolicySet"]
 
 DOMAIN_LAYER = 4
 """The layer of the bundled encoder for domains where it is not tuned."""
-POLICY_SET_LAYER = 6
+TEXT_LAYER = 6
+"""The layer whose mean is a text's sentence vector, as the encoder's makers have it."""
+POLICY_SET_LAYER = 5
 """The layer of the bundled encoder for policy sets."""
 
 
@@ -53,7 +54,7 @@ def load_encoders(folder: Path | None, tuning: Path | None) -> Encoders:
     from index.contextual import ContextualEncoder  # whoever has vectors already needs no torch
     from index.with_texts import WithTexts
 
-    policy_sets = ContextualEncoder(folder, layer=POLICY_SET_LAYER)
     layer = DOMAIN_LAYER if tuning is None else None
     words = ContextualEncoder(folder, layer=layer, tuning=tuning)
-    return Encoders(WithTexts(words, policy_sets), policy_sets)
+    texts = ContextualEncoder(folder, layer=TEXT_LAYER)
+    return Encoders(WithTexts(words, texts), ContextualEncoder(folder, layer=POLICY_SET_LAYER))

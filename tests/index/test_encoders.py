@@ -83,6 +83,7 @@ def test_loading_takes_the_layer_or_the_tuning(
 ) -> None:
     monkeypatch.setattr(encoders, "DOMAIN_LAYER", 1)
     monkeypatch.setattr(encoders, "POLICY_SET_LAYER", 2)
+    monkeypatch.setattr(encoders, "TEXT_LAYER", 2)
     plain, tuned = load_encoders(tiny, None), load_encoders(tiny, tuning)
     assert plain.policy_sets.identity == tuned.policy_sets.identity
     names = {plain.domains.identity, tuned.domains.identity, plain.policy_sets.identity}
@@ -95,5 +96,5 @@ def test_loading_takes_the_layer_or_the_tuning(
 
 
 def test_an_encoder_with_too_few_layers_is_unavailable(tiny: Path) -> None:
-    with pytest.raises(Unavailable, match="expected a layer between 0 and 2, was: 6"):
+    with pytest.raises(Unavailable, match="expected a layer between 0 and 2, was: 4"):
         load_encoders(tiny, None)
