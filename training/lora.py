@@ -9,6 +9,7 @@ data and no schedule.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -75,26 +76,28 @@ class LoraLinear(torch.nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """*Shape:* (…, in) to (…, out)."""
-        dtype = _dtype(hidden, self.frozen.weight)
+        device = hidden.device.type
+        cast_to = _autocast_dtype(device)
+        dtype = cast_to or self.frozen.weight.dtype
         rows = hidden.flatten(0, -2).to(dtype)
         narrowed = rows
         if self._dropout and self.training:
             narrowed = torch.nn.functional.dropout(rows, self._dropout)
         weight = self.frozen.weight.to(dtype)
         down, up = self.lora_A.to(dtype), (self.lora_B * self._scale).to(dtype)
-        with torch.autocast(hidden.device.type, enabled=False):  # it knows no addmm_
+        # Autocast knows no addmm_.
+        with torch.autocast(device, enabled=False) if cast_to else nullcontext():
             out = cast(torch.Tensor, _Adapted.apply(rows, narrowed, weight, down, up))  # type: ignore[no-untyped-call]
         if self.frozen.bias is not None:
             out = out + self.frozen.bias.to(dtype)
         return out.view(*hidden.shape[:-1], -1)
 
 
-def _dtype(hidden: torch.Tensor, weight: torch.Tensor) -> torch.dtype:
-    """Return what a layer computes in: as autocast says, else as its weights are."""
-    device = hidden.device.type
-    if torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return weight.dtype
+def _autocast_dtype(device: str) -> torch.dtype | None:
+    """Return what autocast has layers compute in; None where it is off, or no device has it."""
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return None
+    return torch.get_autocast_dtype(device)
 
 
 def attach(model: torch.nn.Module, shape: LoraShape) -> None:
