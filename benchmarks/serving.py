@@ -26,6 +26,7 @@ from rich.table import Table
 from benchmarks.rounds import measure
 from services.loading import load_engine, load_retriever, pack_store
 from services.settings import Settings
+from wraner.entity_fusion import SHIPPED
 from wraner.extract import Extractor, ExtractTask
 from wraner.packs import Domain
 from wraner.registry import Kind
@@ -79,7 +80,8 @@ def in_process(settings: Settings) -> Ask:
     domain = stored.definitions
     assert isinstance(domain, Domain)
     retriever = load_retriever(settings)
-    extractor = Extractor(retriever=retriever, engine=load_engine(settings))
+    engine = load_engine(settings)
+    extractor = Extractor(retriever=retriever, engine=engine, fusion=SHIPPED)
 
     async def ask(text: str) -> None:
         task = ExtractTask(

@@ -1,0 +1,99 @@
+"""The screen: what it turns, what it runs, that it goes on where it stopped, and its table."""
+
+from pathlib import Path
+
+import pytest
+
+from training.factorial import RUNS, design
+from training.screen import CONFIG, screen, shortened, table
+from training.screen_factors import FACTORS, settings_at
+from training.screen_run import Outcome
+from training.settings import Regularisers, TrainingSettings, read_settings
+from wraner.errors import InvalidInput
+
+SETTINGS = TrainingSettings(sources={"towns": 1.0})
+LOW, HIGH = (-1,) * 8, (1,) * 8
+
+
+class Laboratory:
+    """Notes what it is asked to run; `until` runs are well, the next breaks off."""
+
+    def __init__(self, until: int = RUNS) -> None:
+        self.asked: list[TrainingSettings] = []
+        self._until = until
+
+    def run(self, settings: TrainingSettings) -> Outcome:
+        """Return losses that only masking (-.2) and the number of examples (-.1) move."""
+        if len(self.asked) == self._until:
+            raise InterruptedError
+        self.asked.append(settings)
+        masked = settings.regularisers.mask_types > 0
+        varied = len(set(settings.prompts.examples)) > 2
+        loss = 1 - 0.2 * masked - 0.1 * varied
+        return Outcome(answers=loss, labels=2 * loss, tokens=1000 + masked)
+
+
+def quiet(_: str) -> None: ...
+
+
+def test_low_is_off_and_high_is_the_default_where_that_is_on() -> None:
+    low, high = settings_at(LOW, SETTINGS), settings_at(HIGH, SETTINGS)
+    own = {"shuffle_types", "shuffle_examples"}
+    assert {f for f, value in low.regularisers if value} == own
+    assert low.prompts.examples == (0, 0, 0, 0, 0, 1)
+    assert low.lora.dropout == low.optimiser.weight_decay == 0
+    added = {"mistagged": 0.05, "embedding_noise": 5.0}
+    assert high.regularisers == Regularisers(**added)
+    assert high.prompts == SETTINGS.prompts
+    assert high.lora.dropout == high.optimiser.weight_decay == 0.1
+
+
+def test_every_factor_turns_dials_of_its_own() -> None:
+    dials = [(d.section, d.field) for factor in FACTORS for d in factor.dials]
+    assert len(set(dials)) == len(dials)
+    for number in range(len(FACTORS)):
+        levels = tuple(1 if i == number else -1 for i in range(len(FACTORS)))
+        assert settings_at(levels, SETTINGS) != settings_at(LOW, SETTINGS)
+
+
+def test_the_shipped_settings_can_be_screened() -> None:
+    chosen = shortened(read_settings(CONFIG))
+    assert len({settings_at(levels, chosen).identity for levels in design(8)}) == RUNS
+
+
+def test_a_stopped_screen_goes_on_and_runs_nothing_twice(tmp_path: Path) -> None:
+    whole = screen(SETTINGS, tmp_path / "whole", Laboratory().run, say=quiet)
+    stopped, rest = Laboratory(until=5), Laboratory()
+    with pytest.raises(InterruptedError):
+        screen(SETTINGS, tmp_path / "stopped", stopped.run, say=quiet)
+    file = tmp_path / "stopped" / "runs.jsonl"
+    with file.open("a") as out:
+        out.write('{"run": 5, "sett')  # as if it was stopped while it wrote
+    finished = screen(SETTINGS, tmp_path / "stopped", rest.run, say=quiet)
+    assert [f.outcome for f in finished] == [f.outcome for f in whole]
+    assert [*stopped.asked, *rest.asked] == [settings_at(r, SETTINGS) for r in design(8)]
+    assert len(file.read_text().splitlines()) == RUNS
+    assert screen(SETTINGS, tmp_path / "stopped", Laboratory(until=0).run, say=quiet) == finished
+
+
+def test_a_folder_of_another_screen_is_refused(tmp_path: Path) -> None:
+    screen(SETTINGS, tmp_path, Laboratory().run, say=quiet)
+    other = SETTINGS.model_copy(update={"seed": 1})
+    with pytest.raises(InvalidInput, match="expected runs with the settings of this screen"):
+        screen(other, tmp_path, Laboratory(until=0).run, say=quiet)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs.jsonl").write_text("{}\n")
+    with pytest.raises(InvalidInput, match=r"is damaged: .* remove it to begin anew"):
+        screen(SETTINGS, tmp_path, Laboratory(until=0).run, say=quiet)
+
+
+def test_the_table_has_the_effects(tmp_path: Path) -> None:
+    found = table(screen(SETTINGS, tmp_path, Laboratory().run, say=quiet)).splitlines()
+    assert "| types masked: mask_types 0.0 or mask_types 0.5 | -0.2000 | -0.4000 |" in found
+    effects = [line.split(" | ")[-2:] for line in found[2:10]]
+    assert effects[4] == ["-0.1000", "-0.2000 |"]
+    assert [e[0].lstrip("+-") for i, e in enumerate(effects) if i not in (0, 4)] == ["0.0000"] * 6
+    assert "| mean of all runs | +0.8500 | +1.7000 |" in found
+    assert found[-1].endswith("16 runs of 1,000 to 1,001 tokens.")
