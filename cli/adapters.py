@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cli import terminal
 from cli.failures import Exit, WrongUse, say
-from cli.folders import default_to_repository
+from cli.folders import store_in
 from cli.options import Format, Layout
 from cli.records import Records
 from cli.signatures import flat
@@ -47,9 +47,7 @@ class StateOptions:
         """Return the folder of adapters."""
         from services.settings import read_settings
 
-        if self.state is not None:
-            os.environ["WRANER_STATE_DIR"] = str(self.state)
-        default_to_repository()
+        store_in(self.state)
         return read_settings().state_dir / "adapters"
 
 

@@ -9,6 +9,13 @@ from pathlib import Path
 _ROOT = Path(__file__).parent.parent
 
 
+def store_in(state: Path | None) -> None:
+    """Set the variables that name folders; `state`, where it is given, whatever was set."""
+    if state is not None:
+        os.environ["WRANER_STATE_DIR"] = str(state)
+    default_to_repository()
+
+
 def default_to_repository() -> None:
     """Set the variables that name folders, where they are not set."""
     os.environ.setdefault("WRANER_STATE_DIR", str(_ROOT / "state"))

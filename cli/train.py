@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.failures import Exit, WrongUse
-from cli.folders import default_to_repository
+from cli.folders import store_in
 from cli.retrain import DomainOptions, retrain_domain
 
 _PLACES, _CLUSTER = "Places", "On Ray"
@@ -127,9 +127,7 @@ def train(
 
 def _set_environment(state: Path | None) -> None:
     """Set what is read when torch and transformers are imported, and where things are stored."""
-    if state is not None:
-        os.environ["WRANER_STATE_DIR"] = str(state)
-    default_to_repository()
+    store_in(state)
     # Threads that wait for each other would take the processor from other processes.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

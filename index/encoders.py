@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from index.bundled import bundled_minilm
 from index.encoder import WordEncoder
 from wraner.packs import Pack, PolicySet
 
@@ -54,6 +55,7 @@ def load_encoders(folder: Path | None, tuning: Path | None) -> Encoders:
     from index.contextual import ContextualEncoder  # whoever has vectors already needs no torch
     from index.with_texts import WithTexts
 
+    folder = bundled_minilm() if folder is None else folder  # once: it is checked by its hash
     layer = DOMAIN_LAYER if tuning is None else None
     words = ContextualEncoder(folder, layer=layer, tuning=tuning)
     texts = ContextualEncoder(folder, layer=TEXT_LAYER)

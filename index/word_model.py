@@ -24,7 +24,7 @@ from wraner.adapters import CONFIG, WEIGHTS
 BASE = "base_sha256"
 """What a tuning's metadata call the hash of the weights that it was made for."""
 
-_BASE_WEIGHTS = "model.safetensors"
+BASE_WEIGHTS = "model.safetensors"
 _PREFIX = "base_model.model."
 _LETTER_CASE = "letter_case.weight"
 _DOWN = re.compile(r"encoder\.(encoder\.layer\.(\d+)\..+)\.lora_A\.weight")
@@ -84,7 +84,7 @@ def load_tuned(folder: Path, tuning: Path) -> WordModel:
     """
     scale = _scale(tuning)
     tensors, base = _read(tuning / WEIGHTS)
-    _check_base(folder / _BASE_WEIGHTS, base, tuning)
+    _check_base(folder / BASE_WEIGHTS, base, tuning)
     downs = {name: found for name in tensors if (found := _DOWN.fullmatch(name))}
     expected = {_LETTER_CASE, *downs, *(_up(name) for name in downs)}
     if not downs or tensors.keys() != expected:

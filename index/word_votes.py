@@ -8,7 +8,7 @@ whatever segments the examples lie. Knows no language model.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,7 @@ def tagged_words_of(
         rows: list[Ints] = []
         for live, example in zip(part.live, entries, strict=True):
             chunks = chunk(example.text)
-            own = _tags(chunks, example.entities, columns)
+            own = tags_of(chunks, example.entities, columns)
             places, _ = places_that_count(chunks, settings)
             rows.append(own[places])
             if live:
@@ -107,7 +107,13 @@ def tagged_words_of(
     )
 
 
-def _tags(chunks: Sequence[Chunk], mentions: Sequence[Mention], columns: dict[str, int]) -> Ints:
+def tags_of(
+    chunks: Sequence[Chunk], mentions: Sequence[Mention], columns: Mapping[str, int]
+) -> Ints:
+    """Return each chunk's column of `wraner.word_votes.WordVotes`. *Shape:* (n_chunks,).
+
+    `columns` has that of each label's beginning.
+    """
     tags = np.full(len(chunks), OUTSIDE, np.int64)
     for m in mentions:
         inside = [i for i, c in enumerate(chunks) if m.start <= c.start and c.end <= m.end]

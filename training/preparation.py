@@ -3,7 +3,7 @@
 Knows no loop and no cluster.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
 from training.loop import Run
 from training.packed import Packer
-from training.settings import LoraSettings, TrainingSettings
+from training.settings import LoraSettings, PromptSettings, TrainingSettings
 from training.sources import Source
 from training.world import Alone, World
 from wraner import weights
@@ -45,12 +45,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run with what its manifest names."""
+    """A run with what its manifest names; `corpora` are those of the sources, in their order."""
 
     run: Run
     base: BaseModel
     shape: lora.LoraShape
     sources: tuple[Source, ...]
+    corpora: tuple[Corpus, ...]
+    chat: ChatEncoder
 
 
 def prepare(
@@ -70,7 +72,7 @@ def prepare(
     base = weights.resolve(settings.base, places.state / "models", say=say)
     sources = read_clean_sources(settings, places.data, say)
     encoder = ContextualEncoder(layer=DOMAIN_LAYER)
-    opened = partial(_open, encoder, places, say)
+    opened = partial(open_store, encoder, places, say)
     train = [(s, opened(s.name, s.train, settings.most_sentences)) for s in sources]
     dev = [(s, opened(f"{s.name}-dev", s.dev, _DEV_SENTENCES)) for s in sources if s.dev]
     tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
@@ -79,18 +81,12 @@ def prepare(
     run = Run(
         settings=settings,
         model=model,
-        packer=Packer(
-            settings.prompts.view,
-            shown_weight=settings.prompts.shown_weight,
-            end_of_turn=chat.end_of_turn,
-            dtype=model.dtype,
-            device=torch.device(device),
-        ),
-        drawing=_drawing(train, chat, settings),
-        dev=_drawing(dev, chat, settings) if dev else None,
+        packer=packer_of(settings.prompts, chat, model=model),
+        drawing=drawing_of(_supplies(train, settings), chat, settings=settings),
+        dev=drawing_of(_supplies(dev, settings), chat, settings=settings) if dev else None,
         world=world or Alone(),
     )
-    return Prepared(run, base, shape, sources)
+    return Prepared(run, base, shape, sources, tuple(corpus for _, corpus in train), chat)
 
 
 def adapted_model(
@@ -114,7 +110,7 @@ def _shape(settings: LoraSettings, model: Any) -> lora.LoraShape:
     return lora.LoraShape(settings.rank, settings.alpha, settings.dropout, targets)
 
 
-def _open(
+def open_store(
     encoder: WordEncoder,
     places: Places,
     say: Say,
@@ -122,18 +118,35 @@ def _open(
     examples: tuple[TaggedExample, ...],
     sentences: int | None,
 ) -> Corpus:
+    """Open the corpus of some sentences, at most so many, in the cache that all trainings share."""
     cache = places.state / "training" / "corpora"
     settings = StoreSettings(sentences=sentences)
     return open_corpus(name, examples, encoder, cache=cache, settings=settings, say=say)
 
 
-def _drawing(
-    corpora: list[tuple[Source, Corpus]], chat: ChatEncoder, settings: TrainingSettings
+def _supplies(corpora: Sequence[tuple[Source, Corpus]], settings: TrainingSettings) -> list[Supply]:
+    return [Supply(corpus, s.sheet.types, settings.sources[s.name]) for s, corpus in corpora]
+
+
+def drawing_of(
+    supplies: Sequence[Supply], chat: ChatEncoder, *, settings: TrainingSettings
 ) -> Drawing:
+    """Return what draws from some corpora as the settings say."""
     return Drawing(
-        [Supply(corpus, s.sheet.types, settings.sources[s.name]) for s, corpus in corpora],
+        supplies,
         chat,
         seed=settings.seed,
         prompts=settings.prompts,
         regularise=settings.regularisers,
+    )
+
+
+def packer_of(prompts: PromptSettings, chat: ChatEncoder, *, model: Any) -> Packer:
+    """Return what packs lessons for a model, where it lies."""
+    return Packer(
+        prompts.view,
+        shown_weight=prompts.shown_weight,
+        end_of_turn=chat.end_of_turn,
+        dtype=model.dtype,
+        device=model.device,
     )

@@ -9,11 +9,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
-from transformers import AutoTokenizer
 
 from index.encoder import WordEncoder
 from training import checkpoints, lora
@@ -22,11 +20,10 @@ from training.drawing import Drawing, Supply
 from training.finetune import CHECKPOINTS, Watched, write_adapter_files
 from training.loop import train
 from training.pack_lots import types_of
-from training.preparation import Places, Prepared, prepare
+from training.preparation import Places, Prepared, drawing_of, prepare
 from training.settings import LoraSettings, TrainingSettings
 from training.sources import Source
 from wraner.adapters import CONFIG
-from wraner.chat import ChatEncoder
 from wraner.errors import InvalidInput
 from wraner.packs import Domain, version
 
@@ -97,7 +94,7 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     prepared = prepare(settings, places, say=console.log, device=device)
     if subject.parent is not None:
         lora.load(prepared.run.model, subject.parent)
-    drawing = _drawing(subject, prepared, places, encoder, console)
+    drawing = _drawing(subject, prepared, places, encoder)
     prepared = replace(prepared, run=replace(prepared.run, drawing=drawing, dev=None))
     folder = places.state / "training" / "retraining" / subject.identity
     start = checkpoints.latest(folder / CHECKPOINTS, run=settings.identity)
@@ -107,28 +104,13 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     return Taught(adapter, len(subject.pack.examples), prepared.sources)
 
 
-def _drawing(
-    subject: Subject, prepared: Prepared, places: Places, encoder: WordEncoder, console: Console
-) -> Drawing:
-    settings = subject.training
+def _drawing(subject: Subject, prepared: Prepared, places: Places, encoder: WordEncoder) -> Drawing:
     cache = places.state / "training" / "corpora"
     size = len(subject.pack.examples)
     whole = StoreSettings(smallest=size, largest=size)  # a pack is one store, as it is served
     pack = open_corpus("pack", subject.pack.examples, encoder, cache=cache, settings=whole)
-    part = StoreSettings(sentences=settings.most_sentences)
-    replayed = [
-        # indexed by `prepare` before
-        open_corpus(s.name, s.train, encoder, cache=cache, settings=part, say=console.log)
-        for s in prepared.sources
-    ]
-    tokenizer: Any = AutoTokenizer.from_pretrained(prepared.base.path)
-    return Drawing(
-        _supplies(subject, pack, replayed, prepared.sources),
-        ChatEncoder(tokenizer),
-        seed=settings.seed,
-        prompts=settings.prompts,
-        regularise=settings.regularisers,
-    )
+    supplies = _supplies(subject, pack, prepared.corpora, prepared.sources)
+    return drawing_of(supplies, prepared.chat, settings=subject.training)
 
 
 def _supplies(

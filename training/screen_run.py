@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict
 from transformers import AutoTokenizer
 
@@ -20,13 +19,11 @@ from index.local import LocalRetriever
 from index.settings import IndexSettings
 from training.answer_loss import Asking, Questions, answer_loss
 from training.clean_sources import read_clean_sources
-from training.corpus import StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
 from training.loop import Run, State, StepReport, train
 from training.ner_domains import NerDomain
-from training.packed import Packer
-from training.preparation import Places, Say, adapted_model
-from training.settings import OptimiserSettings, PromptSettings, TrainingSettings
+from training.preparation import Places, Say, adapted_model, drawing_of, open_store, packer_of
+from training.settings import OptimiserSettings, TrainingSettings
 from wraner import weights
 from wraner.chat import ChatEncoder
 
@@ -68,11 +65,9 @@ def gather(
     """
     base = weights.resolve(settings.base, places.state / "models", say=say)
     tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
-    dealt = StoreSettings(sentences=settings.most_sentences)
-    cache = places.state / "training" / "corpora"
     supplies = tuple(
         Supply(
-            open_corpus(s.name, s.train, encoder, cache=cache, settings=dealt, say=say),
+            open_store(encoder, places, say, s.name, s.train, settings.most_sentences),
             s.sheet.types,
             settings.sources[s.name],
         )
@@ -87,19 +82,13 @@ def gather(
 def carry_out(settings: TrainingSettings, material: Material) -> Outcome:
     """Train a fresh adapter and measure it."""
     model, _ = adapted_model(settings, material.base)
-    drawing = Drawing(
-        material.supplies,
-        material.chat,
-        seed=settings.seed,
-        prompts=settings.prompts,
-        regularise=settings.regularisers,
-    )
+    drawing = drawing_of(material.supplies, material.chat, settings=settings)
     budgeted = settings.model_copy(update={"optimiser": levelled(settings.optimiser, drawing)})
-    packer = _packer(settings.prompts, material.chat, model=model)
+    packer = packer_of(settings.prompts, material.chat, model=model)
     heard = _Tokens()
     train(Run(budgeted, model, packer, drawing), heard)
     asked = settings.prompts.model_copy(update={"shown_weight": 0.0})
-    packer = _packer(asked, material.chat, model=model)
+    packer = packer_of(asked, material.chat, model=model)
     loss = answer_loss(model, packer, material.questions)
     return Outcome(answers=loss.answers, labels=loss.labels, tokens=heard.tokens)
 
@@ -122,16 +111,6 @@ def levelled(optimiser: OptimiserSettings, drawing: Drawing) -> OptimiserSetting
     sizes = range(1, most)
     enough = sizes.start + bisect_left(sizes, optimiser.steps * most, key=total)
     return optimiser.model_copy(update={"step_tokens": enough})
-
-
-def _packer(prompts: PromptSettings, chat: ChatEncoder, *, model: Any) -> Packer:
-    return Packer(
-        prompts.view,
-        shown_weight=prompts.shown_weight,
-        end_of_turn=chat.end_of_turn,
-        dtype=model.dtype,
-        device=torch.device("cpu"),
-    )
 
 
 class _Tokens:

@@ -11,9 +11,10 @@ import numpy as np
 
 from index.encoder import Floats, unit_rows
 from index.similarity import Ints
-from training.word_sentences import OUTSIDE, WordSentence
+from training.word_sentences import WordSentence
 from training.word_settings import WordSettings
 from training.word_splits import drawn_types, grouped
+from wraner.word_votes import OUTSIDE
 
 Embed = Callable[[Sequence[WordSentence]], Floats]
 """Gives the untuned unit vectors of all words of some sentences, (n_words, width)."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from index.bundled import bundled_minilm, hash_file
 from index.subwords import SubwordReader
-from index.word_model import WordModel, load_encoder
+from index.word_model import BASE_WEIGHTS, WordModel, load_encoder
 from training.clean_sources import read_clean_sources
 from training.sources import Source
 from training.word_batches import untuned_vectors
@@ -25,7 +25,6 @@ from wraner.errors import InvalidInput, Unavailable
 
 _DEV_EPISODES = 8  # of a source
 _FEWEST_SENTENCES = 2  # words are compared with those of other sentences
-_WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def prepare_words(
     """
     folder = bundled_minilm() if settings.encoder == "bundled" else Path(settings.encoder)
     reader, tuned, untuned = _loaded(folder, settings)
-    base_sha256 = hash_file(folder / _WEIGHTS)
+    base_sha256 = hash_file(folder / BASE_WEIGHTS)
     if parent is not None:
         go_on_from(tuned, parent, base_sha256=base_sha256)
     _check_longest(tuned, reader, settings)

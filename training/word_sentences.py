@@ -11,21 +11,18 @@ import numpy as np
 from index.settings import IndexSettings
 from index.similarity import Ints, places_that_count
 from index.subwords import SubwordReader
+from index.word_votes import tags_of
 from training.word_settings import WordSettings
-from wraner.chunks import Chunk
-from wraner.entities import Mention
 from wraner.packs import TaggedExample
-
-OUTSIDE = 0
-"""The tag of words that belong to no mention, and the number of no mention."""
+from wraner.word_votes import OUTSIDE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordSentence:
     """A sentence's subwords, special tokens around it included, and its words that count.
 
-    A tag is outside, then the beginning of each type, then the inside of each; mentions are
-    numbered from 1. *Shape:* ``ids``, ``cases`` (n_subwords,); ``parts`` (n_parts, 2) pairs
+    Tags are the columns of `wraner.word_votes.WordVotes`; mentions are numbered from 1, 0 being
+    none. *Shape:* ``ids``, ``cases`` (n_subwords,); ``parts`` (n_parts, 2) pairs
     (subword, word) that share a character; ``tags``, ``mentions`` (n_words,).
     """
 
@@ -57,7 +54,8 @@ def read_sentences(
         parts = np.array(read.parts, np.int64).reshape(-1, 2)
         counted, _ = places_that_count(read.chunks, IndexSettings())
         places = np.intersect1d(counted, parts[:, 1])  # the tokenizer may drop what counts
-        tags, mentions = _tags(read.chunks, example.entities, columns)
+        tags = tags_of(read.chunks, example.entities, columns)
+        begun = np.cumsum((tags > OUTSIDE) & (tags <= len(columns)))
         before, after = len(reader.before), len(reader.after)
         found.append(
             WordSentence(
@@ -65,7 +63,7 @@ def read_sentences(
                 cases=np.array([0] * before + read.cases + [0] * after, np.int64),
                 parts=_of_words(parts, places) + np.array([before, 0]),
                 tags=tags[places],
-                mentions=mentions[places],
+                mentions=np.where(tags > OUTSIDE, begun, 0)[places],
             )
         )
     return tuple(found)
@@ -75,17 +73,3 @@ def _of_words(parts: Ints, places: Ints) -> Ints:
     """Return the pairs (subword, word), words being the chunks at `places`."""
     kept = parts[np.isin(parts[:, 1], places)]
     return np.stack([kept[:, 0], np.searchsorted(places, kept[:, 1])], axis=1)
-
-
-def _tags(
-    chunks: Sequence[Chunk], mentions: Sequence[Mention], columns: dict[str, int]
-) -> tuple[Ints, Ints]:
-    """Return tag and mention of each chunk. *Shape:* both (n_chunks,)."""
-    tags = np.full(len(chunks), OUTSIDE, np.int64)
-    numbers = np.full(len(chunks), OUTSIDE, np.int64)
-    for number, m in enumerate(mentions, start=1):
-        inside = [i for i, c in enumerate(chunks) if m.start <= c.start and c.end <= m.end]
-        numbers[inside] = number
-        tags[inside] = columns[m.label] + len(columns)
-        tags[inside[:1]] = columns[m.label]
-    return tags, numbers

@@ -10,8 +10,9 @@ from index.encoder import Floats, unit_rows
 from tests.training.towns import TRAIN_SENTENCES, write_towns
 from tests.training.word_towns import town_supply, word_settings, write_tiny_bert
 from training.word_episodes import Episode, Episodes, WordSupply
-from training.word_sentences import OUTSIDE, WordSentence
+from training.word_sentences import WordSentence
 from training.word_settings import WordSettings
+from wraner.word_votes import OUTSIDE
 
 
 @pytest.fixture(scope="module")
