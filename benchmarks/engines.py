@@ -92,8 +92,10 @@ class Run:
         chosen = _spread(len(self._texts), self._sizes.rival_texts, number)
         tasks = self._own.ask("tasks", texts=chosen)
         for at_once in SIDES:
-            took = self._own.ask("extract", texts=len(self._texts), at_once=at_once)
-            self._paced("extraction", tables.OWN, at_once, took[0] / len(self._texts), took[1:])
+            for name, votes in ((tables.SERVED, True), (tables.OWN, False)):
+                asked = {"texts": len(self._texts), "at_once": at_once, "votes": votes}
+                took = self._own.ask("extract", **asked)
+                self._paced("extraction", name, at_once, took[0] / len(self._texts), took[1:])
             for name, rival in self._contest.readers.items():
                 took = rival.ask("work", tasks=tasks, at_once=at_once)
                 self._paced("extraction", name, at_once, sum(took) / len(tasks), took)

@@ -17,15 +17,19 @@ import transformers
 
 from benchmarks.engines_packs import Measured, measured_packs, with_policies
 from benchmarks.engines_watched import LeavingOut, Recorder
-from benchmarks.rivals.asking import Task, begin_alike, serve
+from benchmarks.rivals.asking import Task as Asked
+from benchmarks.rivals.asking import begin_alike, serve
 from benchmarks.rounds import measure
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.store import GenerationStore
-from services.loading import word_encoders
+from services.loading import vote_settings, word_encoders
 from services.settings import read_settings
-from wraner import weights
+from services.stock import stock_adapters
+from wraner import promotions, weights
+from wraner.adapters import Task
 from wraner.engine import Answer, ScoreRequest
+from wraner.entity_fusion import SHIPPED
 from wraner.extract import Extractor, ExtractTask
 from wraner.fusion import UNTUNED
 from wraner.language_model import LanguageModel
@@ -50,14 +54,19 @@ class Own:
         measured: Measured,
         *,
         index: Callable[[PolicySet], Any],
+        adapter: str = "",
     ) -> None:
-        """`index` makes a policy set searchable for `retriever`."""
+        """`index` makes a policy set searchable for `retriever`; `adapter` extracts."""
         self._model = model
         self._engine = Recorder(engine)
         self._measured = measured
         self._index = index
         self._indexed: set[str] = set()
-        self._extractor = Extractor(retriever=retriever, engine=self._engine)
+        self._adapter = adapter
+        self._extractors = {
+            False: Extractor(retriever=retriever, engine=self._engine),
+            True: Extractor(retriever=retriever, engine=self._engine, fusion=SHIPPED),
+        }
         self._moderator = Moderator(
             retriever=retriever, engine=self._engine, settings=ModeratorSettings(fusion=UNTUNED)
         )
@@ -80,9 +89,16 @@ class Own:
             "prefix_bytes": self.prefix_bytes,
         }
 
-    def extract(self, texts: int, at_once: int) -> list[float]:
-        """Extract from the first `texts`; return the round's seconds, then each request's."""
-        return self._run(self._measured.messages[:texts], self._extracted, at_once)
+    def extract(self, texts: int, at_once: int, votes: bool = False) -> list[float]:
+        """Extract from the first `texts`; return the round's seconds, then each request's.
+
+        With `votes` as served, where they settle what they can; else the model answers.
+        """
+
+        async def extracted(text: str) -> None:
+            await self._extracted(text, votes=votes)
+
+        return self._run(self._measured.messages[:texts], extracted, at_once)
 
     def moderate(self, texts: int, at_once: int, exhaustive: bool) -> list[float]:
         """Moderate the first `texts`; return as `extract` does."""
@@ -93,28 +109,28 @@ class Own:
 
         return self._run(self._measured.posts[:texts], judged, at_once)
 
-    def tasks(self, texts: list[int]) -> list[Task]:
+    def tasks(self, texts: list[int]) -> list[Asked]:
         """Return the prompts of those texts, with the lengths of wraner's own answers."""
         self._engine.written.clear()
         for number in texts:
             asyncio.run(self._extracted(self._measured.messages[number]))
         return [
-            Task(self._ids(request.prompt), self._answer_tokens(answer))
+            Asked(self._ids(request.prompt), self._answer_tokens(answer))
             for request, answer in self._engine.written
         ]
 
-    def judgements(self, text: int, exhaustive: bool) -> list[Task]:
+    def judgements(self, text: int, exhaustive: bool) -> list[Asked]:
         """Return the prompts that judge a text."""
         self._engine.scored.clear()
         judged = self._judged(
             self._measured.policies, self._measured.posts[text], exhaustive=exhaustive
         )
         asyncio.run(judged)
-        return [Task(self._ids(request.prompt), 0) for request in self._engine.scored]
+        return [Asked(self._ids(request.prompt), 0) for request in self._engine.scored]
 
-    def unseen(self, prompts: int, words: int, seed: int) -> list[Task]:
+    def unseen(self, prompts: int, words: int, seed: int) -> list[Asked]:
         """Return prompts of words in a random order, other ones for every `seed`."""
-        return [Task(self._ids(p), 0) for p in self._unseen(prompts, words, seed)]
+        return [Asked(self._ids(p), 0) for p in self._unseen(prompts, words, seed)]
 
     def prefill(self, prompts: int, words: int, seed: int, at_once: int) -> list[float]:
         """Read prompts that were never seen; return their tokens, then the seconds."""
@@ -172,12 +188,11 @@ class Own:
             tokens += begin_alike(first, other)
         return [2 * config.num_hidden_layers * width * tokens, BatchLimits().cache_bytes]
 
-    async def _extracted(self, text: str) -> None:
-        domain = self._measured.domain
-        task = ExtractTask(
-            domain, PackRef(version(domain)), (text,), labels=self._measured.labels, k=K
-        )
-        await self._extractor.extract(task)
+    async def _extracted(self, text: str, *, votes: bool = False) -> None:
+        domain, labels = self._measured.domain, self._measured.labels
+        ref = PackRef(version(domain))
+        task = ExtractTask(domain, ref, (text,), labels=labels, k=K, adapter=self._adapter)
+        await self._extractors[votes].extract(task)
 
     async def _judged(
         self, pack: PolicySet, text: str, *, exhaustive: bool, policies: tuple[str, ...] = ()
@@ -220,15 +235,21 @@ def main() -> None:
     torch.set_num_threads(1)  # while loading, see LocalEngine
     measured = measured_packs(Path("packs"))
     encoders, settings = word_encoders(read_settings()), IndexSettings()
+    votes = vote_settings(read_settings())
     base = weights.resolve(weights.BUNDLED, asked.state / "models")
-    model = LanguageModel(base, adapters=asked.state / "adapters")
     with tempfile.TemporaryDirectory() as scratch:
         generations = GenerationStore(Path(scratch), encoders, settings)
         generations.build(measured.domain)
         generations.build(measured.policies)
-        retriever = LeavingOut(LocalRetriever(encoders, settings, Path(scratch)), measured.own_ids)
+        adapters = Path(scratch) / "adapters"
+        stock_adapters(adapters, Path("adapters"))
+        model = LanguageModel(base, adapters=adapters)
+        local = LocalRetriever(encoders, settings, Path(scratch), votes=votes)
+        retriever = LeavingOut(local, measured.own_ids)
         engine = LocalEngine(model, threads=asked.threads)
-        serve(Own(model, engine, retriever, measured, index=generations.build).verbs())
+        adapter = promotions.current(adapters, Task.NER)
+        own = Own(model, engine, retriever, measured, index=generations.build, adapter=adapter)
+        serve(own.verbs())
         engine.close()
 
 
