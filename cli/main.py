@@ -18,6 +18,7 @@ from cli.failures import Exit, Stopped, complain, exit_code, say
 from cli.imports import import_examples
 from cli.moderate import moderate
 from cli.packs import pack_commands
+from cli.policy_diff import policy_diff
 from cli.serve import serve
 from cli.signatures import flat
 from cli.terminal import close_quietly
@@ -34,7 +35,7 @@ Exit codes:
   2 the command line is wrong
   3 no server answers, or it is overloaded
   4 no such name; or it is taken, or was changed meanwhile
- 10 a text was decided as --fail-on says
+ 10 a text was decided as --fail-on says, or flipped under --fail-on-flips
 130 interrupted (141: nobody read the output)"""
 
 app = typer.Typer(
@@ -53,7 +54,9 @@ for _name, _command in (
 ):
     app.command(_name)(flat(_command))
 app.add_typer(pack_commands(Kind.DOMAIN), name="domains")
-app.add_typer(pack_commands(Kind.POLICY_SET), name="policies")
+_policies = pack_commands(Kind.POLICY_SET)
+_policies.command("diff")(flat(policy_diff))
+app.add_typer(_policies, name="policies")
 app.add_typer(adapter_commands(), name="adapters")
 app.add_typer(evaluate_commands(), name="evaluate")
 

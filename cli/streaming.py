@@ -101,12 +101,14 @@ class Reply(Protocol[Answered]):
 class Verb(Generic[Result]):
     """What a command does with texts.
 
-    `find` fails where the pack is not stored, which is told before any text is read.
+    `find` fails where the pack is not stored, which is told before any text is read. `view` shows
+    results to people, `records` as JSON lines.
     """
 
     find: Callable[[AsyncClient], Awaitable[object]]
     ask: Callable[[AsyncClient, Sequence[str]], Awaitable[Reply[Result]]]
     view: Callable[[Console], Sink[Result]]
+    records: Callable[[BinaryIO], Sink[Result]] = Records
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
     options = asked.options
     sources, total = _sources(asked), _total(asked)
     as_view = terminal.layout(options.format) is Layout.VIEW
-    sink = verb.view(terminal.out()) if as_view else Records(terminal.lines_out())
+    sink = verb.view(terminal.out()) if as_view else verb.records(terminal.lines_out())
     watch = Watch()
 
     async def work(client: AsyncClient) -> Tally:

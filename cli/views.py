@@ -50,11 +50,11 @@ class Palette:
 
     def __getitem__(self, label: str) -> Style:
         if label not in self._styles:
-            self._styles[label] = _style(16, next(self._papers))
+            self._styles[label] = paper_style(16, next(self._papers))
         return self._styles[label]
 
 
-class _Gap:
+class Gap:
     """An empty line between results, whose texts may have several lines."""
 
     def __init__(self, console: Console) -> None:
@@ -62,6 +62,7 @@ class _Gap:
         self._begun = False
 
     def between(self) -> None:
+        """Show an empty line, but not before the first result."""
         if self._begun:
             self._console.print()
         self._begun = True
@@ -72,13 +73,13 @@ class ExtractionView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._gap = _Gap(console)
+        self._gap = Gap(console)
         self._palette = Palette()
 
     def write(self, text: Text, result: Extraction) -> None:
         """Show a text."""
         self._gap.between()
-        plain = _is_plain(self._console)
+        plain = is_plain(self._console)
         visible = shown_as_is(text.text)
         shown, at = Styled(), 0
         for entity in result.entities:
@@ -109,15 +110,12 @@ class VerdictView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._gap = _Gap(console)
+        self._gap = Gap(console)
 
     def write(self, text: Text, result: Verdict) -> None:
         """Show a text with its verdict."""
         self._gap.between()
-        style = _style(*_DECISIONS[result.decision])
-        word = result.decision.upper()
-        head = Styled().append(word if _is_plain(self._console) else f" {word} ", style + _BOLD)
-        head.append(f" {number(result.score)}  ", _DIM)
+        head = badge(result, plain=is_plain(self._console)).append("  ")
         spans = [span for match in result.matches for span in match.evidence]
         visible = shown_as_is(text.text)
         head.append_text(_underlined(visible, spans))
@@ -133,16 +131,26 @@ class VerdictView:
         """Leave a refused line to standard error."""
 
 
+def badge(verdict: Verdict, *, plain: bool) -> Styled:
+    """Return a decision with its score; `plain` where there are no colours."""
+    word = verdict.decision.upper()
+    style = paper_style(*_DECISIONS[verdict.decision])
+    shown = Styled().append(word if plain else f" {word} ", style + _BOLD)
+    return shown.append(f" {number(verdict.score)}", _DIM)
+
+
 def complain_of(bad: Bad) -> None:
     """Say on standard error which line was refused, and why."""
     say(f"{bad.place}: {bad.error}")
 
 
-def _is_plain(console: Console) -> bool:
+def is_plain(console: Console) -> bool:
+    """Return whether a console shows no colours."""
     return console.color_system is None or console.no_color
 
 
-def _style(ink: int, paper: int) -> Style:
+def paper_style(ink: int, paper: int) -> Style:
+    """Return ink on paper, both of the 256 colours."""
     return Style(color=f"color({ink})", bgcolor=f"color({paper})")
 
 

@@ -4,11 +4,16 @@ Each window owns the stretch up to the middle of its overlap with the next, so a
 windows found is kept once, from the window that saw more around it. Knows no model.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from wraner.chunks import Chunk, chunk
 from wraner.entities import Entity
+
+MAX_BYTES = 4_000
+"""A window's chunks in UTF-8; what is no words, such as Base64, else passes what a model reads."""
 
 _SENTENCE_END = frozenset(".!?。！？…؟۔।")  # noqa: RUF001
 
@@ -26,22 +31,33 @@ class Window:
 def cut(source: str, *, words: int, overlap: int) -> tuple[Window, ...]:
     """Cut `source` into windows of at most `words` chunks that share about `overlap` of them.
 
-    A window ends behind a sentence where one ends in its last third, else behind a chunk. A text
-    without any chunk has no window.
+    A window ends behind a sentence where one ends in its last third, else behind a chunk, or inside
+    one that is longer than a window may be. A text without any chunk has no window.
 
     Raises:
         ValueError: the overlap is not smaller than half a window.
     """
     if not 0 <= 2 * overlap < words:
         raise ValueError(f"expected 0 <= 2 * overlap < words, was: {overlap} and {words}")
-    chunks = chunk(source)
+    chunks = tuple(part for c in chunk(source) for part in _parts(c))
+    sizes = list(accumulate((len(c.text.encode()) for c in chunks), initial=0))
     bounds: list[tuple[int, int]] = []
     first = 0
     while chunks and (not bounds or bounds[-1][1] < len(chunks)):
-        stop = _stop(chunks, first, words)
+        room = bisect_right(sizes, sizes[first] + MAX_BYTES) - 1 - first
+        stop = _stop(chunks, first, min(words, room))
         bounds.append((first, stop))
-        first = max(stop - overlap, first + 1)
+        shared = overlap if room >= words else min(overlap, (stop - first) // 2)
+        first = max(stop - shared, first + 1)
     return _owned(source, chunks, bounds)
+
+
+def _parts(whole: Chunk) -> Iterator[Chunk]:
+    """Yield a chunk, in parts where it is too long for a window; four bytes hold any character."""
+    step = len(whole.text) if len(whole.text.encode()) <= MAX_BYTES else MAX_BYTES // 4
+    for start in range(whole.start, whole.end, step):
+        end = min(start + step, whole.end)
+        yield Chunk(start, end, whole.text[start - whole.start : end - whole.start])
 
 
 def _stop(chunks: Sequence[Chunk], first: int, words: int) -> int:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from wraner.chunks import chunk
 from wraner.entities import Entity
-from wraner.windows import Window, cut, merge
+from wraner.windows import MAX_BYTES, Window, cut, merge
 
 TEXTS = st.text(st.sampled_from(list("ab .!\n北")), max_size=300)
 
@@ -28,6 +28,19 @@ def test_a_window_ends_behind_a_sentence_where_it_can() -> None:
 def test_a_short_text_is_one_window_and_a_blank_one_none() -> None:
     assert cut("a b", words=10, overlap=2) == (Window(0, 3, 0, 3),)
     assert cut(" \n", words=10, overlap=2) == ()
+
+
+@pytest.mark.parametrize(
+    "source", ["1" * 20_000, "12345678901234567890 " * 900, "e" + "\u0301" * 20_000, "😀" * 20_000]
+)
+def test_what_is_no_words_is_cut_by_its_bytes(source: str) -> None:
+    windows = cut(source, words=160, overlap=40)
+    pieces = [source[w.start : w.end] for w in windows]
+    assert all(len("".join(piece.split()).encode()) <= MAX_BYTES for piece in pieces)
+    assert len(windows) <= 2 + 3 * len(source.encode()) / min(MAX_BYTES, 160 * 4)
+    assert [w.owned_start for w in windows[1:]] == [w.owned_end for w in windows[:-1]]
+    covered = {at for w in windows for at in range(w.start, w.end)}
+    assert all(at in covered for at, c in enumerate(source) if not c.isspace())
 
 
 def test_the_overlap_must_leave_room_to_move_on() -> None:

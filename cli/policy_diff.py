@@ -1,0 +1,184 @@
+"""`wraner policies diff`: which verdicts would flip if one policy set took another's place.
+
+Both sets judge the same texts, in the same calls. Shows flips alone, then how many there are and
+what differs between the sets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import terminal
+from cli.completion import complete_name
+from cli.failures import Exit, Stopped, WrongUse
+from cli.flip_views import FlipView, OnlyFlips, show_summary
+from cli.named import check_named
+from cli.options import StreamOptions, TargetOptions
+from cli.records import Records
+from cli.shelf import shelf
+from cli.streaming import Asked, Choice, Offered, Texts, Verb, answer_all, choose
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.replies import Versions
+from wraner.errors import InvalidInput, NotFound
+from wraner.flips import Comparison, FlipCount
+from wraner.pack_folders import DEFINITIONS_FILE
+from wraner.packs import JudgedExample, PolicySet
+from wraner.policy_changes import PolicySetChanges, compare
+from wraner.registry import Kind, check_name
+
+
+def _side(name: str, words: str) -> Any:
+    return typer.Argument(
+        metavar=name, help=words, autocompletion=complete_name, show_default=False
+    )
+
+
+@dataclass(frozen=True)
+class DiffTexts(StreamOptions):
+    """Where texts come from and how flips are shown."""
+
+    file: Annotated[
+        list[Path],
+        typer.Option(
+            "--on",
+            "--file",
+            "-f",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="Judge a file's texts, one a line; again for more files.",
+            rich_help_panel="Input and output",
+        ),
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DiffOptions:
+    """What is compared, how both sets judge, and when the command fails."""
+
+    old: Annotated[str, _side("OLD", "What judges now: a stored name, or a folder.")]
+    new: Annotated[str, _side("NEW", "What would judge: ./NAME is a folder, NAME is stored.")]
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Judge every policy of both sets.")
+    ] = False
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", min=0, max=1, metavar="X", help="What scores more violates."),
+    ] = None
+    fail_on_flips: Annotated[
+        bool, typer.Option("--fail-on-flips", help="Exit with 10 when a decision changes.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What both sets say to some texts; implements `cli.streaming.Reply`."""
+
+    results: Sequence[Comparison]
+    versions: Versions
+
+
+def policy_diff(
+    what: DiffOptions, source: DiffTexts, where: TargetOptions, text: Texts = None
+) -> int:
+    """List the verdicts that flip when NEW judges in the place of OLD.
+
+    wraner policies diff hate-speech ./changed --on comments.jsonl --fail-on-flips
+    """
+    sides, count = Sides(what), FlipCount()
+    verb = Verb(
+        sides.find,
+        sides.ask,
+        view=lambda console: OnlyFlips(FlipView(console), count),
+        records=lambda out: OnlyFlips(Records(out), count),
+    )
+    layout = terminal.layout(source.format)
+    try:
+        finished = answer_all(Asked(text or [], source, where), verb)
+    except Stopped as stopped:
+        if stopped.done:
+            show_summary(count, sides.changes(), layout)
+        raise
+    show_summary(count, sides.changes(), layout)
+    return Exit.DECIDED if what.fail_on_flips and count.flipped else finished
+
+
+class Sides:
+    """Both policy sets, stored or in folders, and what they are asked."""
+
+    def __init__(self, what: DiffOptions) -> None:
+        """Read folders. Raises WrongUse and InvalidInput as `chosen` does."""
+        self._what = what
+        self._choices = (chosen(what.old), chosen(what.new))
+        self._sets: list[PolicySet] = []
+
+    async def find(self, client: AsyncClient) -> None:
+        """Read both sets with their examples, so that they can be compared."""
+        self._sets = [await _read(client, choice) for choice in self._choices]
+
+    async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Judged:
+        """Let both sets judge texts."""
+        old, new = [
+            await client.moderate(
+                texts,
+                policy_set=choice.name,
+                inline=choice.inline,
+                exhaustive=self._what.exhaustive,
+                threshold=self._what.threshold,
+            )
+            for choice in self._choices
+        ]
+        pairs = zip(old.results, new.results, strict=True)
+        results = [Comparison(old=before, new=after) for before, after in pairs]
+        return Judged(results, _joined(old.versions, new.versions))
+
+    def changes(self) -> PolicySetChanges:
+        """Return what differs between the sets, once they are read."""
+        old, new = self._sets
+        return compare(old, new)
+
+
+def chosen(given: str) -> Choice[PolicySet]:
+    """Return what is meant: what can be a stored name is one, all else is a folder.
+
+    Raises:
+        WrongUse: it is neither, or the folder holds no policy set.
+        InvalidInput: the folder's content breaks a rule.
+    """
+    try:
+        check_name(given)
+    except InvalidInput:
+        if not (Path(given) / DEFINITIONS_FILE).is_file():
+            raise WrongUse(
+                f"expected a stored policy set's name or a folder with {DEFINITIONS_FILE}, "
+                f"was: {given[:80]!r}"
+            ) from None
+        return choose(None, [], Offered(Path(given), PolicySet))[0]
+    return Choice(name=given)
+
+
+async def _read(client: AsyncClient, choice: Choice[PolicySet]) -> PolicySet:
+    if choice.inline is not None:
+        return choice.inline
+    stored, name = shelf(client, Kind.POLICY_SET), str(choice.name)
+    try:
+        await check_named(stored, name)
+    except NotFound as error:
+        if (Path(name) / DEFINITIONS_FILE).is_file():
+            raise NotFound(f"{error}; for the folder say ./{name}") from None
+        raise
+    found = await stored.read(name)
+    _, examples = await stored.examples(name)
+    judged = tuple(e for e in examples if isinstance(e, JudgedExample))
+    return PolicySet(description=found.description, policies=found.policies, examples=judged)
+
+
+def _joined(old: Versions, new: Versions) -> Versions:
+    """Return what answered as one, so that a change of either is noticed."""
+    before, after = old.model_dump(), new.model_dump()
+    same = {part: after[part] for part in after if before[part] == after[part]}
+    both = {part: f"{before[part]}, {after[part]}" for part in after if part not in same}
+    return Versions(**same, **both)
