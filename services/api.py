@@ -1,7 +1,11 @@
 """The HTTP API: routes around a gateway. Knows HTTP; every decision is the gateway's."""
 
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
@@ -12,12 +16,13 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 
 from services import openapi, replies, schema
-from services.bodies import read_body
 from services.conditions import Condition, condition, etag
+from services.drop_in_routes import MODELS, drop_in_routes
+from services.drop_in_scores import complaints
 from services.gateway import Gateway
-from services.intake import Model, parse_in_thread
 from services.ports import Written
 from services.problems import answer, explain
+from services.reading import known_query, read
 from services.traffic import Meter, Traffic
 from wraner.errors import InvalidInput
 from wraner.packs import Domain, PolicySet
@@ -52,6 +57,7 @@ def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
         swagger_ui_parameters=openapi.PAGE,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=partial(_complaining, gateway),
         middleware=[Middleware(Traffic, meter=meter)],
         exception_handlers={
             HTTPException: _explained,
@@ -59,17 +65,26 @@ def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
         },
     )
     api.include_router(_answering(gateway))
+    api.include_router(drop_in_routes(gateway))
     for kind in Kind:
         api.include_router(_packs(gateway, kind))
     api.include_router(_running(gateway, meter))
     extra = (schema.ExtractRequest, schema.ModerateRequest, schema.ExtractResponse)
     models = (schema.ModerateResponse, schema.PackSummary, schema.Problem, schema.Health)
-    openapi.complete(api, [*extra, *models, *(m for ms in _MODELS.values() for m in ms)])
+    openapi.complete(api, [*extra, *models, *MODELS, *(m for ms in _MODELS.values() for m in ms)])
     return api
 
 
+@asynccontextmanager
+async def _complaining(gateway: Gateway, api: FastAPI) -> AsyncIterator[None]:
+    """Say at a server's start what the drop-in routes could not answer."""
+    for complaint in await complaints(gateway):
+        structlog.get_logger("wraner.gateway").warning("drop-in not served", error=complaint)
+    yield
+
+
 async def _explained(request: Request, error: Exception) -> Response:
-    return answer(explain(error), request.state.request_id)
+    return answer(explain(error), request.state.request_id, path=request.url.path)
 
 
 async def _misread(request: Request, error: Exception) -> Response:
@@ -77,31 +92,7 @@ async def _misread(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where = " ".join(str(step) for step in first["loc"])
     refused = explain(InvalidInput(f"{where}: {first['msg']}"))
-    return answer(refused, request.state.request_id)
-
-
-def _known_query(*names: str) -> Any:
-    """Make a dependency that refuses query parameters of other names."""
-
-    async def check(request: Request) -> None:
-        for name in request.query_params:
-            if name not in names:
-                known = ", ".join(names) or "none"
-                raise InvalidInput(
-                    f"the query parameter {name[:80]!r} is not known; known are: {known}"
-                )
-
-    return Depends(check)
-
-
-async def _body(request: Request, model: type[Model], gateway: Gateway) -> Model:
-    raw = await read_body(
-        request.stream(),
-        content_type=request.headers.get("content-type", ""),
-        length=request.headers.get("content-length", ""),
-        limit=gateway.limits.max_body_bytes,
-    )
-    return await parse_in_thread(raw, model)
+    return answer(refused, request.state.request_id, path=request.url.path)
 
 
 def _json(model: BaseModel, status: int = 200, version: str = "") -> Response:
@@ -124,7 +115,7 @@ Conditional = Annotated[Condition, Depends(_condition)]
 
 
 def _answering(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["ask"], dependencies=[_known_query()])
+    router = APIRouter(tags=["ask"], dependencies=[known_query()])
 
     @router.post(
         "/v1/extract",
@@ -133,7 +124,8 @@ def _answering(gateway: Gateway) -> APIRouter:
     )
     async def extract(request: Request) -> Response:
         """Find the entities of a domain in texts."""
-        return _json(await gateway.extract(await _body(request, schema.ExtractRequest, gateway)))
+        asked = await read(request, schema.ExtractRequest, gateway.limits)
+        return _json(await gateway.extract(asked))
 
     @router.post(
         "/v1/moderate",
@@ -142,7 +134,8 @@ def _answering(gateway: Gateway) -> APIRouter:
     )
     async def moderate(request: Request) -> Response:
         """Judge texts against written policies."""
-        return _json(await gateway.moderate(await _body(request, schema.ModerateRequest, gateway)))
+        asked = await read(request, schema.ModerateRequest, gateway.limits)
+        return _json(await gateway.moderate(asked))
 
     return router
 
@@ -156,7 +149,7 @@ def _packs(gateway: Gateway, kind: Kind) -> APIRouter:
 
 def _whole_packs(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
     model, _, summary, listing, _ = _MODELS[kind]
-    only = [_known_query()]
+    only = [known_query()]
 
     @router.get("", responses=openapi.answers(listing, 200), dependencies=only)
     async def list_packs() -> Response:
@@ -183,7 +176,7 @@ def _whole_packs(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
     async def put_pack(name: str, request: Request, expected: Conditional) -> Response:
         """Store definitions and examples, live for the next request."""
         check_name(name)
-        pack = await _body(request, model, gateway)
+        pack = await read(request, model, gateway.limits)
         assert isinstance(pack, Domain | PolicySet)
         return _written(await gateway.put(name, pack, expected))
 
@@ -203,7 +196,7 @@ def _pack_examples(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
     @router.get(
         "/{name}/examples",
         responses=openapi.answers(page, 200),
-        dependencies=[_known_query("limit", "after")],
+        dependencies=[known_query("limit", "after")],
     )
     async def read_examples(
         name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str = ""
@@ -217,19 +210,19 @@ def _pack_examples(router: APIRouter, gateway: Gateway, kind: Kind) -> None:
         openapi_extra=openapi.body(addition),
         responses=openapi.answers(schema.PackSummary, 200, 201),
         status_code=201,
-        dependencies=[_known_query()],
+        dependencies=[known_query()],
     )
     async def add_examples(name: str, request: Request, expected: Conditional) -> Response:
         """Add examples. The answer is 200 where all were there already."""
         check_name(name)
-        added = await _body(request, addition, gateway)
+        added = await read(request, addition, gateway.limits)
         assert isinstance(added, schema.AddTaggedExamples | schema.AddJudgedExamples)
         return _written(await gateway.add(kind, name, added, expected))
 
     @router.delete(
         "/{name}/examples/{example_id:path}",
         responses=openapi.answers(schema.PackSummary, 200),
-        dependencies=[_known_query()],
+        dependencies=[known_query()],
     )
     async def remove_example(name: str, example_id: str, expected: Conditional) -> Response:
         """Remove an example."""

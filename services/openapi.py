@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services import examples
+from services import drop_in_examples, examples
 from services.problems import MEDIA_TYPE
 from services.schema import Problem
 
@@ -24,6 +24,7 @@ of the body that is wrong. Answers carry the id of their request in `X-Request-I
 """
 TAGS = [
     {"name": "ask", "description": "Texts in, entities or verdicts out."},
+    {"name": "drop-in", "description": "The same verdicts in the words of two other APIs."},
     {"name": "domains", "description": "Entity types with tagged examples."},
     {"name": "policy-sets", "description": "Policies with examples judged by them."},
     {"name": "run", "description": "For whoever operates the service."},
@@ -32,31 +33,41 @@ PAGE: dict[str, Any] = {
     "defaultModelsExpandDepth": 0,
     "validatorUrl": None,  # a host outside would be asked otherwise
 }
+_REQUESTS = examples.REQUESTS | drop_in_examples.REQUESTS
+_RESPONSES = examples.RESPONSES | drop_in_examples.RESPONSES
+_ERRORS = {"Problem": examples.PROBLEM} | drop_in_examples.ERRORS
 _REF = "#/components/schemas/{model}"
 
 
 def body(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a request's body."""
     schema = {"$ref": _REF.format(model=model.__name__)}
-    example = {"worked example": {"value": examples.REQUESTS[model.__name__]}}
+    example = {"worked example": {"value": _REQUESTS[model.__name__]}}
     content = {"application/json": {"schema": schema, "examples": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def answers(model: type[BaseModel] | None, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe a route's answers; problems come on top."""
-    problem = {"schema": {"$ref": _REF.format(model=Problem.__name__)}, "example": examples.PROBLEM}
+def answers(
+    model: type[BaseModel] | None, *statuses: int, error: type[BaseModel] = Problem
+) -> dict[int | str, dict[str, Any]]:
+    """Describe a route's answers; errors come on top."""
+    failed = {
+        "schema": {"$ref": _REF.format(model=error.__name__)},
+        "example": _ERRORS[error.__name__],
+    }
     described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         described[status] = {"description": HTTPStatus(status).phrase}
         if model is not None:
             schema = {"$ref": _REF.format(model=model.__name__)}
-            example = examples.RESPONSES[model.__name__]
+            example = _RESPONSES[model.__name__]
             described[status]["content"] = {
                 "application/json": {"schema": schema, "example": example}
             }
-    content = {MEDIA_TYPE: problem}
-    return {**described, "default": {"description": "a problem (RFC 9457)", "content": content}}
+    ours = error is Problem
+    content = {MEDIA_TYPE if ours else "application/json": failed}
+    words = "a problem (RFC 9457)" if ours else "an error, as clients of that API read it"
+    return {**described, "default": {"description": words, "content": content}}
 
 
 def complete(api: FastAPI, models: Sequence[type[BaseModel]]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from services.foreign_errors import foreign_error
 from services.schema import Problem
 from wraner.errors import (
     Conflict,
@@ -42,6 +43,7 @@ OVERLOADED = Row("overloaded", 429, "The queue is full")
 LATE = Row("deadline-exceeded", 504, "The time was up before the answer was ready")
 UNAVAILABLE = Row("unavailable", 503, "A part that the answer needs is missing")
 INTERNAL = Row("internal", 500, "Something went wrong on our side")
+UNSUPPORTED = Row("unsupported", 501, "This is not offered here")
 
 TABLE: tuple[tuple[type[BaseException], Row], ...] = (
     (InvalidInput, INVALID),
@@ -100,10 +102,13 @@ def explain(error: BaseException) -> Refused:
     return refusal(INTERNAL, "the request was fine, the server failed; its log has the request id")
 
 
-def answer(found: Refused, request_id: str) -> Response:
-    """Return the problem as a response."""
-    body = found.problem.model_copy(update={"request_id": request_id}).model_dump()
-    return JSONResponse(body, found.problem.status, found.headers, MEDIA_TYPE)
+def answer(found: Refused, request_id: str, *, path: str) -> Response:
+    """Return the problem as a response, in the shape that the clients of this path read."""
+    problem = found.problem.model_copy(update={"request_id": request_id})
+    foreign = foreign_error(problem, path)
+    if foreign is not None:
+        return JSONResponse(foreign.body.model_dump(), foreign.status, found.headers)
+    return JSONResponse(problem.model_dump(), problem.status, found.headers, MEDIA_TYPE)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

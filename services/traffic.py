@@ -105,7 +105,8 @@ class Traffic:
                 self._log.error("failed", request_id=request_id, **_where(error))
             if exchange.status != _GONE:
                 raise
-            await answer(found, request_id)(scope, exchange.receive, exchange.send)
+            told = answer(found, request_id, path=scope["path"])
+            await told(scope, exchange.receive, exchange.send)
 
 
 class _Exchange:

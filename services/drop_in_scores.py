@@ -1,0 +1,188 @@
+"""Drop-in scores: what the policies of a group say of a text, by one moderation a policy set.
+
+Both drop-in APIs stand on this. Knows no HTTP and neither API's shape.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.drop_in import Group
+from services.gateway import Gateway
+from services.schema import ModerateRequest, PolicyMatch, Verdict
+from wraner.errors import InvalidInput, NotFound, Unavailable
+from wraner.packs import PolicySet
+from wraner.registry import Kind, Stored
+
+FEW = 5
+"""So many policies cost no more than the moderator's own shortlist; they are judged without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedGroup:
+    """A group by the name that an API gives it."""
+
+    name: str
+    group: Group
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """A stretch of the text, in code points, with the highest score that it is evidence for."""
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """One group on one text: the highest score among its policies that were judged.
+
+    A group of a whole policy set has the text's score. Where no policy was judged (`judged` is
+    false), the shortlist found others nearer and the score is 0.
+    """
+
+    name: str
+    score: float
+    flagged: bool
+    judged: bool
+    evidence: tuple[ScoredSpan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The groups' scores, text by text in their order, and which model gave them."""
+
+    texts: tuple[tuple[GroupScore, ...], ...]
+    model: str
+    calibrated: bool
+
+
+async def score_groups(
+    gateway: Gateway, groups: Sequence[NamedGroup], *, text: str | tuple[str, ...], field: str
+) -> Scored:
+    """Judge texts by the policies of groups.
+
+    Raises:
+        InvalidInput: a text breaks a limit; the pointer is under `field`.
+        Unavailable: a group names a policy or a policy set that is not there, there is no group,
+            or a policy set is changed meanwhile.
+    """
+    if not groups:
+        raise Unavailable("nothing is mapped to policies; map it in the file of WRANER_DROP_IN")
+    by_text: list[list[GroupScore]] = [[] for _ in ([text] if isinstance(text, str) else text)]
+    model, calibrated = "", True
+    for name in dict.fromkeys(g.group.policy_set for g in groups):
+        stored = await _stored(gateway, name)
+        own = [g for g in groups if g.group.policy_set == name]
+        request = _request(own, stored, text=text, exhaustive=gateway.drop_in.exhaustive)
+        try:
+            answer = await gateway.moderate(request, every_score=True)
+        except InvalidInput as error:
+            raise _under(error, field) from None
+        if answer.versions.pack != stored.version:
+            raise Unavailable(f"the policy set {name!r} was changed meanwhile; try again")
+        model = answer.versions.model
+        for found, verdict in zip(by_text, answer.results, strict=True):
+            calibrated = calibrated and verdict.calibrated
+            found += [
+                _grouped(g, stored, verdict=verdict, threshold=gateway.drop_in.threshold)
+                for g in own
+            ]
+    return Scored(tuple(map(tuple, by_text)), model, calibrated)
+
+
+async def complaints(gateway: Gateway) -> list[str]:
+    """Return what the drop-in file names and the store has not."""
+    found: dict[str, None] = {}  # a missing policy set is missing in many groups
+    for groups in (gateway.drop_in.moderations, gateway.drop_in.attributes):
+        for name, group in groups.items():
+            try:
+                _check(NamedGroup(name, group), await _stored(gateway, group.policy_set))
+            except Unavailable as error:
+                found[str(error)] = None
+    return list(found)
+
+
+async def _stored(gateway: Gateway, name: str) -> Stored:
+    try:
+        return await gateway.pack(Kind.POLICY_SET, name)
+    except (NotFound, InvalidInput) as error:
+        raise Unavailable(
+            f"the file of WRANER_DROP_IN names the policy set {name!r}, which is not stored; "
+            f"PUT /v1/policy-sets/{name}, or correct the file and start anew"
+        ) from error
+
+
+def _request(
+    own: Sequence[NamedGroup], stored: Stored, *, text: str | tuple[str, ...], exhaustive: bool
+) -> ModerateRequest:
+    asked = {policy for named in own for policy in _check(named, stored)}
+    few = exhaustive or len(asked) <= FEW
+    return ModerateRequest(
+        policy_set=stored.name, text=text, policies=tuple(sorted(asked)) if few else None
+    )
+
+
+def _check(named: NamedGroup, stored: Stored) -> tuple[str, ...]:
+    """Return the ids of a group's policies, each of which the set declares."""
+    declared = _policies(stored)
+    ids = named.group.of(declared)
+    unknown = sorted(set(ids) - {p.id for p in declared.policies})
+    if unknown:
+        raise Unavailable(
+            f"the file of WRANER_DROP_IN maps {named.name} to {', '.join(unknown)}, which the "
+            f"policy set {stored.name!r} does not declare; correct the file and start anew, or "
+            "add the policies"
+        )
+    return ids
+
+
+def _policies(stored: Stored) -> PolicySet:
+    assert isinstance(stored.definitions, PolicySet)
+    return stored.definitions
+
+
+def _under(error: InvalidInput, field: str) -> InvalidInput:
+    """Return the same error with the pointer that the drop-in API's own body has."""
+    return InvalidInput(error.message, pointer=error.pointer.replace("/text", field, 1))
+
+
+def _grouped(
+    named: NamedGroup, stored: Stored, *, verdict: Verdict, threshold: float
+) -> GroupScore:
+    ids = set(_check(named, stored))
+    matches = [m for m in verdict.matches if m.policy in ids]
+    whole = named.group.policies == "all"
+    return GroupScore(
+        name=named.name,
+        score=verdict.score if whole else max((m.score for m in matches), default=0.0),
+        flagged=bool(ids & _breached(stored, verdict, threshold)),
+        judged=bool(matches),
+        evidence=_spans(matches),
+    )
+
+
+def _breached(stored: Stored, verdict: Verdict, threshold: float) -> set[str]:
+    """Return the policies that a moderation with this threshold would name as violated.
+
+    As there, a text's own score decides over the policies without a threshold of their own, and the
+    strongest of them stands for the rest where none is sure.
+    """
+    own = {p.id: p.threshold for p in _policies(stored).policies if p.threshold is not None}
+    common = [m for m in verdict.matches if m.policy not in own]
+    found = [m for m in common if m.score >= threshold]
+    if verdict.score != max((m.score for m in verdict.matches), default=0.0):
+        found = (found or common[:1]) if verdict.score >= threshold else []
+    alone = {m.policy for m in verdict.matches if m.score >= own.get(m.policy, math.inf)}
+    return alone | {m.policy for m in found}
+
+
+def _spans(matches: Sequence[PolicyMatch]) -> tuple[ScoredSpan, ...]:
+    best: dict[tuple[int, int], float] = {}
+    for match in matches:
+        for span in match.evidence:
+            place = (span.start, span.end)
+            best[place] = max(match.score, best.get(place, 0.0))
+    return tuple(ScoredSpan(start, end, score) for (start, end), score in sorted(best.items()))

@@ -1,0 +1,240 @@
+"""The file of mappings: what ships fits the pack that ships, what is wrong in one is said."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import structlog
+import yaml
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services import drop_in_examples
+from services.api import build_api
+from services.conditions import condition
+from services.drop_in import BUNDLED, Category, read_drop_in
+from services.drop_in_scores import FEW, NamedGroup, score_groups
+from services.settings import Settings, read_settings
+from tests.services.drop_in_service import MAPPING, POLICIES, PolicyEngine, mapped, stored
+from tests.services.fakes import make_gateway
+from tests.services.test_any_input import ANY
+from wraner.errors import InvalidInput, Unavailable
+from wraner.fusion import UNTUNED, Fusion, VerdictFusion
+from wraner.moderate import ModeratorSettings
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import PolicySet
+from wraner.registry import Kind, Stored
+
+ROOT = Path(__file__).parents[2]
+UNMAPPED = {"sexual", "sexual/minors", "illicit", "illicit/violent", "violence/graphic"}
+
+
+def test_what_ships_names_policies_that_ship() -> None:
+    shipped = read_drop_in(BUNDLED)
+    groups = [*shipped.moderations.values(), *shipped.attributes.values()]
+    assert {g.policy_set for g in groups} == {"hate-speech"}
+    declared = read_pack_folder(ROOT / "packs" / "hate-speech")
+    assert isinstance(declared, PolicySet)
+    ids = {p.id for p in declared.policies}
+    for group in groups:
+        named = group.of(declared)
+        assert set(named) <= ids and len(set(named)) == len(named)
+    left_out = set(get_args(Category)) - set(shipped.moderations)
+    assert left_out == UNMAPPED | {"self-harm", "self-harm/intent", "self-harm/instructions"}
+    assert "PROFANITY" not in shipped.attributes
+
+
+def test_a_threat_is_also_what_it_is_a_kind_of() -> None:
+    shipped = read_drop_in(BUNDLED).moderations
+    for narrow, wide in (("harassment/threatening", "harassment"), ("hate/threatening", "hate")):
+        inner = shipped[narrow].policies  # type: ignore[index]
+        outer = shipped[wide].policies  # type: ignore[index]
+        assert outer == "all" or set(inner) <= set(outer)
+
+
+def test_thresholds_and_shortlists_are_the_moderators() -> None:
+    moderator = ModeratorSettings(fusion=UNTUNED)
+    assert (read_drop_in(BUNDLED).threshold, FEW) == (moderator.threshold, moderator.shortlist)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"threshold": 2.0}, "/threshold: "),
+        ({"moderations": {"spite": MAPPING["moderations"]["hate"]}}, "/moderations/spite"),
+        ({"attributes": {"X": {"policy_set": "forum", "policies": []}}}, "/attributes/X/policies"),
+        ({"extra": 1}, "/extra: this field is not known"),
+    ],
+)
+def test_a_wrong_file_is_refused_at_start(tmp_path: Path, change: Any, said: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(MAPPING | change))
+    with pytest.raises(InvalidInput, match=said) as refused:
+        read_drop_in(str(path))
+    assert str(refused.value).startswith(f"WRANER_DROP_IN: {path}")
+
+
+@pytest.mark.parametrize("content", [None, b"a: [", b"\xff\xfe\xfa", b"[]"])
+def test_no_such_file_is_refused_at_start(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidInput, match="WRANER_DROP_IN"):
+        make_gateway_with(path, tmp_path)
+
+
+def make_gateway_with(path: Path, state: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WRANER_DROP_IN", str(path))
+        make_gateway(state)
+
+
+def test_the_setting_is_taken_from_the_folder_of_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_settings().drop_in == Settings().drop_in == BUNDLED
+    monkeypatch.setenv("WRANER_DROP_IN", "own/mine.yaml")
+    assert Path(read_settings().drop_in) == Path.cwd() / "own/mine.yaml"
+
+
+def test_what_is_missing_is_said_at_start_and_to_who_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {"policy_set": "forum", "policies": ["beat", "gone"]}
+    mapped(tmp_path, monkeypatch, attributes={"TOXICITY": group})
+    api = build_api(make_gateway(tmp_path / "state", engine=PolicyEngine()))
+    comment = {"comment": {"text": "hi"}, "requestedAttributes": {"TOXICITY": {}}}
+    with structlog.testing.capture_logs() as logs, TestClient(api) as client:
+        answers = [
+            client.post("/v1/moderations", json={"input": "hi"}),
+            client.post("/v1alpha1/comments:analyze", json=comment),
+        ]
+        assert [a.status_code for a in answers] == [503, 503]
+        assert all("'forum', which is not stored; PUT" in a.text for a in answers)
+        stored(client)
+        assert client.post("/v1/moderations", json={"input": "hi"}).status_code == 200
+        again = client.post("/v1alpha1/comments:analyze", json=comment)
+        assert again.status_code == 503 and "TOXICITY to gone" in again.json()["error"]["message"]
+    said = [entry["error"] for entry in logs if entry["event"] == "drop-in not served"]
+    assert len(said) == 1 and "'forum', which is not stored" in said[0]
+    with structlog.testing.capture_logs() as logs, TestClient(api):
+        pass
+    (entry,) = logs
+    assert entry["log_level"] == "warning" and "TOXICITY to gone" in entry["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "flagged", "hate"),
+    [
+        ("any=0.9 beat=0.3 mock=0.2", ["hate", "violence"], 0.9),  # the strongest stands for all
+        ("any=0.9 beat=0.1 mock=0.7", ["harassment", "hate"], 0.9),
+        ("any=0.4 beat=0.6 mock=0.7", [], 0.4),
+        ("any=0.4 beat=0.6 fool=0.95", ["harassment", "hate"], 0.4),  # by its own threshold
+    ],
+)
+def test_a_texts_own_score_decides_as_in_a_moderation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, flagged: list[str], hate: float
+) -> None:
+    mapped(tmp_path, monkeypatch)
+    gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
+    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, judged=0.0, bias=0.0)
+    fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, verdict=whole)
+    monkeypatch.setattr(gateway._moderator, "_settings", ModeratorSettings(fusion=fusion))
+    with TestClient(build_api(gateway)) as client:
+        stored(client)
+        (result,) = client.post("/v1/moderations", json={"input": text}).json()["results"]
+        body = {"policy_set": "forum", "text": text, "threshold": MAPPING["threshold"]}
+        (verdict,) = client.post("/v1/moderate", json=body).json()["results"]
+    assert [c for c, on in result["categories"].items() if on] == flagged
+    assert result["category_scores"]["hate"] == pytest.approx(hate) == verdict["score"]
+    assert result["flagged"] is verdict["flagged"]
+
+
+def test_groups_may_lie_in_several_policy_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moderations = {
+        "hate": {"policy_set": "forum", "policies": ["mock"]},
+        "violence": {"policy_set": "other", "policies": ["beat"]},
+        "harassment": {"policy_set": "forum", "policies": ["swear"]},
+    }
+    mapped(tmp_path, monkeypatch, moderations=moderations)
+    engine = PolicyEngine()
+    with TestClient(build_api(make_gateway(tmp_path / "state", engine=engine))) as client:
+        stored(client)
+        client.put("/v1/policy-sets/other", json=POLICIES)
+        body = {"input": ["mock=0.7 beat=0.2", "swear=0.6 beat=0.9"]}
+        results = client.post("/v1/moderations", json=body).json()["results"]
+    flags = [[c for c, on in r["categories"].items() if on] for r in results]
+    assert flags == [["hate"], ["harassment", "violence"]]
+    assert results[0]["category_scores"]["violence"] == pytest.approx(0.2)
+    assert sorted(engine.asked) == ["beat", "beat", "mock", "mock", "swear", "swear"]
+
+
+def test_a_policy_set_that_changes_meanwhile_is_not_judged_by_old_thresholds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped(tmp_path, monkeypatch)
+    gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
+    before = PolicySet.model_validate(POLICIES)
+    after = before.model_copy(update={"description": "changed"})
+    read = gateway.pack
+
+    async def change_behind(kind: Kind, name: str) -> Stored:
+        found = await read(kind, name)
+        await gateway.put(name, after, condition(None, None))
+        return found
+
+    async def ask() -> None:
+        await gateway.put("forum", before, condition(None, None))
+        monkeypatch.setattr(gateway, "pack", change_behind)
+        groups = [NamedGroup("hate", gateway.drop_in.moderations["hate"])]
+        await score_groups(gateway, groups, text="beat=0.9", field="/input")
+
+    with pytest.raises(Unavailable, match="'forum' was changed meanwhile"):
+        asyncio.run(ask())
+
+
+def test_a_file_that_maps_nothing_answers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped(tmp_path, monkeypatch, moderations={})
+    with TestClient(build_api(make_gateway(tmp_path / "state", engine=PolicyEngine()))) as client:
+        answer = client.post("/v1/moderations", json={"input": "beat=0.9"})
+    assert answer.status_code == 503 and "nothing is mapped" in answer.text
+
+
+ROUTES = {
+    "ModerationCreateRequest": "/v1/moderations",
+    "AnalyzeCommentRequest": "/v1alpha1/comments:analyze",
+}
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        mapped(folder, patch)
+        api = build_api(make_gateway(folder / "state", engine=PolicyEngine()))
+    with TestClient(api) as client:
+        stored(client)
+        yield client
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(sorted(ROUTES)), st.data())
+def test_no_body_gives_a_500_or_another_shape_of_error(
+    steady: TestClient, name: str, data: st.DataObject
+) -> None:
+    example = drop_in_examples.REQUESTS[name]
+    field = data.draw(st.sampled_from(sorted(example)))
+    change = data.draw(ANY | st.lists(st.dictionaries(st.sampled_from(["type", "text"]), ANY)))
+    body = json.dumps(example | {field: change}).encode()
+    answer = steady.post(ROUTES[name], content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (200, 400), answer.text
+    if answer.status_code == 400:
+        assert answer.json()["error"]["message"]

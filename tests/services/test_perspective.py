@@ -1,0 +1,297 @@
+"""`POST /v1alpha1/comments:analyze` over fakes, and asked by Google's own client."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httplib2
+import pytest
+from fastapi.testclient import TestClient
+from googleapiclient.discovery import build_from_document
+from googleapiclient.errors import HttpError
+
+from services import drop_in_examples
+from services.api import build_api
+from services.perspective import AnalyzeCommentRequest, AnalyzeCommentResponse
+from services.settings import Limits
+from services.traffic import Meter
+from tests.services.drop_in_service import NEITHER, PolicyEngine, listening, mapped, stored
+from tests.services.fakes import make_gateway
+from wraner.errors import Overloaded, Unavailable
+
+URL = "/v1alpha1/comments:analyze"
+
+
+@pytest.fixture
+def engine() -> PolicyEngine:
+    return PolicyEngine()
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter()
+
+
+@pytest.fixture
+def client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: PolicyEngine, meter: Meter
+) -> Iterator[TestClient]:
+    mapped(tmp_path, monkeypatch)
+    gateway = make_gateway(tmp_path / "state", engine=engine, limits=Limits(max_characters=60))
+    with TestClient(build_api(gateway, meter)) as client:
+        stored(client)
+        yield client
+
+
+def comment(text: str, *names: str, **more: Any) -> dict[str, Any]:
+    return {"comment": {"text": text}, "requestedAttributes": {n: {} for n in names}, **more}
+
+
+def asked(client: TestClient, body: Any) -> Any:
+    answer = client.post(URL, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(client: TestClient, body: Any, status: int, name: str) -> Any:
+    answer = client.post(URL, json=body)
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert (error["code"], error["status"]) == (status, name) and error["message"]
+    return error
+
+
+def values(body: Any) -> dict[str, float]:
+    return {name: s["summaryScore"]["value"] for name, s in body["attributeScores"].items()}
+
+
+def test_each_attribute_is_answered_by_its_policies(
+    client: TestClient, engine: PolicyEngine
+) -> None:
+    body = asked(client, comment("beat=0.3 mock=0.8", "TOXICITY", "THREAT", "SPAM"))
+    assert values(body) == {
+        "TOXICITY": pytest.approx(0.8),
+        "THREAT": pytest.approx(0.3),
+        "SPAM": 0,
+    }
+    assert body["skippedAttributes"] == ["SPAM"] and body["calibrated"] is False
+    assert body["languages"] == [] and "clientToken" not in body
+    assert len(engine.asked) == 5  # one shortlist, not one an attribute
+
+
+def test_few_policies_are_judged_without_a_shortlist(
+    client: TestClient, engine: PolicyEngine
+) -> None:
+    body = asked(client, comment("spoil=0.7", "SPAM", "THREAT"))
+    assert values(body) == {"SPAM": pytest.approx(0.7), "THREAT": pytest.approx(NEITHER)}
+    assert body["skippedAttributes"] == []
+    assert sorted(engine.asked) == ["beat", "fool", "spoil"]
+
+
+def test_scores_below_a_threshold_are_left_out(client: TestClient) -> None:
+    body = comment("beat=0.6", "TOXICITY", "THREAT")
+    body["requestedAttributes"]["THREAT"] = {"scoreThreshold": 0.9}
+    assert set(values(asked(client, body))) == {"TOXICITY"}
+    body["requestedAttributes"]["THREAT"] = {"scoreThreshold": 0.5, "scoreType": "PROBABILITY"}
+    assert set(values(asked(client, body))) == {"TOXICITY", "THREAT"}
+
+
+def test_without_span_annotations_one_span_is_the_whole_comment(client: TestClient) -> None:
+    scores = asked(client, comment("😀 beat=0.6", "THREAT"))["attributeScores"]["THREAT"]
+    (span,) = scores["spanScores"]
+    assert (span["begin"], span["end"]) == (0, 11)  # UTF-16 units: the text has ten characters
+    assert span["score"] == scores["summaryScore"] and span["score"]["type"] == "PROBABILITY"
+
+
+def test_spans_are_the_evidence_in_utf16_units(client: TestClient) -> None:
+    body = comment("😀 beat=0.6", "THREAT", spanAnnotations=True)
+    scores = asked(client, body)["attributeScores"]["THREAT"]
+    (span,) = scores["spanScores"]  # the index's evidence is the first character, for each policy
+    assert (span["begin"], span["end"]) == (0, 2)
+    assert span["score"] == scores["summaryScore"]
+    assert span["score"]["value"] == pytest.approx(0.6)
+
+
+def test_where_there_is_no_evidence_the_span_is_the_whole_comment(client: TestClient) -> None:
+    body = comment("spoil=0.7", "TOXICITY", "SPAM", spanAnnotations=True)
+    (span,) = asked(client, body)["attributeScores"]["SPAM"]["spanScores"]
+    assert (span["begin"], span["end"], span["score"]["value"]) == (0, 9, 0)
+
+
+def test_every_field_of_a_request_is_taken_by_both_its_names(client: TestClient) -> None:
+    more = {
+        "context": {"entries": [{"text": "what came before"}]},
+        "languages": ["en", "de"],
+        "doNotStore": True,
+        "clientToken": "c-7",
+        "sessionId": "s",
+        "communityId": "forum",
+    }
+    body = asked(client, comment("fine", "THREAT", **more))
+    assert (body["languages"], body["clientToken"]) == (["en", "de"], "c-7")
+    snake = {"comment": {"text": "fine", "type": "PLAIN_TEXT"}, "client_token": "c-8"}
+    body = asked(client, snake | {"requested_attributes": {"THREAT": {"score_threshold": 0}}})
+    assert body["clientToken"] == "c-8"
+    query = {"key": "secret", "alt": "json", "prettyPrint": "false", "$.xgafv": "2"}
+    assert client.post(URL, json=comment("fine", "THREAT"), params=query).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        ({"comment": {"text": " "}}, "comment.text", "visible character"),
+        ({"comment": {"text": "a" * 61}}, "comment.text", "WRANER_MAX_CHARACTERS"),
+        ({"comment": {"text": "a", "type": "HTML"}}, "comment.type", "PLAIN_TEXT"),
+        ({"comment": None}, "comment", "object"),
+        ({"requestedAttributes": {}}, "requestedAttributes", "at least 1"),
+        (
+            {"requestedAttributes": {"PROFANITY": {}}},
+            "requestedAttributes.PROFANITY",
+            "TOXICITY, THREAT, SPAM",
+        ),
+        (
+            {"requestedAttributes": {"THREAT": {"scoreType": "RAW"}}},
+            "requestedAttributes.THREAT.scoreType",
+            "PROBABILITY",
+        ),
+        (
+            {"requestedAttributes": {"THREAT": {"scoreThreshold": 7}}},
+            "requestedAttributes.THREAT.scoreThreshold",
+            "less than or equal to 1",
+        ),
+        ({"attributes": {}}, "attributes", "not known"),
+    ],
+)
+def test_wrong_input_names_the_field(
+    client: TestClient, change: Any, field: str, said: str
+) -> None:
+    error = refused(client, comment("a", "THREAT") | change, 400, "INVALID_ARGUMENT")
+    (detail,) = error["details"]
+    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    (violation,) = detail["fieldViolations"]
+    assert violation["field"] == field and said in violation["description"]
+    assert violation["description"] == error["message"]
+
+
+def test_unmapped_attributes_are_dropped_only_where_that_is_asked_for(client: TestClient) -> None:
+    drop = {"dropUnsupportedAttributes": True}
+    assert set(values(asked(client, comment("a", "PROFANITY", "THREAT", **drop)))) == {"THREAT"}
+    refused(client, comment("a", "PROFANITY", "THREAT"), 400, "INVALID_ARGUMENT")
+    refused(client, comment("a", "PROFANITY", **drop), 400, "INVALID_ARGUMENT")
+
+
+def test_other_formats_and_parameters_are_refused(client: TestClient) -> None:
+    for query in ({"alt": "proto"}, {"fields": "languages"}):
+        answer = client.post(URL, json=comment("a", "THREAT"), params=query)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
+    assert client.get(URL).json()["error"]["code"] == 405
+    assert client.post("/v1alpha1/comments:none").json()["error"]["status"] == "NOT_FOUND"
+
+
+def test_suggestions_are_not_taken(client: TestClient) -> None:
+    answer = client.post("/v1alpha1/comments:suggestscore", json={"comment": {"text": "a"}})
+    assert answer.status_code == 501 and answer.json()["error"]["status"] == "UNIMPLEMENTED"
+    assert "/v1/policy-sets/{name}/examples" in answer.json()["error"]["message"]
+
+
+def test_trouble_is_never_answered_with_a_score(
+    client: TestClient, engine: PolicyEngine, meter: Meter
+) -> None:
+    body = comment("beat=0.9", "THREAT")
+    engine.error = Overloaded("full", retry_after_s=7)
+    answer = client.post(URL, json=body)
+    assert answer.headers["retry-after"] == "7"
+    assert answer.json() == {
+        "error": {"code": 429, "message": "full", "status": "RESOURCE_EXHAUSTED"}
+    }
+    engine.error = Unavailable("no weights")
+    refused(client, body, 503, "UNAVAILABLE")
+    engine.error = RuntimeError("secret")
+    assert "secret" not in refused(client, body, 500, "INTERNAL")["message"]
+    engine.error = None
+    meter.draining = True
+    refused(client, body, 503, "UNAVAILABLE")
+
+
+def test_the_worked_example_is_what_is_sent_and_answered(client: TestClient) -> None:
+    sent = drop_in_examples.REQUESTS["AnalyzeCommentRequest"]
+    assert AnalyzeCommentRequest.model_validate(sent).span_annotations
+    shown = drop_in_examples.RESPONSES["AnalyzeCommentResponse"]
+    assert AnalyzeCommentResponse.model_validate(shown).model_dump(mode="json") == shown
+    assert list(asked(client, sent)) == list(shown)
+    units = sent["comment"]["text"].encode("utf-16-le")
+    spans = shown["attributeScores"]["TOXICITY"]["spanScores"]
+    words = [units[2 * s["begin"] : 2 * s["end"]].decode("utf-16-le") for s in spans]
+    assert words == ["rats", "Beat"]
+    error = drop_in_examples.ERRORS["GoogleError"]
+    assert client.post(URL, json=comment(" ", "THREAT")).json() == error
+
+
+DISCOVERY: dict[str, Any] = {
+    "kind": "discovery#restDescription",
+    "id": "commentanalyzer:v1alpha1",
+    "name": "commentanalyzer",
+    "version": "v1alpha1",
+    "servicePath": "",
+    "parameters": {
+        "key": {"type": "string", "location": "query"},
+        "alt": {"type": "string", "location": "query", "default": "json"},
+        "prettyPrint": {"type": "boolean", "location": "query", "default": "true"},
+    },
+    "schemas": {
+        "AnalyzeCommentRequest": {"id": "AnalyzeCommentRequest", "type": "object"},
+        "AnalyzeCommentResponse": {"id": "AnalyzeCommentResponse", "type": "object"},
+    },
+    "resources": {
+        "comments": {
+            "methods": {
+                "analyze": {
+                    "id": "commentanalyzer.comments.analyze",
+                    "path": "v1alpha1/comments:analyze",
+                    "httpMethod": "POST",
+                    "parameters": {},
+                    "request": {"$ref": "AnalyzeCommentRequest"},
+                    "response": {"$ref": "AnalyzeCommentResponse"},
+                }
+            }
+        }
+    },
+}
+
+
+@pytest.fixture
+def vendor(client: TestClient) -> Iterator[Any]:
+    with listening(client.app) as address:  # type: ignore[arg-type]
+        document = DISCOVERY | {"rootUrl": f"{address}/", "baseUrl": f"{address}/"}
+        with closing(
+            build_from_document(json.dumps(document), developerKey="unused", http=httplib2.Http())
+        ) as vendor:
+            yield vendor
+
+
+def test_the_vendors_client_reads_scores(vendor: Any) -> None:
+    body = comment("😀 beat=0.6", "TOXICITY", "THREAT", spanAnnotations=True, clientToken="c")
+    reply = vendor.comments().analyze(body=body).execute()
+    toxicity = reply["attributeScores"]["TOXICITY"]
+    assert toxicity["summaryScore"]["value"] == pytest.approx(0.6)
+    assert toxicity["spanScores"][0]["end"] == 2 and reply["clientToken"] == "c"
+
+
+def test_the_vendors_client_raises_its_own_errors(vendor: Any, engine: PolicyEngine) -> None:
+    with pytest.raises(HttpError) as unknown:
+        vendor.comments().analyze(body=comment("a", "PROFANITY")).execute()
+    assert unknown.value.status_code == 400
+    assert "Unknown requested attribute: PROFANITY" in unknown.value.reason
+    (detail,) = unknown.value.error_details
+    assert detail["fieldViolations"][0]["field"] == "requestedAttributes.PROFANITY"
+    engine.error = Overloaded("full", retry_after_s=7)
+    with pytest.raises(HttpError) as full:
+        vendor.comments().analyze(body=comment("a", "THREAT")).execute()
+    assert full.value.status_code == 429 and full.value.resp["retry-after"] == "7"
+    engine.error = Unavailable("no weights")
+    with pytest.raises(HttpError, match="no weights") as gone:
+        vendor.comments().analyze(body=comment("a", "THREAT")).execute()
+    assert gone.value.status_code == 503
