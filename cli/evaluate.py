@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from cli.answerer import Answerer
+from cli.evaluate_moderation import evaluate_moderation
 from cli.failures import Exit, WrongUse
 from cli.options import listed
+from cli.report_options import ReportOptions
 from cli.signatures import flat
 from training.ner_domains import NerDomain, Split, read_domain
 from training.sheets import Sheet, read_sheet, shipped_sheet
@@ -83,7 +85,7 @@ class AskedOptions:
 
 @dataclass(frozen=True)
 class HowOptions:
-    """How it is asked, and where the report goes."""
+    """How it is asked."""
 
     k: Annotated[
         int, typer.Option("--k", min=0, max=64, metavar="N", help="Examples retrieved a text.")
@@ -105,26 +107,6 @@ class HowOptions:
             "votes and model), model (alone), votes (alone).",
         ),
     ] = Answerer.SERVED
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            file_okay=False,
-            metavar="FOLDER",
-            help="Report and predictions go here; left out: into the state folder.",
-            show_default=False,
-        ),
-    ] = None
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False
-
-    def check(self) -> None:
-        """Refuse a folder that holds something.
-
-        Raises:
-            WrongUse: it does.
-        """
-        if self.out is not None and self.out.is_dir() and any(self.out.iterdir()):
-            raise WrongUse(f"expected --out a new or empty folder, was: {self.out}")
 
 
 def evaluate_commands() -> typer.Typer:
@@ -133,25 +115,22 @@ def evaluate_commands() -> typer.Typer:
         help="Measure what answers are worth, on texts whose tags are known.", no_args_is_help=True
     )
 
-    @commands.callback()
-    def group() -> None:
-        """Keep `ner` a command of its own while it is the only one."""
-
     commands.command("ner")(flat(evaluate_ner))
+    commands.command("moderation")(flat(evaluate_moderation))
     return commands
 
 
-def evaluate_ner(asked: AskedOptions, how: HowOptions) -> int:
+def evaluate_ner(asked: AskedOptions, how: HowOptions, report: ReportOptions) -> int:
     """Measure entity extraction by strict span F1, with a report.
 
     wraner evaluate ner --data ../shared/data/crossner --domains politics,music --texts 50
     """
-    how.check()
+    report.check()
     domains = [asked.read(name) for name in asked.names()]
 
     from cli.evaluation import Plan, carry_out  # loads the pipeline
 
-    plan = Plan(tuple(domains), how.k, how.adapter, how.by, how.out, _command(asked, how))
+    plan = Plan(tuple(domains), how.k, how.adapter, how.by, report.out, _command(asked, how))
     return Exit.REFUSED if carry_out(plan).impossible else Exit.OK
 
 

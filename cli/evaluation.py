@@ -4,28 +4,22 @@ Settings come from the environment as a server's do. Loads torch, so it is impor
 """
 
 import asyncio
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from cli.answerer import Answerer
 from cli.counts import counted
 from cli.failures import say
-from cli.folders import default_to_repository
-from cli.terminal import aside, out
-from services.adapters import AdapterChoice
-from services.loading import load_engine, load_retriever, set_environment
-from services.settings import Settings, read_settings
-from services.stock import stock_adapters
+from cli.measuring import adapter_choice, bar, evaluation_settings, report_folder, versions
+from cli.terminal import out
+from services.loading import load_engine, load_retriever
+from services.settings import Settings
 from training.bootstrap import Interval
 from training.ner_domains import NerDomain
 from training.ner_evaluation import AskSettings, evaluate
@@ -34,12 +28,9 @@ from training.ner_results import DomainResult, SentenceResult, write_predictions
 from training.ner_scores import found_mentions
 from training.ner_summary import Columns, Fact, Provenance, Summary
 from wraner.adapters import Task
-from wraner.engine import Engine
 from wraner.entity_fusion import SHIPPED, EntityFusion
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts, count_spans
-
-_LIBRARIES = ("wraner", "torch", "transformers", "llguidance", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +57,10 @@ def carry_out(plan: Plan) -> Summary:
         NotFound: there is no such adapter.
         Unavailable: weights are missing or damaged.
     """
-    default_to_repository()
-    settings = read_settings()
-    set_environment(settings)
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TQDM_DISABLE", "1")
+    settings = evaluation_settings()
     made = datetime.now(UTC)
-    folder = plan.out or settings.state_dir / "evaluations" / made.strftime("%Y%m%d-%H%M%S-%f")
-    folder.mkdir(parents=True, exist_ok=True)
-    adapter = _adapter(plan.adapter, settings)
+    folder = report_folder(plan.out, settings, made)
+    adapter = adapter_choice(Task.NER, plan.adapter, settings).of(Task.NER)
     with closing(load_engine(settings)) as engine:
         retriever = load_retriever(settings, say=say)
         extractor = Extractor(retriever=retriever, engine=engine, fusion=_fusion(plan.by))
@@ -84,7 +70,7 @@ def carry_out(plan: Plan) -> Summary:
             plan.command,
             made.strftime("%Y-%m-%d %H:%M UTC"),
             _settings(plan, asked, settings),
-            _versions(engine),
+            versions(engine),
         )
     summary = write_report(folder, results, provenance)
     out().print(_table(summary))
@@ -97,15 +83,6 @@ def _fusion(by: Answerer) -> EntityFusion | None:
         return None
     alone = by is Answerer.VOTES
     return replace(SHIPPED, least_examples=0, enough_mentions=0) if alone else SHIPPED
-
-
-def _adapter(chosen: str | None, settings: Settings) -> str:
-    """Return the content hash of the adapter, "" for the base model alone."""
-    for complaint in stock_adapters(settings.state_dir / "adapters", settings.adapters_dir):
-        say(complaint)
-    if chosen is not None:
-        settings = settings.model_copy(update={"extract_adapter": chosen})
-    return AdapterChoice(settings).of(Task.NER)
 
 
 def _measure(
@@ -122,22 +99,11 @@ def _measure(
 def _shown(domain: NerDomain) -> Iterator[Callable[[SentenceResult], None]]:
     """Yield a function that hears of each sentence; it shows progress, pace and F1 so far."""
     so_far = _SoFar()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}", style="dim"),
-        TimeRemainingColumn(),
-    )
-    console = aside()
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        bar = progress.add_task(domain.name, total=len(domain.asked), figures="")
+    with bar(domain.name, len(domain.asked)) as advance:
 
         def heard(sentence: SentenceResult) -> None:
             so_far.add(sentence)
-            progress.update(bar, advance=1, figures=so_far.figures())
+            advance(so_far.figures())
 
         yield heard
     say(f"{domain.name}: {counted(len(domain.asked), 'text')}, {so_far.figures()}")
@@ -172,12 +138,6 @@ def _settings(plan: Plan, asked: AskSettings, settings: Settings) -> tuple[Fact,
         Fact("word encoder", f"{settings.encoder}, tuned by {settings.word_adapter}"),
         *files,
     )
-
-
-def _versions(engine: Engine) -> tuple[Fact, ...]:
-    model = asyncio.run(engine.info()).model
-    libraries = tuple(Fact(name, version(name)) for name in _LIBRARIES)
-    return (Fact("model", model), *libraries, Fact("Python", platform.python_version()))
 
 
 def _table(summary: Summary) -> Table:

@@ -6,18 +6,17 @@ flight, so that the engine's rows are full. Knows no score, no report and no com
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from training.calls import all_of, once_there_is_room, parts
 from training.ner_domains import AskedSentence, NerDomain
 from training.ner_results import DomainResult, SentenceResult, ShownExample
-from wraner.errors import Overloaded
 from wraner.extract import Extraction, Extractor, ExtractTask
 from wraner.packs import version
 from wraner.retrieval import PackRef
 
 Heard = Callable[[SentenceResult], None]
-_LONGEST_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ async def evaluate(
     began = time.monotonic()
     asking = _Asking(extractor, domain, settings, heard)
     # The first call indexes the store, which the others would all do again.
-    first, *others = _cut(domain.asked, settings.texts_a_call)
-    answered = [*await asking.ask(first), *await _all_of([asking.ask(s) for s in others])]
+    first, *others = parts(domain.asked, settings.texts_a_call)
+    answered = [*await asking.ask(first), *await all_of([asking.ask(s) for s in others])]
     return DomainResult(
         domain=domain.name,
         split=domain.split,
@@ -103,7 +102,7 @@ class _Asking:
             adapter=self._settings.adapter,
         )
         async with self._room:
-            found = await _extract(self._extractor, task)
+            found = await once_there_is_room(lambda: self._extractor.extract(task))
         answered = [
             _Answered(_result(s, e, self._labels), e.index)
             for s, e in zip(sentences, found, strict=True)
@@ -111,30 +110,6 @@ class _Asking:
         for one in answered:
             self._heard(one.sentence)
         return answered
-
-
-async def _all_of(calls: Sequence[Coroutine[None, None, list[_Answered]]]) -> list[_Answered]:
-    """Return what all calls answer, in their order; the first error ends them all."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [one for task in tasks for one in task.result()]
-
-
-async def _extract(extractor: Extractor, task: ExtractTask) -> list[Extraction]:
-    """Extract, and wait as long as the engine is overloaded."""
-    while True:
-        try:
-            return await extractor.extract(task)
-        except Overloaded as error:
-            await asyncio.sleep(min(error.retry_after_s, _LONGEST_WAIT_S))
-
-
-def _cut(sentences: Sequence[AskedSentence], size: int) -> Iterator[Sequence[AskedSentence]]:
-    for start in range(0, len(sentences), size):
-        yield sentences[start : start + size]
 
 
 def _result(

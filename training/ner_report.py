@@ -6,14 +6,13 @@ The templates lie beside this file. Knows no model; every figure comes from the 
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
-from training.bootstrap import Interval
 from training.ner_plots import plot_domains, plot_errors, plot_types
 from training.ner_results import DomainResult
 from training.ner_summary import Provenance, Summary, summarise
+from training.report_pages import page_environment
 
 MARKDOWN, HTML, SCORES = "report.md", "report.html", "scores.json"
 
@@ -41,42 +40,15 @@ def predictions_file(folder: Path, domain: str) -> Path:
 
 def render_markdown(summary: Summary) -> str:
     """Return the report as Markdown, tables only."""
-    return _environment(escape=False).get_template("ner_report.md.jinja").render(s=summary)
+    return page_environment(escape=False).get_template("ner_report.md.jinja").render(s=summary)
 
 
 def render_html(summary: Summary) -> str:
     """Return the report as one HTML page with its plots."""
-    template = _environment(escape=True).get_template("ner_report.html.jinja")
+    template = page_environment(escape=True).get_template("ner_report.html.jinja")
     return template.render(
         s=summary,
         domains_plot=Markup(plot_domains(summary)),
         errors_plot=Markup(plot_errors(summary.domains)),
         types_plots=[Markup(plot_types(domain)) for domain in summary.domains],
     )
-
-
-def _environment(*, escape: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "points": _points,
-        "range": _range,
-        "percent": lambda share: f"{100 * share:.1f}",
-        "short": lambda identity: identity[:12],
-        "cell": lambda words: words.replace("|", "\\|"),
-    }
-    return environment
-
-
-def _points(interval: Interval | None) -> str:
-    return "n/a" if interval is None else f"{100 * interval.value:.1f}"
-
-
-def _range(interval: Interval | None) -> str:
-    return "" if interval is None else f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

@@ -23,6 +23,7 @@ from wraner.entities import Mention
 from wraner.packs import TaggedExample
 from wraner.weights import BaseModel
 
+ROOT = Path(__file__).parents[2]
 PEOPLE, PLACES = ["Ann", "Bo", "Cem", "Dee"], ["Ulm", "Bonn", "Rome", "Oslo", "Kyiv"]
 TYPES = (
     TypeSheet(
@@ -86,6 +87,15 @@ def corpus(sentences: list[TaggedExample], tmp_path_factory: pytest.TempPathFact
         cache=tmp_path_factory.mktemp("corpora"),
         settings=StoreSettings(smallest=8, largest=20, kept=4),
     )
+
+
+@pytest.fixture(scope="session")
+def hatemoderate() -> Path:
+    """The folder of HateModerate."""
+    folder = ROOT.parent / "shared" / "data" / "hatemoderate"
+    if not folder.is_dir():
+        pytest.skip(f"HateModerate is not at {folder}")
+    return folder
 
 
 Begin = Callable[..., Run]

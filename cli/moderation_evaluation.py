@@ -1,0 +1,239 @@
+"""One evaluation of moderation, carried out: loaded, asked, and its report written.
+
+Asks the pipeline that serves. Loads torch, so it is imported when it runs.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.table import Table
+
+from cli.counts import counted
+from cli.failures import say
+from cli.measuring import adapter_choice, bar, evaluation_settings, report_folder, versions
+from cli.terminal import out
+from services.loading import load_engine, load_retriever, pack_store
+from services.settings import Settings
+from training.hatemoderate import read_hatemoderate
+from training.moderation_evaluation import (
+    ModerationAsking,
+    ModerationRun,
+    Pipeline,
+    check_fits,
+    decided_by,
+    evaluate_moderation,
+    without_asked,
+)
+from training.moderation_report import HTML, PREDICTIONS, write_moderation_report
+from training.moderation_results import Prediction, System, prediction_line
+from training.moderation_rows import AskedRows
+from training.moderation_summary import (
+    Evaluated,
+    ModerationSummary,
+    SystemScores,
+    summarise_moderation,
+)
+from training.ner_summary import Fact, Provenance
+from training.report_pages import share
+from wraner.adapters import Task
+from wraner.errors import InvalidInput
+from wraner.fusion import UNTUNED, Fusion
+from wraner.moderate import Moderator, ModeratorSettings
+from wraner.pack_folders import DEFINITIONS_FILE, read_pack_folder
+from wraner.packs import PolicySet
+from wraner.registry import Kind, missing_shipped
+
+_NAME = "wraner"
+_SERVED = ModeratorSettings(fusion=UNTUNED)  # as `services.loading.gateway_of` has it
+
+
+@dataclass(frozen=True)
+class ModerationPlan:
+    """What to evaluate.
+
+    `policy_set` is a folder or a stored name. The examples of the file `store` stand in for the
+    policy set's own, None: they do not. `adapter` is a content hash or ``none``; None: the one that
+    would answer requests. `detectors` are shown beside the pipeline. `out` None: a new folder in
+    the state folder. `command` asks for all this.
+    """
+
+    asked: AskedRows
+    policy_set: str
+    store: Path | None
+    exhaustive: bool
+    adapter: str | None
+    detectors: tuple[System, ...]
+    out: Path | None
+    command: str
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """What texts are judged by; `left_out` examples have a text that is asked about."""
+
+    policy_set: PolicySet
+    left_out: int
+    asking: ModerationAsking
+
+
+def carry_out(plan: ModerationPlan) -> ModerationSummary:
+    """Evaluate, write the report, print a table of failure rates.
+
+    Raises:
+        InvalidInput: a file or a `WRANER_…` variable is wrong, or the policy set does not fit.
+        NotFound: there is no such policy set, or no such adapter.
+        Unavailable: weights are missing or damaged.
+    """
+    settings = evaluation_settings()
+    judging = _judging(plan, settings)
+    made = datetime.now(UTC)
+    folder = report_folder(plan.out, settings, made)
+    with closing(load_engine(settings)) as engine:
+        retriever = load_retriever(settings, say=say)
+        moderator = Moderator(retriever=retriever, engine=engine, settings=_SERVED)
+        pipeline = Pipeline(moderator, _SERVED, retriever)
+        with _heard(plan.asked, folder / PREDICTIONS) as heard:
+            run = asyncio.run(_ask(pipeline, judging, plan.asked, heard))
+        provenance = Provenance(
+            plan.command,
+            made.strftime("%Y-%m-%d %H:%M UTC"),
+            _facts(plan, judging, settings),
+            versions(engine),
+        )
+    own = decided_by(_NAME, run.predictions, _SERVED)
+    evaluated = Evaluated(plan.asked, judging.policy_set, run, (own, *plan.detectors))
+    summary = summarise_moderation(evaluated, provenance)
+    write_moderation_report(folder, summary)
+    out().print(_table(summary))
+    say(f"the report is {folder / HTML}")
+    return summary
+
+
+async def _ask(
+    pipeline: Pipeline, judging: _Judging, asked: AskedRows, heard: Callable[[Prediction], None]
+) -> ModerationRun:
+    return await evaluate_moderation(
+        pipeline, judging.policy_set, asked=asked, asking=judging.asking, heard=heard
+    )
+
+
+def _judging(plan: ModerationPlan, settings: Settings) -> _Judging:
+    named = _named(plan.policy_set, settings)
+    check_fits(named, plan.asked.rows)
+    given = named.examples if plan.store is None else read_hatemoderate(plan.store)
+    kept = without_asked(given, plan.asked)
+    choice = adapter_choice(Task.MODERATION, plan.adapter, settings)
+    adapter = choice.of(Task.MODERATION)
+    asking = ModerationAsking(
+        exhaustive=plan.exhaustive,
+        adapter=adapter,
+        fusion=choice.calibration(adapter),
+        texts_a_call=1 if plan.exhaustive else 4,  # fills the engine's queue without passing it
+    )
+    return _Judging(named.model_copy(update={"examples": kept}), len(given) - len(kept), asking)
+
+
+def _named(name: str, settings: Settings) -> PolicySet:
+    """Return a policy set: a folder's, one that ships and is not stored yet, or a stored one."""
+    store, folder = pack_store(settings), Path(name)
+    if not (folder / DEFINITIONS_FILE).is_file():
+        shipped = missing_shipped(store, settings.packs_dir)
+        folder = next((one for one in shipped if one.name == name), folder)
+    if (folder / DEFINITIONS_FILE).is_file():
+        pack = read_pack_folder(folder)
+    else:
+        pack = store.pack(Kind.POLICY_SET, name, store.current(Kind.POLICY_SET, name))
+    if not isinstance(pack, PolicySet):
+        raise InvalidInput(f"expected a policy set, was: {name}, a domain; see: wraner policies")
+    return pack
+
+
+@contextmanager
+def _heard(asked: AskedRows, path: Path) -> Iterator[Callable[[Prediction], None]]:
+    """Yield a function that hears of each text: it keeps the prediction and shows progress."""
+    so_far = _SoFar(asked)
+    with path.open("wb") as file, bar(asked.file.name, len(asked.texts)) as advance:
+
+        def heard(prediction: Prediction) -> None:
+            file.write(prediction_line(prediction))
+            so_far.add(prediction)
+            advance(so_far.figures())
+
+        yield heard
+    say(f"{asked.file.name}: {counted(len(asked.texts), 'text')}, {so_far.figures()}")
+
+
+class _SoFar:
+    """Failures and pace of the texts heard of."""
+
+    def __init__(self, asked: AskedRows) -> None:
+        self._began = time.monotonic()
+        self._hateful = {row.number: row.hateful for row in asked.rows}
+        self._texts = 0
+        self._rows = {True: 0, False: 0}
+        self._failed = {True: 0, False: 0}
+
+    def add(self, prediction: Prediction) -> None:
+        self._texts += 1
+        for row in prediction.rows:
+            hateful = self._hateful[row]
+            self._rows[hateful] += 1
+            self._failed[hateful] += hateful != (prediction.decision == "violates")
+
+    def figures(self) -> str:
+        pace = self._texts / max(time.monotonic() - self._began, 1e-9)
+        passed, flagged = (self._failed[h] / max(self._rows[h], 1) for h in (True, False))
+        return (
+            f"{pace:.2f} texts/s, hateful let pass {share(passed)}, others flagged {share(flagged)}"
+        )
+
+
+def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple[Fact, ...]:
+    files = [plan.asked.file, *([] if plan.store is None else [plan.store])]
+    judged = f"the first {_SERVED.shortlist} by retrieval"
+    asking, store = judging.asking, plan.store.name if plan.store else plan.policy_set
+    return (
+        Fact("policy set", plan.policy_set),
+        Fact(
+            "examples",
+            f"{len(judging.policy_set.examples)} of {store}; {judging.left_out} left out, whose "
+            "text is asked about",
+        ),
+        Fact("examples a prompt", f"{_SERVED.examples} on each side"),
+        Fact("policies judged", "all" if asking.exhaustive else judged),
+        Fact("threshold", f"{_SERVED.threshold}, for review from {_SERVED.review_band} below"),
+        Fact("adapter", asking.adapter or "none: the base model alone"),
+        Fact("calls in flight", f"{asking.calls} of {counted(asking.texts_a_call, 'text')}"),
+        Fact("scores", _weights(asking.fusion or _SERVED.fusion)),
+        Fact("word encoder", f"{settings.encoder}, tuned by {settings.policy_adapter}"),
+        *(Fact(str(f), f"sha256 {hashlib.sha256(f.read_bytes()).hexdigest()[:16]}") for f in files),
+    )
+
+
+def _weights(fusion: Fusion) -> str:
+    """Return the weights of scores, those that are not 0."""
+    return fusion.model_dump_json(exclude_defaults=True)
+
+
+def _table(summary: ModerationSummary) -> Table:
+    """Return failure rates and AUROC of each system."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("system")
+    for heading in ("", "cases", "hateful let pass", "others flagged", "overall", "AUROC"):
+        table.add_column(heading, justify="right")
+    for system in summary.systems:
+        table.add_row(system.name, "all rows", *_cells(system.all))
+        table.add_row("", "clean texts", *_cells(system.clean))
+    return table
+
+
+def _cells(scores: SystemScores) -> list[str]:
+    rates = (scores.failures.hateful, scores.failures.other, scores.failures.overall)
+    shown = [share(rate) for rate in (*rates, scores.auroc)]
+    return [str(scores.cases), *shown]

@@ -1,0 +1,66 @@
+"""How far scores can be trusted: calibration, and what is gained by deciding less often.
+
+The calibration error is the mean distance of score and truth over ten bins that hold equally many
+cases. Risk-coverage: the share of failures among those cases that lie farthest from the threshold.
+Knows no report. Sources: Naeini et al., AAAI 2015; Geifman and El-Yaniv, NeurIPS 2017.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from training.moderation_cases import Case
+
+_BINS = 10
+_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Cases of like scores: the mean score, the share that is hateful, and how many they are."""
+
+    score: float
+    hateful: float
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The share of failures (`risk`) among the surest cases, which are this share (`coverage`)."""
+
+    coverage: float
+    risk: float
+
+
+def score_bins(cases: Sequence[Case]) -> tuple[Bin, ...]:
+    """Return up to ten bins of equally many cases, lowest scores first."""
+    ranked = sorted(cases, key=lambda c: c.score)
+    cuts = np.linspace(0, len(ranked), _BINS + 1).round().astype(int)
+    parts = [ranked[start:end] for start, end in pairwise(cuts)]
+    return tuple(
+        Bin(
+            sum(c.score for c in part) / len(part),
+            sum(c.hateful for c in part) / len(part),
+            len(part),
+        )
+        for part in parts
+        if part
+    )
+
+
+def calibration_error(bins: Sequence[Bin]) -> float | None:
+    """Return the mean distance of score and share over bins; None without cases."""
+    cases = sum(b.cases for b in bins)
+    return sum(b.cases * abs(b.score - b.hateful) for b in bins) / cases if cases else None
+
+
+def score_coverage(cases: Sequence[Case], threshold: float) -> tuple[Covered, ...]:
+    """Return the risk at each twentieth of the cases, the surest first."""
+    surest = sorted(cases, key=lambda c: -abs(c.score - threshold))
+    failures = np.cumsum([c.wrong for c in surest])
+    ends = np.unique(np.linspace(0, len(surest), _STEPS + 1).round().astype(int)[1:])
+    return tuple(
+        Covered(float(end / len(surest)), float(failures[end - 1] / end)) for end in ends if end
+    )
