@@ -4,11 +4,10 @@ Works on the state folder of a server that runs or does not; what is promoted is
 request. Knows no server.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
@@ -18,15 +17,18 @@ from cli import terminal
 from cli.failures import Exit, WrongUse, say
 from cli.folders import store_in
 from cli.options import Format, Layout
+from cli.promoted import UNPROMOTED, say_pin
 from cli.records import Records
 from cli.signatures import flat
 from wraner import promotions
 from wraner.adapters import AdapterManifest, Task, identities, read_adapter
 from wraner.errors import NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from services.settings import Settings
+
 _SHORT = 12
 _FIGURES = 4
-_PINS = {Task.NER: "WRANER_EXTRACT_ADAPTER", Task.MODERATION: "WRANER_MODERATE_ADAPTER"}
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,16 @@ class StateOptions:
         ),
     ] = None
 
-    def adapters(self) -> Path:
-        """Return the folder of adapters."""
+    def settings(self) -> "Settings":
+        """Return the settings, with the folder that is named."""
         from services.settings import read_settings
 
         store_in(self.state)
-        return read_settings().state_dir / "adapters"
+        return read_settings()
+
+    def adapters(self) -> Path:
+        """Return the folder of adapters."""
+        return self.settings().state_dir / "adapters"
 
 
 Hash = Annotated[str, typer.Argument(metavar="HASH", help="A content hash, or how one begins.")]
@@ -108,40 +114,50 @@ def show(adapter: Hash, where: StateOptions, format: Format = None) -> int:  # n
 def promote(adapter: Hash, where: StateOptions) -> int:
     """Make an adapter the one that answers its task, from the next request on.
 
+    For the word encoder, every stored domain is indexed anew first.
+
     wraner adapters promote 3f2a
     """
-    adapters = where.adapters()
+    settings = where.settings()
+    adapters = settings.state_dir / "adapters"
     identity = _whole(adapters, adapter)
     task = read_adapter(adapters, identity).task
     before = promotions.current(adapters, task)
-    promotions.promote(adapters, task, identity, expected=before)
+    if task is Task.WORDS:
+        from services.word_promotion import promote_words
+
+        promote_words(settings, identity, expected=before, say=say)
+    else:
+        promotions.promote(adapters, task, identity, expected=before)
     _say_current(task, identity, before=before)
     return Exit.OK
 
 
 def rollback(
-    task: Annotated[Task, typer.Argument(metavar="TASK", help="`ner` or `moderation`.")],
+    task: Annotated[Task, typer.Argument(metavar="TASK", help="`words`, `ner` or `moderation`.")],
     where: StateOptions,
 ) -> int:
-    """Go back to the adapter before the current one, or to the base model alone.
+    """Go back to the adapter before the current one, or to what answers without a promotion.
 
-    wraner adapters rollback ner
+    wraner adapters rollback words
     """
-    adapters = where.adapters()
+    settings = where.settings()
+    adapters = settings.state_dir / "adapters"
     before = promotions.current(adapters, task)
-    _say_current(task, promotions.rollback(adapters, task), before=before)
+    if task is Task.WORDS:
+        from services.word_promotion import rollback_words
+
+        after = rollback_words(settings, say=say)
+    else:
+        after = promotions.rollback(adapters, task)
+    _say_current(task, after, before=before)
     return Exit.OK
 
 
 def _say_current(task: Task, identity: str, *, before: str) -> None:
-    say(f"{task}: {_name(identity)} answers now, {_name(before)} before")
-    pinned = os.environ.get(_PINS[task])
-    if pinned:
-        say(f"{_PINS[task]}={pinned[:_SHORT]} is set here; a server with it follows no promotion")
-
-
-def _name(identity: str) -> str:
-    return identity[:_SHORT] or "the base model alone"
+    after, earlier = (one[:_SHORT] or UNPROMOTED[task] for one in (identity, before))
+    say(f"{task}: {after} answers now, {earlier} before")
+    say_pin(task)
 
 
 def _whole(adapters: Path, given: str) -> str:

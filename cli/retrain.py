@@ -1,11 +1,12 @@
 """`wraner train --domain NAME`: the options of a retraining on a domain's examples.
 
-A candidate is trained, compared with the adapter that serves, stored, and promoted where the
-evidence suffices. Loads torch only when it runs.
+A candidate is trained, compared with what serves, stored, and promoted where the evidence suffices.
+Loads torch only when it runs.
 """
 
 import shlex
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,13 @@ from wraner.errors import InvalidInput
 _DOMAIN = "On a domain's examples"
 
 
+class Tune(StrEnum):
+    """What is tuned."""
+
+    WORDS = "words"
+    MODEL = "model"
+
+
 @dataclass(frozen=True)
 class DomainOptions:
     """Which domain to train on, and how it is judged."""
@@ -27,13 +35,22 @@ class DomainOptions:
         typer.Option(
             "--domain",
             metavar="NAME",
-            help="Train on a stored domain's examples, from the adapter that serves; promote the "
-            "result if it is better there and no worse elsewhere, else exit with 1.",
+            help="Train on a stored domain's examples, from what serves; promote the result if it "
+            "is better there and no worse elsewhere, else exit with 1.",
             autocompletion=complete_name,
             show_default=False,
             rich_help_panel=_DOMAIN,
         ),
     ] = ""
+    tune: Annotated[
+        Tune,
+        typer.Option(
+            "--tune",
+            help="`words`: the word encoder, judged by the votes that answer wherever examples "
+            "show every type; `model`: the language model's adapter, judged by its own answers.",
+            rich_help_panel=_DOMAIN,
+        ),
+    ] = Tune.WORDS
     pack: Annotated[
         Path | None,
         typer.Option(
@@ -75,7 +92,7 @@ class DomainOptions:
         bool,
         typer.Option(
             "--no-replay",
-            help="Train on the domain alone; judged elsewhere on other domains that have tests.",
+            help="Train on the domain alone; elsewhere is then other domains that have tests.",
             rich_help_panel=_DOMAIN,
         ),
     ] = False
@@ -108,6 +125,7 @@ class DomainOptions:
             "--pack": self.pack,
             "--test": self.test,
             "--config": self.own,
+            "--tune": None if self.tune is Tune.WORDS else self.tune,
         }
         given = [
             str(word) for o, value in options.items() if value is not None for word in (o, value)

@@ -4,49 +4,59 @@ Where things are stored comes from the environment, as for a server. Loads torch
 when it runs.
 """
 
-import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from cli.failures import say
-from cli.retrain import DomainOptions
+from cli.pack_tests import as_domain, others_with_tests, stored_domain, tests_of
+from cli.promoted import UNPROMOTED, say_pin
+from cli.retrain import DomainOptions, Tune
 from cli.terminal import aside, out
 from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from services.adapters import FOLLOW, AdapterChoice
 from services.loading import (
+    BUNDLED,
+    encoders_with,
     pack_store,
+    promoted_tuning,
     set_environment,
     stock_packs,
     word_encoders,
 )
 from services.settings import Settings, read_settings
 from services.stock import stock_adapters
+from services.word_promotion import promote_words
 from training.examination import Examination, examination
 from training.gate import Condition, Trial, points
-from training.ner_domains import NerDomain
+from training.learner import Learner, Serving
+from training.model_learner import ModelLearner, ModelTools
 from training.ner_scores import total
-from training.pack_lots import asked_domain
 from training.preparation import Places
-from training.retrain_settings import read_retrain_settings
-from training.retraining import Request, Tools, retrain
+from training.retrain_settings import RetrainSettings, read_retrain_settings
+from training.retraining import Request, Shelf, retrain
 from training.verdict import Verdict
-from wraner.adapters import Task
+from training.word_learner import WordLearner, WordTools
+from wraner import promotions
+from wraner.adapters import Task, content_hash
 from wraner.engine import Engine
+from wraner.entity_fusion import SHIPPED
 from wraner.errors import InvalidInput
 from wraner.extract import Extractor
-from wraner.pack_folders import read_definitions, read_examples, read_pack_folder
-from wraner.packs import Domain, Pack, TaggedExample, definitions_of
-from wraner.registry import Kind, missing_shipped
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import Domain
+from wraner.registry import missing_shipped
 
-TEST_FILE = "test.jsonl"
 _SHORT = 12
-_PIN = "WRANER_EXTRACT_ADAPTER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +73,72 @@ def carry_out(plan: Plan) -> Verdict | None:
 
     Raises:
         NotFound: there is no such domain.
-        InvalidInput, Unavailable, Stale: as `retrain`; a test file does not fit the pack.
+        InvalidInput, Unavailable, Stale: as `retrain`; a test file does not fit the pack, or the
+            word encoder is not the bundled one.
     """
     settings = read_settings()
     set_environment(settings)
     retraining = read_retrain_settings(plan.options.own, base=settings.base_model)
-    request = _request(plan, settings)
-    encoders = word_encoders(settings)
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, log_path=False)
-    examined = _examination(encoders)
-    tools = Tools(encoders.domains, examined, console)
+    with _threads_kept():
+        request = _request(plan, settings)
+    shelf = Shelf(settings.state_dir / "adapters", _console())
     try:
-        verdict = retrain(request, retraining, Places(settings.state_dir, plan.data), tools)
+        learner = _learner(plan, settings, retraining, shelf.console)
+        verdict = retrain(request, retraining, learner, shelf)
     except KeyboardInterrupt:
-        say(f"stopped; checkpoints are kept; go on behind the last with: {plan.command}")
+        say(
+            f"stopped; checkpoints and finished trainings are kept; go on behind the last with: "
+            f"{plan.command}"
+        )
         return None
-    _show(verdict)
+    _show(verdict, learner)
     return verdict
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, log_path=False)
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Keep how many threads train: where packs are indexed first, they are set as for serving."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def _learner(
+    plan: Plan, settings: Settings, retraining: RetrainSettings, console: Console
+) -> Learner:
+    places = Places(settings.state_dir, plan.data)
+    replayed = not plan.options.no_replay
+    if plan.options.tune is Tune.WORDS:
+        tools = WordTools(partial(encoders_with, settings), partial(_promote, settings), console)
+        return WordLearner(
+            retraining, places, serving=_word_tuning(settings), replayed=replayed, tools=tools
+        )
+    followed = settings.model_copy(update={"extract_adapter": FOLLOW})
+    serving = AdapterChoice(followed).of(Task.NER)
+    encoders = word_encoders(settings)
+    model_tools = ModelTools(encoders.domains, _examination(encoders), console)
+    return ModelLearner(retraining, places, serving=serving, replayed=replayed, tools=model_tools)
+
+
+def _word_tuning(settings: Settings) -> Serving:
+    """Return the tuning that serves where no setting pins another."""
+    if settings.encoder != BUNDLED:
+        raise InvalidInput(
+            f"expected the bundled word encoder, was: WRANER_ENCODER={settings.encoder}; tune "
+            "another with `python -m training.tune_words` and serve it with "
+            "WRANER_WORD_ADAPTER=FOLDER"
+        )
+    pointed = promotions.current(settings.state_dir / "adapters", Task.WORDS)
+    folder = promoted_tuning(settings, pointed)
+    return Serving(content_hash(folder), folder, pointed)
+
+
+def _promote(settings: Settings, identity: str, expected: str) -> None:
+    promote_words(settings, identity, expected=expected, say=say)
 
 
 def _request(plan: Plan, settings: Settings) -> Request:
@@ -90,73 +149,37 @@ def _request(plan: Plan, settings: Settings) -> Request:
         for complaint in stock_packs(settings, say=say):
             say(complaint)
     if options.pack is not None:
-        name, pack = options.pack.absolute().name, read_pack_folder(options.pack)
+        name = options.pack.absolute().name
+        pack = as_domain(name, read_pack_folder(options.pack))
     else:
-        name, pack = options.domain, _stored(settings, options.domain)
-    followed = settings.model_copy(update={"extract_adapter": FOLLOW})
+        name, pack = options.domain, stored_domain(settings, options.domain)
+    if options.tune is Tune.WORDS:
+        _say_rare(name, pack)
+    others = others_with_tests(settings, name)
+    if not others and options.no_replay:
+        say("no other domain has tests: what was forgotten elsewhere is not measured")
     return Request(
         name=name,
-        pack=_domain(name, pack),
-        serving=AdapterChoice(followed).of(Task.NER),
-        test=_tests(options, settings, name, pack),
-        elsewhere=_others(settings, name) if options.no_replay else (),
+        pack=pack,
+        test=tests_of(options, settings, name, pack),
+        elsewhere=others,
         replay=not options.no_replay,
         force=options.force,
         command=plan.command,
     )
 
 
-def _stored(settings: Settings, name: str) -> Pack:
-    packs = pack_store(settings)
-    return packs.pack(Kind.DOMAIN, name, packs.current(Kind.DOMAIN, name))
-
-
-def _domain(name: str, pack: Pack) -> Domain:
-    if not isinstance(pack, Domain):
-        raise InvalidInput(f"expected a domain, was: the policy set {name}; name a domain")
-    return pack
-
-
-def _tests(
-    options: DomainOptions, settings: Settings, name: str, pack: Pack
-) -> tuple[TaggedExample, ...]:
-    """Return the test sentences: as named, beside the pack, or of the domain that ships."""
-    beside = options.pack / TEST_FILE if options.pack else None
-    file = options.test or (beside if beside and beside.is_file() else None)
-    if file is None and options.domain:
-        file = _shipped_test(settings, name, pack)
-    if file is None:
-        say(f"{name} has no test sentences; it is judged by parts of its examples")
-        return ()
-    say(f"{name} is judged by {file}")
-    return _read(file, pack)
-
-
-def _others(settings: Settings, name: str) -> tuple[NerDomain, ...]:
-    """Return the other stored domains that have tests."""
-    found = []
-    for other in pack_store(settings).names(Kind.DOMAIN):
-        pack = _domain(other, _stored(settings, other))
-        file = _shipped_test(settings, other, pack) if other != name else None
-        if file is not None:
-            found.append(asked_domain(other, pack, _read(file, pack)))
-    if not found:
-        say("no other domain has tests: what was forgotten elsewhere is not measured")
-    return tuple(found)
-
-
-def _shipped_test(settings: Settings, name: str, pack: Pack) -> Path | None:
-    """Return the tests that ship with a domain, where its definitions are still those."""
-    folder = settings.packs_dir / name
-    file = folder / TEST_FILE
-    if not file.is_file() or read_definitions(folder) != definitions_of(pack):
-        return None
-    return file
-
-
-def _read(file: Path, pack: Pack) -> tuple[TaggedExample, ...]:
-    examples = read_examples(file, definitions_of(pack))
-    return tuple(e for e in examples if isinstance(e, TaggedExample))
+def _say_rare(name: str, pack: Domain) -> None:
+    """Say where serving asks the language model too, which the comparison leaves out."""
+    counts = Counter(m.label for e in pack.examples for m in e.entities)
+    rare = [label for label in pack.labels if counts[label] < SHIPPED.enough_mentions]
+    if len(pack.examples) < SHIPPED.least_examples:
+        say(f"{name} has few examples: the language model answers; votes alone are compared")
+    elif rare:
+        say(
+            f"examples of {name} show {', '.join(rare)} less than {SHIPPED.enough_mentions} times: "
+            "there the language model answers beside the votes; votes alone are compared"
+        )
 
 
 def _examination(encoders: Encoders) -> Examination:
@@ -167,19 +190,19 @@ def _examination(encoders: Encoders) -> Examination:
     return examination(extractor_of, aside())
 
 
-def _show(verdict: Verdict) -> None:
+def _show(verdict: Verdict, learner: Learner) -> None:
     """Print both comparisons, and on standard error what follows from them."""
     out().print(_table(verdict))
     say(verdict.decision.words)
-    name = verdict.adapter[:_SHORT]
-    before = verdict.parent[:_SHORT] or "the base model alone"
+    name, task = verdict.adapter[:_SHORT], learner.manifest.task
+    before = learner.serving.pointed[:_SHORT] if verdict.parent else ""
+    before = before or UNPROMOTED[task]
     if not verdict.promoted:
         say(f"{name} is stored and not promoted; {before} still serves")
         return
     forced = "" if verdict.decision.promote else ", by --force"
-    say(f"{name} serves now{forced}, {before} before; back: wraner adapters rollback ner")
-    if pinned := os.environ.get(_PIN):
-        say(f"{_PIN}={pinned[:_SHORT]} is set here; a server with it follows no promotion")
+    say(f"{name} serves now{forced}, {before} before; back: wraner adapters rollback {task}")
+    say_pin(task)
 
 
 def _table(verdict: Verdict) -> Table:

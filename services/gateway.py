@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from services import replies
 from services.adapters import AdapterChoice
 from services.conditions import Condition
+from services.drop_in import read_drop_in
 from services.intake import (
     check_choice,
     check_examples_fit,
@@ -55,7 +56,12 @@ _READY_WITHIN_S = 5.0
 
 
 class Gateway:
-    """Every verb of the contract."""
+    """Every verb of the contract.
+
+    Attributes:
+        limits: what one call may ask for.
+        drop_in: the policies that answer for other APIs' categories.
+    """
 
     def __init__(
         self,
@@ -77,6 +83,7 @@ class Gateway:
         self._model = ""
         self._answering = 0
         self.limits = settings.limits
+        self.drop_in = read_drop_in(settings.drop_in)
 
     async def extract(self, request: ExtractRequest) -> ExtractResponse:
         """Find entities."""
@@ -105,8 +112,14 @@ class Gateway:
             versions=await self._versions(task.adapter, pack, found[0].index),
         )
 
-    async def moderate(self, request: ModerateRequest) -> ModerateResponse:
-        """Judge texts against policies."""
+    async def moderate(
+        self, request: ModerateRequest, *, every_score: bool = False
+    ) -> ModerateResponse:
+        """Judge texts against policies.
+
+        With `every_score`, matches are all policies that were judged, whatever the thresholds; the
+        decisions then say nothing.
+        """
         texts = _texts(request.text)
         check_choice(request.policy_set, request.inline, field="policy_set", limits=self.limits)
         check_texts(texts, self.limits, several=texts is request.text)
@@ -115,14 +128,16 @@ class Gateway:
         )
         assert isinstance(policies, PolicySet)
         check_known(request.policies or (), [p.id for p in policies.policies], field="policies")
+        adapter = await asyncio.to_thread(self._adapters.of, Task.MODERATION)
         task = ModerateTask(
-            policy_set=policies,
+            policy_set=_without_thresholds(policies) if every_score else policies,
             pack=pack,
             texts=texts,
             policies=request.policies or (),
             exhaustive=request.exhaustive,
-            threshold=request.threshold,
-            adapter=await asyncio.to_thread(self._adapters.of, Task.MODERATION),
+            threshold=0.0 if every_score else request.threshold,
+            adapter=adapter,
+            fusion=await asyncio.to_thread(self._adapters.calibration, adapter),
             deadline=self._deadline(),
         )
         found = await self._in_time(self._moderator.moderate(task))
@@ -244,6 +259,11 @@ class Gateway:
 
 def _texts(text: Any) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else text
+
+
+def _without_thresholds(policies: PolicySet) -> PolicySet:
+    free = tuple(p.model_copy(update={"threshold": None}) for p in policies.policies)
+    return policies.model_copy(update={"policies": free})
 
 
 def _checked_inline(inline: Pack) -> tuple[Pack, PackRef]:

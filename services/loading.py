@@ -4,26 +4,26 @@ Imports torch only inside, so that processes that load nothing stay small.
 """
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
+from services.following import Followed, FollowingGenerations, FollowingRetriever
 from services.gateway import Gateway
 from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import stock, stock_adapters
 from services.writer import Generations, Writer
-from wraner.adapters import CONFIG, WEIGHTS
+from wraner import promotions
+from wraner.adapters import CONFIG, WEIGHTS, Task
 from wraner.engine import Engine
 from wraner.entity_fusion import SHIPPED
 from wraner.errors import Unavailable
 from wraner.extract import Extractor
 from wraner.fusion import UNTUNED
 from wraner.moderate import Moderator, ModeratorSettings
-from wraner.packs import Pack
 from wraner.registry import PackStore
 from wraner.retrieval import Retriever
 
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from wraner.weights import BaseModel
 
 
-WORDS = "words"
-"""The folder of the word encoder's tuning, among the adapters that ship."""
+WORDS, POLICIES = "words", "policies"
+"""The folders of the word encoder's tunings, for domains and for policy sets, among what ships."""
+BUNDLED = "bundled"
 
 
 def set_environment(settings: Settings) -> None:
@@ -105,96 +106,152 @@ def load_engine(settings: Settings) -> "LocalEngine":
 
 def load_retriever(
     settings: Settings, *, say: Callable[[str], None] = lambda _: None
+) -> FollowingRetriever:
+    """Load the word encoders, index what is not indexed yet, and open the index.
+
+    The retriever follows the word tuning that serves.
+    """
+
+    def load(tuning: Path | None) -> Retriever:
+        return _retriever(settings, tuning, say)
+
+    followed = Followed(lambda: word_tuning(settings), load)
+    followed.newest()
+    return FollowingRetriever(followed)
+
+
+def _retriever(
+    settings: Settings, tuning: Path | None, say: Callable[[str], None]
 ) -> "LocalRetriever":
-    """Load the word encoders, index what is not indexed yet, and open the index."""
     from index.local import LocalRetriever
     from index.settings import IndexSettings
 
-    encoders = _encoders(settings)
+    encoders = _encoders(settings, tuning)
     generations = _generations(settings, encoders)
     for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
         say(complaint)
     root = _index_root(settings)
-    return LocalRetriever(encoders, IndexSettings(), root, votes=vote_settings(settings))
+    return LocalRetriever(encoders, IndexSettings(), root, votes=_votes(tuning))
 
 
 def word_encoders(settings: Settings) -> "Encoders":
-    """Load the word encoders, with the threads that this process has.
+    """Load the word encoders that serve, with the threads that this process has.
 
     Raises:
         Unavailable: weights or tuning are missing, damaged, or do not belong together.
     """
+    return encoders_with(settings, word_tuning(settings))
+
+
+def encoders_with(settings: Settings, tuning: Path | None) -> "Encoders":
+    """Load the word encoders with a tuning's folder, None for untuned. Raises as the above."""
     from index.encoders import load_encoders
 
-    folder = None if settings.encoder == "bundled" else Path(settings.encoder)
-    return load_encoders(folder, word_tuning(settings))
+    folder = None if settings.encoder == BUNDLED else Path(settings.encoder)
+    return load_encoders(folder, tuning, for_policies=policy_tuning(settings))
 
 
 def vote_settings(settings: Settings) -> "VoteSettings":
     """Return how the words of domains vote with the encoder that is chosen."""
+    return _votes(word_tuning(settings))
+
+
+def _votes(tuning: Path | None) -> "VoteSettings":
     from index import word_votes
 
-    untuned = word_tuning(settings) is None
-    return word_votes.UNTUNED if untuned else word_votes.VoteSettings()
+    return word_votes.UNTUNED if tuning is None else word_votes.VoteSettings()
 
 
 def word_tuning(settings: Settings) -> Path | None:
     """Return the folder of the tuning of the word encoder for domains; None where there is none.
 
+    That is the promoted one, or the one that ships, where the setting names no other.
+
+    Raises:
+        Unavailable: it is chosen and not there, or the pointer is damaged.
+    """
+    chosen = settings.word_adapter
+    if chosen == "none" or (chosen == BUNDLED and settings.encoder != BUNDLED):
+        return None
+    if chosen == BUNDLED:
+        promoted = promotions.current(settings.state_dir / "adapters", Task.WORDS)
+        return promoted_tuning(settings, promoted)
+    return _there(Path(chosen))
+
+
+def policy_tuning(settings: Settings) -> Path | None:
+    """Return the folder of the encoder's tuning for policy sets; None where there is none.
+
     Raises:
         Unavailable: it is chosen and not there.
     """
-    chosen = settings.word_adapter
-    if chosen == "none" or (chosen == "bundled" and settings.encoder != "bundled"):
+    chosen = settings.policy_adapter
+    if chosen == "none" or (chosen == BUNDLED and settings.encoder != BUNDLED):
         return None
-    folder = settings.adapters_dir / WORDS if chosen == "bundled" else Path(chosen)
-    if not all((folder / name).is_file() for name in (CONFIG, WEIGHTS)):
+    folder = settings.adapters_dir / POLICIES if chosen == BUNDLED else Path(chosen)
+    if not _is_tuning(folder):
+        raise Unavailable(
+            f"expected {CONFIG} and {WEIGHTS} in {folder}, found no tuning for policy sets; name "
+            "the folder of another: WRANER_POLICY_ADAPTER, or do without: "
+            "WRANER_POLICY_ADAPTER=none"
+        )
+    return folder
+
+
+def promoted_tuning(settings: Settings, identity: str) -> Path:
+    """Return the folder of a stored tuning of the word encoder, "" for the one that ships.
+
+    Raises:
+        Unavailable: it is not there.
+    """
+    if identity:
+        return _there(settings.state_dir / "adapters" / identity)
+    return _there(settings.adapters_dir / WORDS)
+
+
+def _is_tuning(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
+def _there(folder: Path) -> Path:
+    if not _is_tuning(folder):
         raise Unavailable(
             f"expected {CONFIG} and {WEIGHTS} in {folder}, found no tuning of the word encoder; "
             "name the folder of another: WRANER_WORD_ADAPTER, or do without: "
-            "WRANER_WORD_ADAPTER=none"
+            "WRANER_WORD_ADAPTER=none; one that was promoted can be rolled back: wraner adapters "
+            "rollback words"
         )
     return folder
 
 
 def stock_packs(settings: Settings, *, say: Callable[[str], None]) -> list[str]:
     """Import and index what is missing, as `load_retriever` does; return the complaints."""
-    generations = _generations(settings, _encoders(settings))
+    generations = generations_with(settings, word_tuning(settings))
     return stock(pack_store(settings), generations, settings.packs_dir, say=say)
+
+
+def generations_with(settings: Settings, tuning: Path | None) -> "GenerationStore":
+    """Load the word encoders with a tuning's folder, and open the indexes that belong to them.
+
+    Raises:
+        Unavailable: weights or tuning are missing, damaged, or do not belong together.
+    """
+    return _generations(settings, _encoders(settings, tuning))
 
 
 def load_writer(settings: Settings) -> Writer:
     """Return a writer that loads the word encoders when something is first written."""
-    generations = _Late(lambda: _generations(settings, _encoders(settings)))
+
+    def load(tuning: Path | None) -> Generations:
+        return generations_with(settings, tuning)
+
+    generations = FollowingGenerations(Followed(lambda: word_tuning(settings), load))
     return Writer(packs=pack_store(settings), generations=generations, limits=settings.limits)
 
 
-class _Late:
-    """Generations that are opened, with their encoders, on first use."""
-
-    def __init__(self, load: Callable[[], Generations]) -> None:
-        self._load = load
-        self._lock = threading.Lock()
-        self._loaded: Generations | None = None
-
-    def build(self, pack: Pack, previous_version: str | None = None) -> Any:
-        """See `Generations.build`."""
-        return self._open().build(pack, previous_version)
-
-    def drop(self, pack_version: str) -> None:
-        """See `Generations.drop`."""
-        self._open().drop(pack_version)
-
-    def _open(self) -> Generations:
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = self._load()
-            return self._loaded
-
-
-def _encoders(settings: Settings) -> "Encoders":
+def _encoders(settings: Settings, tuning: Path | None) -> "Encoders":
     _set_threads(settings.retriever_threads)
-    return word_encoders(settings)
+    return encoders_with(settings, tuning)
 
 
 def _set_threads(count: int) -> None:

@@ -46,13 +46,17 @@ class Settings(BaseSettings):
     encoder: str = "bundled"
     """The word encoder: `bundled` or a folder."""
     word_adapter: str = "bundled"
-    """Its tuning for domains: `bundled` (for the bundled encoder alone), `none`, or a folder."""
+    """Its tuning for domains: `bundled` (promoted, else what ships), `none`, or a folder."""
+    policy_adapter: str = "bundled"
+    """Its tuning for policy sets: `bundled` (what ships), `none`, or a folder."""
     adapters_dir: Path = Path("adapters")
     """Folder of the adapters that ship; the newest of a task answers until one is promoted."""
     extract_adapter: str = Field("", pattern=_ADAPTER)
     """Content hash of the adapter that extracts; empty: the promoted one; `none`: no adapter."""
     moderate_adapter: str = Field("", pattern=_ADAPTER)
     """Content hash of the adapter that moderates; empty: the promoted one; `none`: no adapter."""
+    drop_in: str = "bundled"
+    """File that maps other APIs' names to policies; `bundled`: `services/drop_in.yaml`."""
     host: str = "127.0.0.1"
     """Address to listen at; 0.0.0.0 opens the service, which has no passwords, to the network."""
     port: int = Field(8000, ge=1, le=65535)
@@ -76,7 +80,7 @@ class Settings(BaseSettings):
         """Return the settings with whole paths, for processes that work in other folders."""
         folders = ("state_dir", "packs_dir", "adapters_dir")
         whole: dict[str, Path | str] = {name: getattr(self, name).absolute() for name in folders}
-        for name in ("encoder", "word_adapter"):
+        for name in ("encoder", "word_adapter", "policy_adapter", "drop_in"):
             chosen = getattr(self, name)
             if chosen not in ("bundled", "none"):
                 whole[name] = str(Path(chosen).absolute())

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wraner import promotions
-from wraner.adapters import Task, identities, is_whole, read_adapter, write_adapter
+from wraner.adapters import (
+    MODEL_TASKS,
+    Task,
+    identities,
+    is_whole,
+    read_adapter,
+    write_adapter,
+)
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable, WranerError
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Pack
@@ -55,10 +62,28 @@ def stock(
     return complaints
 
 
+def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], None]) -> None:
+    """Index every stored domain that is not; the first that cannot be ends it.
+
+    Raises:
+        Unavailable: a domain is damaged or cannot be indexed; says how to do without it.
+    """
+    for name in packs.names(Kind.DOMAIN):
+        try:
+            _index(packs, indexes, Kind.DOMAIN, name, say)
+        except NotFound:
+            pass  # deleted meanwhile
+        except WranerError as error:
+            raise Unavailable(
+                f"expected each stored domain to be indexed, was: {name}, where {error}; repair "
+                f"it, or remove it: wraner domains remove {name}"
+            ) from error
+
+
 def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
     """Store the adapters in `shipped/<task>/<hash>`, make the newest current; return complaints."""
     complaints = []
-    for task in Task:
+    for task in MODEL_TASKS:
         folders = shipped / task
         for identity in identities(folders):
             try:

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.learner import Examine
 from training.ner_domains import NerDomain
 from training.ner_evaluation import AskSettings, evaluate
 from training.ner_scores import ALL, count
@@ -33,9 +34,6 @@ class Bench:
     k: int
 
 
-Examine = Callable[[NerDomain, str], tuple[SpanCounts, ...]]
-"""Asks about a domain with an adapter, "" for the base alone; returns each sentence's counts."""
-
 Examination = Callable[[Bench], AbstractContextManager[Examine]]
 """Loads what is examined, and lets it go at the end."""
 
@@ -53,16 +51,21 @@ def examination(extractor_of: Callable[[Engine], Extractor], console: Console) -
 
             def examine(domain: NerDomain, adapter: str) -> tuple[SpanCounts, ...]:
                 settings = AskSettings(k=bench.k, adapter=adapter)
-                with _shown(f"{domain.name}, {adapter[:12] or 'no adapter'}", console) as bar:
-                    task = bar.add_task("", total=len(domain.asked))
-                    asking = evaluate(
-                        extractor, domain, settings, heard=lambda _: bar.advance(task)
-                    )
-                    return count(asyncio.run(asking), ALL)
+                return asked_counts(extractor, domain, settings, console=console)
 
             yield examine
 
     return opened
+
+
+def asked_counts(
+    extractor: Extractor, domain: NerDomain, settings: AskSettings, *, console: Console
+) -> tuple[SpanCounts, ...]:
+    """Ask about every sentence of a domain, shown on `console`; return each one's counts."""
+    with _shown(f"{domain.name}, {settings.adapter[:12] or 'no adapter'}", console) as bar:
+        task = bar.add_task("", total=len(domain.asked))
+        asking = evaluate(extractor, domain, settings, heard=lambda _: bar.advance(task))
+        return count(asyncio.run(asking), ALL)
 
 
 def _engine(bench: Bench, threads: int) -> LocalEngine:

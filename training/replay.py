@@ -17,7 +17,8 @@ from index.encoder import WordEncoder
 from training import checkpoints, lora
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.finetune import CHECKPOINTS, Watched, write_adapter_files
+from training.finetune import CHECKPOINTS, Watched, training_data, write_adapter_files
+from training.learner import Taught
 from training.loop import train
 from training.pack_lots import types_of
 from training.preparation import Places, Prepared, drawing_of, prepare
@@ -48,15 +49,6 @@ class Subject:
         parent = self.parent.name if self.parent else ""
         given = [self.training.model_dump_json(), self.share, version(self.pack), parent]
         return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Taught:
-    """The adapter's files, how many of the pack's sentences were taught, the replayed sources."""
-
-    adapter: Path
-    sentences: int
-    sources: tuple[Source, ...]
 
 
 def without_replay(settings: TrainingSettings) -> TrainingSettings:
@@ -101,7 +93,8 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     with Watched(settings, folder, console, start) as hooks:
         train(prepared.run, hooks, start=start)
     adapter = write_adapter_files(prepared, folder)
-    return Taught(adapter, len(subject.pack.examples), prepared.sources)
+    replayed = training_data(prepared.sources, settings)
+    return Taught(adapter, len(subject.pack.examples), prepared.sources, replayed)
 
 
 def _drawing(subject: Subject, prepared: Prepared, places: Places, encoder: WordEncoder) -> Drawing:

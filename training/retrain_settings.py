@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.settings import TrainingSettings
+from training.word_settings import WordSettings
 from wraner.errors import InvalidInput
 
 SHIPPED = Path(__file__).with_name("retrain.yaml")
@@ -19,12 +20,12 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class RetrainSettings(BaseModel):
-    """A whole retraining: its training, and how it is judged."""
+    """A whole retraining: what is trained how, and how it is judged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pack_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of the prompts that ask about the pack; the others replay the sources."""
+    """Share of the steps, or prompts, that are about the pack; the others replay the sources."""
     folds: Annotated[int, Field(ge=2)] = 3
     """Without test sentences, so many parts of the pack: each is asked of a training without it."""
     elsewhere_sentences: Count = 200
@@ -32,10 +33,13 @@ class RetrainSettings(BaseModel):
     elsewhere_examples: Count = 200
     """Sentences of each source that may be retrieved for them."""
     k: Annotated[int, Field(ge=0, le=64)] = 5
-    """Examples retrieved a sentence when judging."""
-    training: TrainingSettings
-    """The training; its sources are what is replayed. With an adapter to go on from, its rank,
-    alpha and targets are that adapter's."""
+    """Examples retrieved a sentence when judging the language model."""
+    words: WordSettings
+    """The tuning of the word encoder; its sources are what is replayed. Rank, alpha and layer are
+    those of the tuning that it goes on from."""
+    model: TrainingSettings
+    """The training of the language model's adapter; its sources are what is replayed. With an
+    adapter to go on from, its rank, alpha and targets are that adapter's."""
 
 
 def read_retrain_settings(own: Path | None = None, *, base: str) -> RetrainSettings:
@@ -46,7 +50,7 @@ def read_retrain_settings(own: Path | None = None, *, base: str) -> RetrainSetti
     Raises:
         InvalidInput: a file cannot be read, or names the field that is wrong.
     """
-    content: Mapping[str, Any] = {"training": {"base": base}}
+    content: Mapping[str, Any] = {"model": {"base": base}}
     for file in (SHIPPED,) if own is None else (SHIPPED, own):
         content = layered(content, _read(file))
     try:

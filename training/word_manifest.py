@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from safetensors import SafetensorError, safe_open
 from transformers import PretrainedConfig
 
@@ -53,6 +53,20 @@ def write_tuning(tuned: Tunable, manifest: WordManifest, *, target: Path) -> Non
         metadata = (BASE, manifest.base_sha256)
         lora.save(tuned.model, tuned.shape, folder, dtype=torch.bfloat16, metadata=metadata)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_word_manifest(tuning: Path) -> WordManifest:
+    """Return a tuning's manifest.
+
+    Raises:
+        InvalidInput: it is missing or damaged.
+    """
+    try:
+        return WordManifest.model_validate_json((tuning / MANIFEST).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InvalidInput(
+            f"expected the manifest of a tuning in {tuning}, was: {error}; remove that folder"
+        ) from error
 
 
 def refuse_existing(target: Path) -> None:

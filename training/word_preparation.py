@@ -1,18 +1,17 @@
-"""From settings to a word encoder that can be tuned: sources read, weights loaded.
+"""From settings and sources to a word encoder that can be tuned: sentences read, weights loaded.
 
-Knows no loop.
+Knows no loop and no file of sentences.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from index.bundled import bundled_minilm, hash_file
 from index.subwords import SubwordReader
 from index.word_model import BASE_WEIGHTS, WordModel, load_encoder
-from training.clean_sources import read_clean_sources
 from training.sources import Source
 from training.word_batches import untuned_vectors
 from training.word_episodes import Embed, Episode, Episodes, WordSupply
@@ -22,55 +21,80 @@ from training.word_settings import WordSettings
 from training.word_tuning import Tunable, tunable
 from wraner.adapters import TrainingData
 from wraner.errors import InvalidInput, Unavailable
+from wraner.packs import Domain, TaggedExample
 
 _DEV_EPISODES = 8  # of a source
 _FEWEST_SENTENCES = 2  # words are compared with those of other sentences
 
 
 @dataclass(frozen=True, slots=True)
+class TaughtPack:
+    """A pack that is taught beside the sources, and its share of the steps."""
+
+    name: str
+    pack: Domain
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedWords:
-    """A tuning that can start, with what its manifest names. `dev` is never taught."""
+    """A tuning that can start, with what its manifest names. `dev` is never taught.
+
+    `data` are the sources; `pack_sentences` counts what the pack gives.
+    """
 
     tuned: Tunable
     episodes: Episodes
     dev: tuple[Episode, ...]
     base_sha256: str
     data: tuple[TrainingData, ...]
+    pack_sentences: int
 
 
 def prepare_words(
     settings: WordSettings,
-    data: Path,
+    sources: Sequence[Source],
     *,
     parent: Path | None = None,
+    pack: TaughtPack | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> PreparedWords:
     """Make a tuning ready, to go on from the one in `parent` where that is given.
 
     Raises:
-        InvalidInput: a source cannot be read, or settings or parent do not fit.
+        InvalidInput: a source or the pack has too few sentences, or settings or parent do not fit.
         Unavailable: the encoder is not there or damaged.
     """
-    folder = bundled_minilm() if settings.encoder == "bundled" else Path(settings.encoder)
+    folder = encoder_folder(settings)
     reader, tuned, untuned = _loaded(folder, settings)
     base_sha256 = hash_file(folder / BASE_WEIGHTS)
     if parent is not None:
         go_on_from(tuned, parent, base_sha256=base_sha256)
     _check_longest(tuned, reader, settings)
-    sources = read_clean_sources(settings, data, say)
     supply = partial(_supply, reader=reader, settings=settings, say=say)
-    supplies = tuple(supply(s, "train") for s in sources)
-    dev = [supply(s, "dev") for s in sources if s.dev]
+    supplies = [supply(_of_source(s, "train", s.train, settings)) for s in sources]
+    dev = [supply(_of_source(s, "dev", s.dev, settings)) for s in sources if s.dev]
+    own = [supply(_of_pack(pack, settings))] if pack is not None else []
     return PreparedWords(
         tuned=tuned,
-        episodes=Episodes(supplies, settings, untuned=untuned),
+        episodes=Episodes([*own, *supplies], settings, untuned=untuned),
         dev=tuple(e for d in dev for e in _dev_episodes(d, settings, untuned=untuned)),
         base_sha256=base_sha256,
         data=tuple(
             TrainingData(name=s.name, terms=s.terms, sentences=len(t.sentences))
             for s, t in zip(sources, supplies, strict=True)
         ),
+        pack_sentences=sum(len(supply.sentences) for supply in own),
     )
+
+
+def encoder_folder(settings: WordSettings) -> Path:
+    """Return where the encoder that is tuned lies.
+
+    Raises:
+        Unavailable: it is the bundled one, which is missing or damaged.
+    """
+    return bundled_minilm() if settings.encoder == "bundled" else Path(settings.encoder)
 
 
 def _loaded(folder: Path, settings: WordSettings) -> tuple[SubwordReader, Tunable, Embed]:
@@ -97,25 +121,48 @@ def _check_longest(tuned: Tunable, reader: SubwordReader, settings: WordSettings
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Sentences that may be drawn, where they are from, and how often."""
+
+    name: str
+    place: str
+    examples: Sequence[TaggedExample]
+    labels: Sequence[str]
+    weight: float
+
+
+def _of_source(
+    source: Source, part: str, examples: Sequence[TaggedExample], settings: WordSettings
+) -> _Drawn:
+    labels = [t.name for t in source.sheet.types]
+    place = f"{part} of {source.name}"
+    return _Drawn(source.name, place, examples, labels, settings.sources[source.name])
+
+
+def _of_pack(pack: TaughtPack, settings: WordSettings) -> _Drawn:
+    """Return the pack's examples; their weight makes up their share beside the sources."""
+    others = sum(settings.sources.values())
+    weight = pack.share / (1 - pack.share) * others if others else 1.0
+    return _Drawn(pack.name, pack.name, pack.pack.examples, pack.pack.labels, weight)
+
+
 def _supply(
-    source: Source,
-    part: Literal["train", "dev"],
+    drawn: _Drawn,
     *,
     reader: SubwordReader,
     settings: WordSettings,
     say: Callable[[str], None],
 ) -> WordSupply:
-    labels = [t.name for t in source.sheet.types]
-    examples = source.train if part == "train" else source.dev
-    found = read_sentences(examples, labels, reader=reader, settings=settings)
-    if len(found) < len(examples):
-        say(f"{source.name}: {len(examples) - len(found)} of {part} left out as too long")
+    found = read_sentences(drawn.examples, drawn.labels, reader=reader, settings=settings)
+    if len(found) < len(drawn.examples):
+        say(f"{drawn.place}: {len(drawn.examples) - len(found)} left out as too long")
     if len(found) < _FEWEST_SENTENCES:
         raise InvalidInput(
-            f"expected at least {_FEWEST_SENTENCES} sentences that are not too long in {part} of "
-            f"{source.name}, was: {len(found)}; leave the source out or raise longest_words"
+            f"expected at least {_FEWEST_SENTENCES} sentences that are not too long in "
+            f"{drawn.place}, was: {len(found)}; leave it out or raise longest_words"
         )
-    return WordSupply(source.name, found, len(labels), settings.sources[source.name])
+    return WordSupply(drawn.name, found, len(drawn.labels), drawn.weight)
 
 
 def _dev_episodes(

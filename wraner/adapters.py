@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from wraner.errors import InvalidInput, NotFound, Unavailable
+from wraner.fusion import Fusion
 from wraner.view import View
 from wraner.whole_folders import appearing
 
@@ -32,17 +33,22 @@ class Task(StrEnum):
 
     NER = "ner"
     MODERATION = "moderation"
+    WORDS = "words"
+
+
+MODEL_TASKS = (Task.NER, Task.MODERATION)
+"""What the language model is trained for; words are the word encoder's."""
 
 
 class Base(BaseModel):
-    """The base model that an adapter needs."""
+    """The base model, or word encoder, that an adapter needs."""
 
     model_config = _FROZEN
 
     name: str
     """Its name, for people."""
     sha256: str
-    """Hash of its weights, as `weights.resolve` gives it."""
+    """Hash of its weights: a model's as `weights.resolve` gives it, an encoder's of its file."""
 
 
 class TrainingData(BaseModel):
@@ -80,7 +86,9 @@ class AdapterManifest(BaseModel):
     view: View = View.SEQUENCE
     """What the examples in a prompt look at, as in its training."""
     parent: str = ""
-    """Hash of the adapter that it was trained from; "": the base model alone."""
+    """Hash of the adapter that it was trained from; "": the base alone."""
+    calibration: Fusion | None = None
+    """How a judge's answers become scores; None: not fitted."""
     sha256: str = ""
     """Hash of its weights and config, also its folder's name; "": it is not written yet."""
 

@@ -35,7 +35,7 @@ class Promotion(BaseModel):
     model_config = _FROZEN
 
     adapter: str
-    """Its content hash; "": the base model alone."""
+    """Its content hash; "": the base model alone, or the word tuning that ships."""
     source: Source
     """Who did it; one by a user is never replaced by what ships."""
     at: datetime
@@ -51,7 +51,7 @@ class _History(BaseModel):
 
 
 def current(adapters: Path, task: Task) -> str:
-    """Return the hash of the adapter that answers `task`, "" for the base model alone.
+    """Return the hash of the adapter that answers `task`, "" where none was promoted.
 
     Raises:
         Unavailable: the pointer is damaged.
@@ -109,7 +109,7 @@ def promote(
 
 
 def rollback(adapters: Path, task: Task) -> str:
-    """Go back to the adapter before the current one; return its hash, "" for the base alone.
+    """Go back to the adapter before the current one; return its hash, "" for none.
 
     What is current afterwards is a user's choice, whoever promoted it first.
 
@@ -119,17 +119,27 @@ def rollback(adapters: Path, task: Task) -> str:
     """
     pointer = _pointer(adapters, task)
     with pointer.locked():
-        before = history(adapters, task)
-        if not before or before[-1].adapter == "":
-            raise NotFound(f"there is no adapter for {task} to roll back; the base model answers")
-        earlier = before[:-2]
-        adapter = before[-2].adapter if len(before) > 1 else ""
-        if adapter:
-            try:
-                read_adapter(adapters, adapter)
-            except NotFound as error:
-                raise Unavailable(str(error)) from error
+        adapter = previous(adapters, task)
+        earlier = history(adapters, task)[:-2]
         _flip(pointer, (*earlier, _promotion(adapter, Source.USER)))
+    return adapter
+
+
+def previous(adapters: Path, task: Task) -> str:
+    """Return the hash of the adapter that `rollback` goes back to, "" for none.
+
+    Raises:
+        NotFound, Unavailable: as `rollback`.
+    """
+    before = history(adapters, task)
+    if not before or before[-1].adapter == "":
+        raise NotFound(f"there is no adapter for {task} to roll back; none was promoted")
+    adapter = before[-2].adapter if len(before) > 1 else ""
+    if adapter:
+        try:
+            read_adapter(adapters, adapter)
+        except NotFound as error:
+            raise Unavailable(str(error)) from error
     return adapter
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from cli.main import main
+from services import word_promotion
 from tests.wraner.random_adapters import hollow_adapter
-from wraner.adapters import WEIGHTS, Task
+from wraner.adapters import CONFIG, WEIGHTS, Task
 from wraner.promotions import current
 from wraner.weights import BaseModel
 
@@ -55,6 +56,33 @@ def test_adapters_are_listed_promoted_and_rolled_back(adapters: Path, ran: Any) 
     assert code == 0 and first[:12] in said and current(adapters, Task.NER) == first
     assert ran("rollback", "ner")[0] == 0 and current(adapters, Task.NER) == ""
     assert ran("rollback", "ner")[0] == 4
+
+
+def test_word_tunings_are_promoted_and_rolled_back_too(
+    adapters: Path, ran: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed: list[Path] = []
+
+    def generations_with(_: Any, tuning: Path) -> None:
+        indexed.append(tuning)
+
+    monkeypatch.setattr(word_promotion, "generations_with", generations_with)
+    monkeypatch.delenv("WRANER_WORD_ADAPTER", raising=False)
+    shipped = adapters.parent / "words"  # WRANER_ADAPTERS_DIR is the state folder here
+    shipped.mkdir()
+    for name in (CONFIG, WEIGHTS):
+        (shipped / name).write_text("{}")
+    identity = hollow_adapter(BASE, adapters, "1", task=Task.WORDS)
+    code, _, said = ran("promote", identity[:8])
+    assert code == 0 and current(adapters, Task.WORDS) == identity
+    assert said == f"wraner: words: {identity[:12]} answers now, the tuning that ships before\n"
+    (record,) = [json.loads(line) for line in ran("list")[1].splitlines()]
+    assert record["task"] == "words" and record["current"]
+    monkeypatch.setenv("WRANER_WORD_ADAPTER", "/some/folder")
+    code, _, said = ran("rollback", "words")
+    assert code == 0 and "words: the tuning that ships answers now" in said
+    assert "WRANER_WORD_ADAPTER=/some/folder is set here" in said
+    assert indexed == [adapters / identity] * 2 + [shipped] * 2
 
 
 def test_the_state_folder_is_an_option(adapters: Path, tmp_path: Path, ran: Any) -> None:

@@ -1,5 +1,6 @@
 """`wraner train --domain NAME`: what is trained on and judged by, what is said, what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,16 @@ import pytest
 from cli import retraining
 from cli.failures import Exit, WrongUse
 from cli.main import main
-from cli.retrain import DomainOptions, retrain_domain
+from cli.retrain import DomainOptions, Tune, retrain_domain
 from index.encoders import Encoders
 from tests.training.conftest import LetterEncoder
-from tests.wraner.random_adapters import hollow_adapter
+from tests.wraner.random_adapters import hollow_adapter, manifest_of
 from training.gate import Trial, decide
+from training.learner import Learner, Serving
 from training.retrain_settings import RetrainSettings
 from training.retraining import Request
 from training.verdict import Verdict
-from wraner.adapters import Task
+from wraner.adapters import CONFIG, WEIGHTS, Task, content_hash
 from wraner.errors import InvalidInput, NotFound
 from wraner.formats.jsonl import render_lines
 from wraner.metrics import SpanCounts
@@ -26,6 +28,7 @@ from wraner.promotions import promote
 from wraner.registry import PackStore
 from wraner.weights import BaseModel
 
+BASE = BaseModel(Path("x"), "x", "0" * 64)
 RIGHT, WRONG = SpanCounts(1, 1, 1), SpanCounts(0, 1, 1)
 TRIPS = Domain(
     entity_types=(EntityType(name="city"),), examples=(TaggedExample(text="She saw Ghent."),)
@@ -39,21 +42,32 @@ class Retraining:
     def __init__(self, *, gain: bool = True) -> None:
         self.requests: list[Request] = []
         self.settings: list[RetrainSettings] = []
+        self.learners: list[Learner] = []
         self.gain = gain
         self.error: BaseException | None = None
 
     def __call__(
-        self, request: Request, settings: RetrainSettings, *places_and_tools: Any
+        self, request: Request, settings: RetrainSettings, learner: Learner, *_: Any
     ) -> Verdict:
         self.requests.append(request)
         self.settings.append(settings)
+        self.learners.append(learner)
         if self.error:
             raise self.error
         here = Trial(request.name, (RIGHT,) * 40, ((WRONG if self.gain else RIGHT),) * 40)
         others = (Trial("sheds", (RIGHT,) * 300, (RIGHT,) * 300),)
         decision = decide(here, others)
         promoted = decision.promote or request.force
-        return Verdict("f0" * 32, request.serving, decision, here, others, promoted, "")
+        parent = learner.serving.adapter
+        return Verdict("f0" * 32, parent, decision, here, others, promoted, "")
+
+
+class ModelLearner:
+    """Stands in for the language model's learner, which would load the model."""
+
+    def __init__(self, *_: Any, serving: str, **__: Any) -> None:
+        self.serving = Serving(serving, None, serving)
+        self.manifest = manifest_of(BASE)
 
 
 @pytest.fixture
@@ -72,8 +86,14 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retraining:
     write_test(tmp_path / "packs" / "tours" / "test.jsonl")
     retrained = Retraining()
     monkeypatch.setattr(retraining, "retrain", retrained)
+    shipped = tmp_path / "adapters" / "words"
+    shipped.mkdir(parents=True)
+    for name in (CONFIG, WEIGHTS):
+        (shipped / name).write_text("{}")
     monkeypatch.setattr(retraining, "word_encoders", lambda _: Encoders.same(LetterEncoder()))
-    monkeypatch.setenv("WRANER_WORD_ADAPTER", "none")
+    monkeypatch.setattr(retraining, "ModelLearner", ModelLearner)
+    monkeypatch.delenv("WRANER_WORD_ADAPTER", raising=False)
+    monkeypatch.delenv("WRANER_ENCODER", raising=False)
     return retrained
 
 
@@ -91,14 +111,19 @@ def test_a_stored_domain_is_judged_by_folds_or_by_a_named_file(
     assert shown.out.splitlines()[1].split() == [
         "here:", "trips", "40", "0.0", "100.0", "+100.0", "(+100.0", "to", "+100.0)",
     ]  # fmt: skip
-    assert "f0f0f0f0f0f0 serves now, the base model alone before" in shown.err
+    assert "f0f0f0f0f0f0 serves now, the tuning that ships before" in shown.err
+    assert "wraner adapters rollback words" in shown.err
+    assert "show city less than 2 times" in shown.err or "few examples" in shown.err
     file = write_test(tmp_path / "own.jsonl")
     assert retrain_domain(DomainOptions(domain="trips", test=file), tmp_path, []) == Exit.OK
     first, second = ran.requests
-    assert (first.name, first.pack, first.test, first.elsewhere) == ("trips", TRIPS, (), ())
+    assert (first.name, first.pack, first.test) == ("trips", TRIPS, ())
+    assert [other.name for other in first.elsewhere] == ["tours"]
     assert first.command == "wraner train --domain trips --data x" and first.replay
     assert second.test == TEST and str(file) in second.command
-    assert ran.settings[0].training.base == "bundled"
+    assert ran.settings[0].model.base == "bundled"
+    shipped = tmp_path / "adapters" / "words"
+    assert ran.learners[0].serving == Serving(content_hash(shipped), shipped, "")
 
 
 def test_a_pack_folder_and_a_domain_that_ships_bring_their_tests(
@@ -137,19 +162,43 @@ def test_without_replay_other_domains_with_tests_are_asked(
     assert "what was forgotten elsewhere is not measured" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("tune", "task"), [(Tune.WORDS, Task.WORDS), (Tune.MODEL, Task.NER)])
 def test_the_outcome_is_said(
-    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: Tune, task: Task
 ) -> None:
-    before = hollow_adapter(BaseModel(Path("x"), "x", "0" * 64), tmp_path / "state/adapters", "{}")
-    promote(tmp_path / "state" / "adapters", Task.NER, before, expected="")
+    adapters = tmp_path / "state" / "adapters"
+    before = hollow_adapter(BASE, adapters, "{}", task=task)
+    promote(adapters, task, before, expected="")
     ran.gain = False
-    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, []) == Exit.REFUSED
+    trips = DomainOptions(domain="trips", tune=tune)
+    assert retrain_domain(trips, tmp_path, []) == Exit.REFUSED
     said = capsys.readouterr().err
     assert "insufficient evidence: trips +0.0 (+0.0 to +0.0) F1 on 40 sentences" in said
     assert f"stored and not promoted; {before[:12]} still serves" in said
-    assert retrain_domain(DomainOptions(domain="trips", force=True), tmp_path, []) == Exit.OK
-    assert f"serves now, by --force, {before[:12]} before" in capsys.readouterr().err
-    assert ran.requests[-1].serving == before and ran.requests[-1].force
+    assert retrain_domain(replace(trips, force=True), tmp_path, []) == Exit.OK
+    said = capsys.readouterr().err
+    assert f"serves now, by --force, {before[:12]} before" in said and f"rollback {task}" in said
+    assert ran.learners[-1].serving.adapter == before and ran.requests[-1].force
+
+
+def test_a_pinned_tuning_is_said_and_not_gone_on_from(
+    ran: Retraining,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WRANER_WORD_ADAPTER", "none")
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, []) == Exit.OK
+    assert ran.learners[0].serving.folder == tmp_path / "adapters" / "words"
+    assert "WRANER_WORD_ADAPTER=none is set here" in capsys.readouterr().err
+
+
+def test_only_the_bundled_word_encoder_is_tuned_so(
+    ran: Retraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WRANER_ENCODER", str(tmp_path))
+    with pytest.raises(InvalidInput, match=r"bundled word encoder, .*training\.tune_words"):
+        retrain_domain(DomainOptions(domain="trips"), tmp_path, [])
 
 
 def test_ctrl_c_says_how_to_go_on(
@@ -183,10 +232,13 @@ def test_the_command_line_reaches_it(
         monkeypatch.setenv(name, "1")
     data, state = str(tmp_path), str(tmp_path / "state")
     given = ["train", "--domain", "trips", "--data", data, "--state", state, "--force"]
+    given += ["--tune", "model"]
     assert main(given) == 0
     (request,) = ran.requests
     assert request.name == "trips" and request.force
-    assert request.command == f"wraner train --domain trips --force --data {data} --state {state}"
+    assert request.command == (
+        f"wraner train --domain trips --tune model --force --data {data} --state {state}"
+    )
     for wrong in (["train"], ["train", data], [*given, "--workers", "2"]):
         assert main(wrong) == 2
     own = tmp_path / "own.yaml"

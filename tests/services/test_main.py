@@ -105,7 +105,7 @@ def test_preparation_says_which_packs_failed_and_does_the_others(
     monkeypatch.setenv("WRANER_PACKS_DIR", str(tmp_path / "packs"))
     monkeypatch.setattr(prepare, "load_base", lambda *_, **__: None)
     monkeypatch.setattr(loading, "_generations", lambda *_: index)
-    monkeypatch.setattr(loading, "_encoders", lambda _: None)
+    monkeypatch.setattr(loading, "_encoders", lambda *_: None)
     (tmp_path / "packs" / "broken").mkdir(parents=True)
     (tmp_path / "packs" / "broken" / "pack.yaml").write_text("kind: [")
     write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)

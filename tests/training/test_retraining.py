@@ -18,16 +18,19 @@ from tests.training.conftest import LetterEncoder
 from tests.training.towns import SOURCES, TERMS, town_settings, write_towns
 from tests.wraner.random_adapters import hollow_adapter
 from training import preparation, replay
-from training.examination import Bench, Examine, examination
+from training.examination import Bench, examination
+from training.learner import Examine, Taught
+from training.model_learner import ModelLearner, ModelTools
 from training.ner_domains import NerDomain
 from training.pack_lots import asked_domain, fold_lots, lot_with_test
 from training.preparation import Places
-from training.replay import Subject, Taught, shaped_like
+from training.replay import Subject, shaped_like
 from training.retrain_settings import RetrainSettings, layered, read_retrain_settings
-from training.retraining import Request, Tools, retrain
+from training.retraining import Request, Shelf, retrain
 from training.settings import LoraSettings, TrainingSettings
 from training.sources import read_source_configs
 from training.verdict import Verdict
+from training.word_settings import WordSettings
 from wraner.adapters import CONFIG, WEIGHTS, Task, content_hash, identities, read_adapter
 from wraner.entities import Mention
 from wraner.errors import InvalidInput, Stale, Unavailable
@@ -91,7 +94,7 @@ class Teaching:
         (folder / CONFIG).write_text(subject.identity)
         (folder / WEIGHTS).write_bytes(b"")
         self.subjects[content_hash(folder)] = subject
-        return Taught(folder, len(subject.pack.examples), ())
+        return Taught(folder, len(subject.pack.examples), (), ())
 
 
 class Bed:
@@ -110,14 +113,16 @@ class Bed:
 
     def retrain(self, examined: Examined, **changes: Any) -> Verdict:
         given: dict[str, Any] = {
-            "name": "garden", "pack": GARDEN, "serving": current(self.adapters, Task.NER),
-            "test": TEST, "elsewhere": (ELSEWHERE,), "replay": False, "force": False,
-            "command": "wraner train --domain garden",
+            "name": "garden", "pack": GARDEN, "test": TEST, "elsewhere": (ELSEWHERE,),
+            "replay": False, "force": False, "command": "wraner train --domain garden",
         }  # fmt: skip
+        serving = changes.pop("serving", current(self.adapters, Task.NER))
         training = TrainingSettings(base=str(self.base.path), sources={"towns": 1.0})
-        tools = Tools(LetterEncoder(), examined, Console(file=self.said, width=300))
-        settings = RetrainSettings(training=training)
-        return retrain(Request(**given | changes), settings, self.places, tools)
+        settings = RetrainSettings(model=training, words=WordSettings(sources={"towns": 1.0}))
+        console = Console(file=self.said, width=300)
+        tools = ModelTools(LetterEncoder(), examined, console)
+        learner = ModelLearner(settings, self.places, serving=serving, replayed=False, tools=tools)
+        return retrain(Request(**given | changes), settings, learner, Shelf(self.adapters, console))
 
 
 @pytest.fixture
@@ -216,8 +221,8 @@ def test_a_training_that_changes_nothing_is_refused(
     bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = bed.serve()
-    monkeypatch.setattr(replay, "teach", lambda *_, **__: Taught(bed.adapters / before, 1, ()))
-    with pytest.raises(InvalidInput, match="learning_rate"):
+    monkeypatch.setattr(replay, "teach", lambda *_, **__: Taught(bed.adapters / before, 1, (), ()))
+    with pytest.raises(InvalidInput, match="learning rate"):
         bed.retrain(Examined(before, better=True))
 
 
@@ -255,15 +260,18 @@ def test_an_adapter_that_training_does_not_understand_is_refused(
 
 def test_the_shipped_settings_hold_and_each_field_can_differ(tmp_path: Path) -> None:
     shipped = read_retrain_settings(base="bundled")
-    assert shipped.pack_share == 0.5 and shipped.training.base == "bundled"
-    assert shipped.training.sources.keys() <= {c.name for c in read_source_configs()}
+    assert shipped.pack_share == 0.5 and shipped.model.base == "bundled"
+    configured = {c.name for c in read_source_configs()}
+    assert shipped.model.sources.keys() <= configured and shipped.words.sources.keys() <= configured
+    assert shipped.words.held_out == shipped.model.held_out != ()
     own = tmp_path / "own.yaml"
-    own.write_text("folds: 5\ntraining: {sources: {gum: 1}, optimiser: {steps: 9}}")
+    own.write_text("folds: 5\nmodel: {sources: {gum: 1}, optimiser: {steps: 9}}\nwords: {steps: 7}")
     changed = read_retrain_settings(own, base="elsewhere")
-    assert changed.folds == 5 and changed.training.sources == {"gum": 1.0}
-    assert changed.training.optimiser.steps == 9 and changed.training.base == "elsewhere"
-    rates = [s.training.optimiser.learning_rate for s in (shipped, changed)]
-    assert rates[0] == rates[1] < TrainingSettings(sources={}).optimiser.learning_rate
+    assert changed.folds == 5 and changed.model.sources == {"gum": 1.0}
+    assert changed.model.optimiser.steps == 9 and changed.model.base == "elsewhere"
+    assert changed.words == shipped.words.model_copy(update={"steps": 7})
+    rates = [s.model.optimiser.learning_rate for s in (shipped, changed)]
+    assert rates[0] == rates[1] < TrainingSettings(sources={"towns": 1.0}).optimiser.learning_rate
     assert layered({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
 
 
@@ -271,7 +279,7 @@ def test_the_shipped_settings_hold_and_each_field_can_differ(tmp_path: Path) -> 
     ("content", "words"),
     [
         ("pack_share: 1", "pack_share: "),
-        ("training: {optimiser: {steps: 0}}", "training.optimiser.steps: "),
+        ("model: {optimiser: {steps: 0}}", "model.optimiser.steps: "),
         ("share: 0.5", "share: Extra inputs"),
         ("- 1", "expected fields such as"),
         ("{", "expected a YAML file"),
@@ -294,7 +302,8 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
     training = town_settings(tiny_base, tmp_path / "sources.yaml")
     optimiser = training.optimiser.model_copy(update={"steps": 2})
     settings = RetrainSettings(
-        training=training.model_copy(update={"optimiser": optimiser, "checkpoint_every": 1}),
+        model=training.model_copy(update={"optimiser": optimiser, "checkpoint_every": 1}),
+        words=WordSettings(sources={"towns": 1.0}),
         elsewhere_sentences=1, elsewhere_examples=8, k=1,
     )  # fmt: skip
     encoder = LetterEncoder()
@@ -305,13 +314,14 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
             retriever=LocalRetriever(Encoders.same(encoder), IndexSettings()), engine=engine
         )
 
-    tools = Tools(encoder, examination(extractor_of, console), console)
+    tools = ModelTools(encoder, examination(extractor_of, console), console)
     places = Places(tmp_path / "state", tmp_path)
     adapters = places.state / "adapters"
 
     def once(serving: str, settings: RetrainSettings) -> Verdict:
-        request = Request("garden", GARDEN, serving, TEST[:1], (), True, True, "again")
-        return retrain(request, settings, places, tools)
+        request = Request("garden", GARDEN, TEST[:1], (), True, True, "again")
+        learner = ModelLearner(settings, places, serving=serving, replayed=True, tools=tools)
+        return retrain(request, settings, learner, Shelf(adapters, console))
 
     first = once("", settings)
     assert first.promoted and [t.domain for t in first.elsewhere] == ["towns"]
@@ -319,8 +329,8 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
     assert manifest.view is View.BESIDE
     assert [(d.terms, d.sentences) for d in manifest.data[1:]] == [(TERMS, 32)]
     gentle = optimiser.model_copy(update={"steps": 1, "learning_rate": 1e-3})
-    gentler = settings.training.model_copy(update={"optimiser": gentle})
-    second = once(first.adapter, settings.model_copy(update={"training": gentler}))
+    gentler = settings.model.model_copy(update={"optimiser": gentle})
+    second = once(first.adapter, settings.model_copy(update={"model": gentler}))
     assert second.promoted and second.parent == first.adapter != second.adapter
     trained, start = (load_file(adapters / v.adapter / WEIGHTS) for v in (second, first))
     assert all(trained[n].isclose(start[n], atol=3e-3).all() for n in start)

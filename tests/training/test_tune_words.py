@@ -15,7 +15,7 @@ from index.bundled import hash_file
 from index.contextual import ContextualEncoder
 from tests.training.towns import TERMS, TRAIN_SENTENCES, write_towns
 from tests.training.word_towns import town_supply, word_settings, write_tiny_bert
-from training import tune_words as command
+from training import word_run
 from training.metric_log import read_metrics
 from training.tune_words import main
 from training.word_batches import batch_of
@@ -66,13 +66,13 @@ def test_a_tuning_is_written_with_what_went_into_it(
 
 def test_what_is_served_is_what_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[Tunable] = []
-    write = command.write_tuning
+    write = word_run.write_tuning
 
     def kept(tuned: Tunable, manifest: WordManifest, *, target: Path) -> None:
         trained.append(tuned)
         write(tuned, manifest, target=target)
 
-    monkeypatch.setattr(command, "write_tuning", kept)
+    monkeypatch.setattr(word_run, "write_tuning", kept)
     assert run(folder, "tuned", steps=20) == 0
     settings = word_settings(folder / "bert", folder / "sources.yaml")
     sentence = town_supply(settings, folder).sentences[0]
@@ -166,7 +166,7 @@ def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     if request.param == "tune":
-        monkeypatch.setattr(command._Watched, "on_step", stop)
+        monkeypatch.setattr(word_run._Watched, "on_step", stop)
     else:
         monkeypatch.setattr(WordManifest, "model_dump_json", stop)
     yield

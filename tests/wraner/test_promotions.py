@@ -30,7 +30,7 @@ def test_promoted_adapters_answer_and_are_rolled_back_in_turn(
         assert current(tmp_path, NER) == adapter
     assert [p.adapter for p in history(tmp_path, NER)] == three
     assert [rollback(tmp_path, NER) for _ in three] == [three[1], three[0], ""]
-    with pytest.raises(NotFound, match="the base model answers"):
+    with pytest.raises(NotFound, match="none was promoted"):
         rollback(tmp_path, NER)
     promote(tmp_path, NER, three[2], expected="")
     assert rollback(tmp_path, NER) == "" and current(tmp_path, Task.MODERATION) == ""

@@ -1,0 +1,85 @@
+"""The domain that a retraining is about, and the test sentences that judge it here and elsewhere.
+
+Knows no training.
+"""
+
+from pathlib import Path
+
+from cli.failures import say
+from cli.retrain import DomainOptions
+from services.loading import pack_store
+from services.settings import Settings
+from training.ner_domains import NerDomain
+from training.pack_lots import asked_domain
+from wraner.errors import InvalidInput
+from wraner.pack_folders import read_definitions, read_examples
+from wraner.packs import Domain, Pack, TaggedExample, definitions_of
+from wraner.registry import Kind
+
+TEST_FILE = "test.jsonl"
+
+
+def stored_domain(settings: Settings, name: str) -> Domain:
+    """Return the stored domain of a name.
+
+    Raises:
+        NotFound: there is none.
+        Unavailable: it is damaged.
+    """
+    packs = pack_store(settings)
+    return as_domain(name, packs.pack(Kind.DOMAIN, name, packs.current(Kind.DOMAIN, name)))
+
+
+def as_domain(name: str, pack: Pack) -> Domain:
+    """Return a pack that must be a domain.
+
+    Raises:
+        InvalidInput: it is a policy set.
+    """
+    if not isinstance(pack, Domain):
+        raise InvalidInput(f"expected a domain, was: the policy set {name}; name a domain")
+    return pack
+
+
+def tests_of(
+    options: DomainOptions, settings: Settings, name: str, pack: Domain
+) -> tuple[TaggedExample, ...]:
+    """Return the test sentences: as named, beside the pack, or of the domain that ships.
+
+    Raises:
+        InvalidInput: the file does not fit the pack.
+    """
+    beside = options.pack / TEST_FILE if options.pack else None
+    file = options.test or (beside if beside and beside.is_file() else None)
+    if file is None and options.domain:
+        file = _shipped_test(settings, name, pack)
+    if file is None:
+        say(f"{name} has no test sentences; it is judged by parts of its examples")
+        return ()
+    say(f"{name} is judged by {file}")
+    return _read(file, pack)
+
+
+def others_with_tests(settings: Settings, name: str) -> tuple[NerDomain, ...]:
+    """Return the other stored domains that have tests."""
+    found = []
+    for other in pack_store(settings).names(Kind.DOMAIN):
+        pack = stored_domain(settings, other)
+        file = _shipped_test(settings, other, pack) if other != name else None
+        if file is not None:
+            found.append(asked_domain(other, pack, _read(file, pack)))
+    return tuple(found)
+
+
+def _shipped_test(settings: Settings, name: str, pack: Domain) -> Path | None:
+    """Return the tests that ship with a domain, where its definitions are still those."""
+    folder = settings.packs_dir / name
+    file = folder / TEST_FILE
+    if not file.is_file() or read_definitions(folder) != definitions_of(pack):
+        return None
+    return file
+
+
+def _read(file: Path, pack: Domain) -> tuple[TaggedExample, ...]:
+    examples = read_examples(file, definitions_of(pack))
+    return tuple(e for e in examples if isinstance(e, TaggedExample))

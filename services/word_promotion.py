@@ -1,0 +1,50 @@
+"""Promotion of a word tuning: every stored domain is indexed with it, and only then does it serve.
+
+A domain that cannot be indexed leaves everything as it was. Indexes of other tunings stay, so a
+rollback costs little. Knows no Ray, and not how a server follows.
+"""
+
+from collections.abc import Callable
+
+from services.loading import generations_with, pack_store, promoted_tuning
+from services.settings import Settings
+from services.stock import index_domains
+from wraner import promotions
+from wraner.adapters import Task, read_adapter
+
+Say = Callable[[str], None]
+
+
+def promote_words(settings: Settings, identity: str, *, expected: str, say: Say) -> None:
+    """Make a stored tuning the one that serves, if the pointer still names `expected` ("": none).
+
+    Raises:
+        NotFound: there is no such tuning.
+        InvalidInput: it is an adapter for another task.
+        Unavailable: it is damaged or of another encoder, or a domain cannot be indexed.
+        Stale: another tuning serves by now; nothing has changed.
+    """
+    adapters = settings.state_dir / "adapters"
+    if read_adapter(adapters, identity).task is Task.WORDS:  # else the pointer refuses it
+        _index(settings, identity, say)
+    promotions.promote(adapters, Task.WORDS, identity, expected=expected)
+    _index(settings, identity, say)  # what was stored meanwhile
+
+
+def rollback_words(settings: Settings, *, say: Say) -> str:
+    """Go back to the tuning before; return its hash, "" for the one that ships.
+
+    Raises:
+        NotFound: nothing was promoted, or all of it was rolled back.
+        Unavailable: the tuning before is missing or damaged, or a domain cannot be indexed.
+    """
+    adapters = settings.state_dir / "adapters"
+    _index(settings, promotions.previous(adapters, Task.WORDS), say)
+    identity = promotions.rollback(adapters, Task.WORDS)
+    _index(settings, identity, say)  # what was stored meanwhile
+    return identity
+
+
+def _index(settings: Settings, identity: str, say: Say) -> None:
+    generations = generations_with(settings, promoted_tuning(settings, identity))
+    index_domains(pack_store(settings), generations, say=say)
