@@ -18,7 +18,7 @@ from services.settings import read_settings as read_service_settings
 from training.finetune import Outcome, finetune
 from training.preparation import Places
 from training.settings import TrainingSettings, read_settings
-from wraner.adapters import AdapterManifest, Base, Task, write_adapter
+from wraner.adapters import AdapterManifest, Base, write_adapter
 
 _SHORT = 12
 
@@ -78,7 +78,7 @@ def _manifest(settings: TrainingSettings, outcome: Outcome, command: str) -> Ada
     if outcome.dev_loss is not None:
         metrics["dev_loss"] = outcome.dev_loss
     return AdapterManifest(
-        task=Task.NER,
+        task=settings.task,
         base=Base(name=outcome.base.name, sha256=outcome.base.sha256),
         data=outcome.data,
         config=settings.model_dump(mode="json"),

@@ -1,6 +1,7 @@
 """The two word encoders: one for the texts of domains, one for those of policy sets.
 
-Only the first has been tuned. Their layers were chosen on dev data, see training/LOG.md.
+Either can be tuned: for domains so that words of one type lie together, for policy sets so that
+texts do that breach the same policy. Layers were chosen on dev data, see training/LOG.md.
 """
 
 from dataclasses import dataclass
@@ -43,11 +44,14 @@ def kind_of(pack: Pack) -> PackKind:
     return "PolicySet" if isinstance(pack, PolicySet) else "Domain"
 
 
-def load_encoders(folder: Path | None, tuning: Path | None) -> Encoders:
+def load_encoders(
+    folder: Path | None, tuning: Path | None, *, for_policies: Path | None = None
+) -> Encoders:
     """Load both from the encoder in `folder`, None for the bundled one.
 
     Domains have its `tuning`, or where there is none, layer `DOMAIN_LAYER`, and beside their words
-    the sentence vector of each text.
+    the sentence vector of each text. Policy sets have the words of layer `POLICY_SET_LAYER` and,
+    with a tuning `for_policies`, the vector of each text that it gives.
 
     Raises:
         Unavailable: the weights or the tuning are missing, damaged, or do not belong together.
@@ -59,4 +63,8 @@ def load_encoders(folder: Path | None, tuning: Path | None) -> Encoders:
     layer = DOMAIN_LAYER if tuning is None else None
     words = ContextualEncoder(folder, layer=layer, tuning=tuning)
     texts = ContextualEncoder(folder, layer=TEXT_LAYER)
-    return Encoders(WithTexts(words, texts), ContextualEncoder(folder, layer=POLICY_SET_LAYER))
+    judged = ContextualEncoder(folder, layer=POLICY_SET_LAYER)
+    if for_policies is None:
+        return Encoders(WithTexts(words, texts), judged)
+    breaches = ContextualEncoder(folder, tuning=for_policies)
+    return Encoders(WithTexts(words, texts), WithTexts(judged, breaches))

@@ -1,28 +1,31 @@
 """What a generation of a policy set knows of one text: per policy, the nearest on either side.
 
-Knows no language model, and decides nothing.
+How near an example lies is said by the vectors of whole texts, where the encoder has them, else by
+those of their words; words say what speaks for a breach. Knows no language model, and decides
+nothing.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from index.encoder import Floats, WordVectors
 from index.generations import Generation, Part
-from index.search import score
+from index.search import Scores, score
 from index.segments import Entry
 from index.settings import IndexSettings
-from index.similarity import Doubles, Ints, Words, words_that_count
+from index.similarity import Doubles, Ints, Words, from_grid, words_that_count
 from wraner.chunks import Chunk
 from wraner.entities import Span
 from wraner.packs import JudgedExample
-from wraner.retrieval import JudgedNeighbour, PolicyEvidence
+from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
 _SPAN_WORDS = 5
 _SPAN_SHARE = 0.5
+_KERNEL = 0.05  # the temperature that the encoder for policy sets was tuned with
 
 Flags = npt.NDArray[np.bool_]
 
@@ -39,6 +42,16 @@ class Judgements:
     sources: Ints
     violates: Flags
     complies: Flags
+
+    @cached_property
+    def breach(self) -> Flags:
+        """Which examples violate any policy. *Shape:* (n_examples,)."""
+        return np.asarray(self.violates.any(axis=0))
+
+    @cached_property
+    def clean(self) -> Flags:
+        """Which comply with some policy and violate none. *Shape:* (n_examples,)."""
+        return np.asarray(self.complies.any(axis=0) & ~self.breach)
 
 
 def judgements_of(generation: Generation) -> Judgements:
@@ -75,7 +88,7 @@ def gather(
     settings: IndexSettings,
     *,
     exclude: Collection[str] = (),
-) -> tuple[PolicyEvidence, ...]:
+) -> Evidence:
     """Return the evidence on every policy, strongest first, ties in the order of the pack.
 
     In a segment with a FAISS index only its candidates are considered.
@@ -88,8 +101,7 @@ def gather(
     order = np.argsort(-similarity, kind="stable")  # entries ascend by id: ties too
     order = order[np.isfinite(similarity[order])]
     assert generation.definitions is not None
-    way = settings.evidence_aggregation
-    defined = score(Part(generation.definitions), query, settings, way, exact=True)
+    defined = _own(Part(generation.definitions), query, settings, exact=True)
     rows = generation.definitions.rows
     found = []
     for number, policy in enumerate(generation.policies):
@@ -106,10 +118,17 @@ def gather(
                 violating=_neighbours(judgements, violating, similarity),
                 complying=_neighbours(judgements, complying, similarity),
                 definition=float(defined.similarity[rows[policy]]),
+                leaning=_leaning(
+                    similarity, judgements.violates[number], judgements.complies[number]
+                ),
                 spans=_spans(text.chunks, query.places, margin * _salience(query.weights)),
             )
         )
-    return tuple(sorted(found, key=lambda e: -strength_of(e)))
+    return Evidence(
+        policies=tuple(sorted(found, key=lambda e: -strength_of(e))),
+        leaning=_leaning(similarity, judgements.breach, judgements.clean),
+        index=generation.identity,
+    )
 
 
 def strength_of(evidence: PolicyEvidence) -> float:
@@ -130,7 +149,7 @@ def _scores(
     similarity = np.full(len(judgements.entries), -np.inf)
     best = np.full((len(query.weights), len(similarity)), -1.0, np.float32)
     for number, part in enumerate(generation.parts):
-        scores = score(part, query, wide, settings.evidence_aggregation)
+        scores = _own(part, query, wide)
         held = np.flatnonzero(judgements.sources[:, 0] == number)
         rows = judgements.sources[held, 1]
         place = np.minimum(np.searchsorted(scores.rows, rows), len(scores.rows) - 1)
@@ -138,6 +157,30 @@ def _scores(
         similarity[held[scored]] = scores.similarity[place[scored]]
         best[:, held[scored]] = scores.best[:, place[scored]]
     return similarity, best
+
+
+def _own(part: Part, query: Words, settings: IndexSettings, *, exact: bool = False) -> Scores:
+    """Return scores by the texts' own vectors, where there are such; matches are those of words."""
+    scores = score(part, query, settings, settings.evidence_aggregation, exact=exact)
+    texts = part.segment.texts
+    if not texts.shape[1]:
+        return scores
+    near = from_grid(texts[scores.rows]) @ from_grid(query.text)
+    return replace(scores, similarity=near.astype(np.float64))
+
+
+def _leaning(similarity: Doubles, violates: Flags, complies: Flags) -> float:
+    """Return how much likelier a text is among one side's examples than the other's, as a log.
+
+    Each side's density is a mean of kernels around its examples, so sides weigh alike whatever
+    their size; 0 where a side has none.
+    """
+    known = np.isfinite(similarity)
+    sides = [similarity[side & known] / _KERNEL for side in (violates, complies)]
+    if not all(len(side) for side in sides):
+        return 0.0
+    near, far = (np.logaddexp.reduce(side) - np.log(len(side)) for side in sides)
+    return float(near - far)
 
 
 def _salience(weights: Floats) -> Floats:

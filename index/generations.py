@@ -7,7 +7,7 @@ costs what it changes; nothing of the previous one is touched. Knows no folder.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -207,10 +207,20 @@ def _definitions(
     if old and {(e.id, e.digest) for e in old.entries} == {(e.id, e.digest) for e in entries}:
         return old
     encoded = encoder.encode(list(texts.values()))
-    words = [words_that_count(vectors, settings) for vectors in encoded]
+    has_texts = bool(encoded[0].text.size)
+    briefly = encoder.encode([in_brief(p) for p in pack.policies]) if has_texts else encoded
+    words = [
+        words_that_count(replace(whole, text=brief.text), settings)
+        for whole, brief in zip(encoded, briefly, strict=True)
+    ]
     return segments.make(list(zip(entries, words, strict=True)), storage, settings)
 
 
 def own_words(policy: Policy) -> str:
     """Return the words in which a policy is written, a line each."""
     return "\n".join([policy.title, policy.definition, *policy.includes, *policy.excludes])
+
+
+def in_brief(policy: Policy) -> str:
+    """Return what a policy is about, without its cases: its vector as a text is made of this."""
+    return f"{policy.title}. {policy.definition}"

@@ -131,15 +131,16 @@ class LocalRetriever:
         judgements = opened.judgements()
         found = []
         for number, encoded in enumerate(self._encoders.policy_sets.encode(texts)):
-            policies = evidence.gather(
-                opened.generation,
-                judgements,
-                encoded,
-                k,
-                self._settings,
-                exclude=exclude[number] if exclude else (),
+            found.append(
+                evidence.gather(
+                    opened.generation,
+                    judgements,
+                    encoded,
+                    k,
+                    self._settings,
+                    exclude=exclude[number] if exclude else (),
+                )
             )
-            found.append(Evidence(policies, opened.generation.identity))
         return found
 
     def _open(self, pack: PackRef, kind: PackKind) -> "_Opened":

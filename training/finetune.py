@@ -75,7 +75,7 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
     with Watched(settings, folder, console, start) as hooks:
         train(prepared.run, hooks, start=start)
     adapter = write_adapter_files(prepared, folder)
-    data = training_data(prepared.sources, settings)
+    data = taught_data(prepared)
     return Outcome(folder, adapter, last_dev_loss(folder), prepared.base, data)
 
 
@@ -100,6 +100,13 @@ def training_data(
         TrainingData(name=s.name, terms=s.terms, sentences=min(count, most or count))
         for s, count in zip(sources, dealt, strict=True)
     )
+
+
+def taught_data(prepared: Prepared) -> tuple[TrainingData, ...]:
+    """Return what a prepared run is taught by."""
+    if prepared.judged is not None:
+        return (prepared.judged,)
+    return training_data(prepared.sources, prepared.run.settings)
 
 
 def last_dev_loss(folder: Path) -> float | None:
@@ -152,7 +159,7 @@ class Watched:
         self._log = MetricLog(
             folder, run=self._run, settings=settings.model_dump(mode="json"), done=done
         )
-        self._bar = StepBar(settings.optimiser.steps, console)
+        self._bar = StepBar(settings.optimiser.last_step, console)
         self._bar.show(done)
         if done:
             console.log(f"going on behind step {done}")

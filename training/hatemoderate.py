@@ -1,7 +1,7 @@
 """HateModerate's rows as judged examples, under the policy ids of `packs/hate-speech`.
 
 A row's guideline string is looked up by hash, so that no text of the data set stands here. Rows
-with the same normalised text are one example; a text with contradictory labels is left out.
+with the same normalised text are one text; one with contradictory labels is left out.
 Source: Zheng et al., Findings of NAACL 2024.
 """
 
@@ -10,42 +10,86 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from wraner.errors import InvalidInput
 from wraner.packs import JudgedExample
 
 _POLICIES = Path(__file__).with_name("hatemoderate_policies.json")
+_DEV = Path(__file__).with_name("hatemoderate_dev.txt")
 # A functional test suite: rows taken from it are for testing alone, see its authors' warning.
 _NEVER_TRAINED_ON = frozenset({"hatecheck"})
+
+
+@dataclass(frozen=True)
+class CollectedText:
+    """A text, and what it was collected for: `policies` that it breaches, or comes near to.
+
+    `dataset` is where its first row was taken from, "" where the file does not say.
+    """
+
+    text: str
+    hateful: bool
+    policies: tuple[str, ...]
+    dataset: str
+
+    @property
+    def example(self) -> JudgedExample:
+        """A hateful text violates its policies; any other complies with all."""
+        if self.hateful:
+            return JudgedExample(text=self.text, violates=self.policies)
+        return JudgedExample(text=self.text, complies="all")
+
+    @cached_property
+    def key(self) -> str:
+        """What names the text where it may not stand itself."""
+        return hashlib.sha256(normalised(self.text).encode()).hexdigest()[:12]
 
 
 @dataclass
 class _Merged:
     text: str
+    dataset: str
     policies: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
 
 
-def read_hatemoderate(path: Path) -> list[JudgedExample]:
-    """Read `hatemoderate_train.csv` or `hatemoderate_test.csv`.
+def read_collected(path: Path) -> list[CollectedText]:
+    """Read `hatemoderate_train.csv` or `hatemoderate_test.csv`, each different text once.
 
-    A hateful text violates its policies; any other complies with all. Rows of HateCheck, marked in
-    the training file, are left out.
+    Rows of HateCheck, marked in the training file, are left out.
 
     Raises:
         InvalidInput: a row cannot be read, naming file and line.
     """
     policies = json.loads(_POLICIES.read_text())
     merged: dict[str, _Merged] = {}
-    for text, guideline, label in _rows(path):
-        key = hashlib.sha256(guideline.strip().encode()).hexdigest()[:12]
+    for row in _rows(path):
+        key = hashlib.sha256(row.guideline.strip().encode()).hexdigest()[:12]
         if key not in policies:
             raise InvalidInput(f"{path}: expected one of 41 guidelines, was: an unknown one")
-        entry = merged.setdefault(normalised(text), _Merged(text.strip()))
+        entry = merged.setdefault(normalised(row.text), _Merged(row.text.strip(), row.dataset))
         entry.policies.add(policies[key])
-        entry.labels.add(label)
-    return [_example(e) for e in merged.values() if len(e.labels) == 1]
+        entry.labels.add(row.label)
+    return [
+        CollectedText(e.text, e.labels == {"1"}, tuple(sorted(e.policies)), e.dataset)
+        for e in merged.values()
+        if len(e.labels) == 1
+    ]
+
+
+def read_hatemoderate(path: Path) -> list[JudgedExample]:
+    """Read as `read_collected` does; return the texts as judged examples."""
+    return [text.example for text in read_collected(path)]
+
+
+def dev_keys() -> frozenset[str]:
+    """Return the keys of the training file's texts that are kept for choosing and calibrating.
+
+    501 of them, drawn evenly from DynaHate and other sources, hateful and not.
+    """
+    return frozenset(_DEV.read_text(encoding="ascii").split())
 
 
 def normalised(text: str) -> str:
@@ -53,7 +97,15 @@ def normalised(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    text: str
+    guideline: str
+    label: str
+    dataset: str
+
+
+def _rows(path: Path) -> Iterator[_Row]:
     with path.open(newline="", encoding="utf-8") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
             text = row.get("text") or row.get("sentence")
@@ -62,11 +114,6 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
                 raise InvalidInput(
                     f"{path}: row {number}: expected text, guideline and a label 0 or 1"
                 )
-            if row.get("dataset") not in _NEVER_TRAINED_ON:
-                yield text, guideline, label
-
-
-def _example(entry: _Merged) -> JudgedExample:
-    if entry.labels == {"1"}:
-        return JudgedExample(text=entry.text, violates=tuple(sorted(entry.policies)))
-    return JudgedExample(text=entry.text, complies="all")
+            dataset = row.get("dataset") or ""
+            if dataset not in _NEVER_TRAINED_ON:
+                yield _Row(text, guideline, label, dataset)

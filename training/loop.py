@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import torch
 
 from training import lora
-from training.drawing import Drawing
 from training.objective import Objective, supervised
 from training.packed import Lessons, Packed, Packer
 from training.settings import OptimiserSettings, TrainingSettings
@@ -65,6 +64,14 @@ class Hooks(Protocol):
         ...
 
 
+class Drawing(Protocol):
+    """Says what each step teaches."""
+
+    def step(self, number: int, *, tokens: int) -> list[Lessons]:
+        """Return groups of at least `tokens` in all, a function of the number alone."""
+        ...
+
+
 @dataclass(frozen=True)
 class Run:
     """What is trained, on what, how. `dev` draws what is never taught."""
@@ -84,10 +91,10 @@ def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
     optimiser = _optimiser(run.model, settings.optimiser)
     done = 0 if start is None else _restore(run.model, optimiser, start)
     noise = _EmbeddingNoise(run.model, settings.regularisers.embedding_noise)
-    for step in range(done + 1, settings.optimiser.steps + 1):
+    for step in range(done + 1, settings.optimiser.last_step + 1):
         hooks.on_step(_update(run, optimiser, step))
         give_back()  # runs differ in size; what the allocator keeps of each would add up
-        last = step == settings.optimiser.steps
+        last = step == settings.optimiser.last_step
         if run.dev is not None and (last or step % settings.evaluate_every == 0):
             hooks.on_evaluated(step, measure(run, run.dev))
         if last or step % settings.checkpoint_every == 0:

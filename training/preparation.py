@@ -19,12 +19,20 @@ from training import lora, tree_attention
 from training.clean_sources import read_clean_sources
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
+from training.judged_texts import read_judged_texts
+from training.judgement_drawing import JudgementDrawing
 from training.loop import Run
 from training.packed import Packer
-from training.settings import LoraSettings, PromptSettings, TrainingSettings
+from training.settings import (
+    JudgementSettings,
+    LoraSettings,
+    PromptSettings,
+    TrainingSettings,
+)
 from training.sources import Source
 from training.world import Alone, World
 from wraner import weights
+from wraner.adapters import TrainingData
 from wraner.chat import ChatEncoder
 from wraner.language_model import dtype_of
 from wraner.packs import TaggedExample
@@ -45,7 +53,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run with what its manifest names; `corpora` are those of the sources, in their order."""
+    """A run with what its manifest names; `corpora` are those of the sources, in their order.
+
+    `judged` is what a judge is taught by, which has no sources.
+    """
 
     run: Run
     base: BaseModel
@@ -53,6 +64,7 @@ class Prepared:
     sources: tuple[Source, ...]
     corpora: tuple[Corpus, ...]
     chat: ChatEncoder
+    judged: TrainingData | None = None
 
 
 def prepare(
@@ -70,6 +82,8 @@ def prepare(
         Unavailable: the base model is not there.
     """
     base = weights.resolve(settings.base, places.state / "models", say=say)
+    if settings.judgements is not None:
+        return _judge(settings, settings.judgements, places, base, world=world, device=device)
     sources = read_clean_sources(settings, places.data, say)
     encoder = ContextualEncoder(layer=DOMAIN_LAYER)
     opened = partial(open_store, encoder, places, say)
@@ -87,6 +101,31 @@ def prepare(
         world=world or Alone(),
     )
     return Prepared(run, base, shape, sources, tuple(corpus for _, corpus in train), chat)
+
+
+def _judge(
+    settings: TrainingSettings,
+    judgements: JudgementSettings,
+    places: Places,
+    base: BaseModel,
+    *,
+    world: World | None,
+    device: str,
+) -> Prepared:
+    judged = read_judged_texts(judgements.texts, places.data)
+    tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
+    chat = ChatEncoder(tokenizer)
+    model, shape = adapted_model(settings, base, device=device)
+    drawn = partial(JudgementDrawing, chat=chat, seed=settings.seed, settings=judgements)
+    run = Run(
+        settings=settings,
+        model=model,
+        packer=packer_of(settings.prompts, chat, model=model),
+        drawing=drawn(judged),
+        dev=drawn(judged.asked_of_dev) if judged.dev else None,
+        world=world or Alone(),
+    )
+    return Prepared(run, base, shape, (), (), chat, judged.data)
 
 
 def adapted_model(

@@ -76,7 +76,7 @@ class Logging(UserCallback):
         step = reported.pop("step")
         if self._log is not None and reported:
             self._log.write(step, reported)
-        if checkpoint is not None and step == self._settings.optimiser.steps:
+        if checkpoint is not None and step == self._settings.optimiser.last_step:
             self._close()
 
     def _close(self) -> None:
@@ -90,7 +90,7 @@ class Following:
 
     def __init__(self, folder: Path, settings: TrainingSettings, console: Console) -> None:
         self._folder, self._console = folder, console
-        self._bar = StepBar(settings.optimiser.steps, console)
+        self._bar = StepBar(settings.optimiser.last_step, console)
         self._shown: list[dict[str, float]] = []
 
     def __enter__(self) -> "Following":

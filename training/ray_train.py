@@ -29,7 +29,7 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 from rich.console import Console
 
 from training import checkpoints, lora
-from training.finetune import ADAPTER, Outcome, last_dev_loss, training_data
+from training.finetune import ADAPTER, Outcome, last_dev_loss, taught_data
 from training.loop import State, train
 from training.preparation import Places, adapted_model, prepare
 from training.ray_cluster import Cluster, connected
@@ -69,14 +69,14 @@ def finetune_on_ray(
     folder.mkdir(parents=True, exist_ok=True)
     # Once, before the workers: it indexes the sources, and finds what is wrong.
     prepared = prepare(work.settings, places, say=console.log)
-    base, data = prepared.base, training_data(prepared.sources, settings)
+    base, data = prepared.base, taught_data(prepared)
     del prepared  # the model's memory is the workers'
     with connected(cluster):
         result = _followed(_trainer(work, folder, cluster), Following(folder, settings, console))
         state = _read(result.checkpoint, work.run)
-    if state is None or state.step < settings.optimiser.steps:
+    if state is None or state.step < settings.optimiser.last_step:
         raise Unavailable(
-            f"expected a checkpoint of step {settings.optimiser.steps} in {result.path}, was: "
+            f"expected a checkpoint of step {settings.optimiser.last_step} in {result.path}, was: "
             f"{'none' if state is None else state.step}; remove the folder and train again"
         )
     adapter = _write_adapter(work.settings, base, state, folder)

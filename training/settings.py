@@ -6,11 +6,13 @@ data and no model.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from training.judged_texts import JudgedSettings
+from wraner.adapters import Task
 from wraner.errors import InvalidInput
 from wraner.view import View
 
@@ -40,7 +42,9 @@ class OptimiserSettings(_Frozen):
     """AdamW with a cosine schedule."""
 
     steps: Count = 400
-    """Updates in all."""
+    """Updates in all, and the length of the schedule."""
+    stop: Count | None = None
+    """The run ends with this step, before its schedule does; unset: it does not."""
     step_tokens: Count = 8192
     """A step reads lessons until it has so many tokens, on all workers together."""
     run_tokens: Count = 4096
@@ -55,6 +59,11 @@ class OptimiserSettings(_Frozen):
     """AdamW's pull of the factors towards nothing."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     """The gradient's norm is cut to this."""
+
+    @property
+    def last_step(self) -> int:
+        """The step that the run ends with."""
+        return self.steps if self.stop is None else min(self.stop, self.steps)
 
 
 class PromptSettings(_Frozen):
@@ -99,15 +108,36 @@ class Regularisers(_Frozen):
     """NEFTune's alpha (Jain et al. 2023): uniform noise of alpha / sqrt(tokens x width)."""
 
 
+class JudgementSettings(_Frozen):
+    """What a judge is taught of policies, and how it is asked."""
+
+    texts: JudgedSettings = JudgedSettings()
+    """Policies and texts."""
+    overall: Share = 0.5
+    """Share of the groups that ask about the whole set; the others ask about one policy."""
+    overall_texts: Annotated[int, Field(ge=2)] = 24
+    """Texts of a group about the whole set, half of which breach something."""
+    policy_texts: Annotated[int, Field(ge=4)] = 12
+    """Texts of a group about one policy, half of which breach it."""
+    shuffle: bool = True
+    """Whether policies, and what they include and exclude, stand in another order each time."""
+    fewer_cases: Share = 0.3
+    """That some of what a policy includes is left out, and some of what it excludes."""
+    contrasts: bool = True
+    """Whether texts that were collected for a policy and breach nothing are asked about it."""
+
+
 class TrainingSettings(_Frozen):
-    """A whole run."""
+    """A whole run: to extract, by `sources`, or to judge, by `judgements`."""
 
     base: str = "bundled"
     """The base model: bundled, a folder or a hub id."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """What the frozen weights are multiplied in; the factors are always fp32."""
-    sources: dict[str, Annotated[float, Field(gt=0)]]
+    sources: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """The source corpora and how often each is drawn, as weights."""
+    judgements: JudgementSettings | None = None
+    """What is judged, in a run without sources."""
     source_file: Path | None = None
     """Where the sources are configured; by default the ones that ship with the project."""
     most_sentences: Count | None = None
@@ -125,6 +155,17 @@ class TrainingSettings(_Frozen):
     """Steps between two measurements of the loss on the sources' dev files."""
     checkpoint_every: Count = 50
     """Steps between two checkpoints."""
+
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if bool(self.sources) == (self.judgements is not None):
+            raise ValueError("expected either sources or judgements, was: both or neither")
+        return self
+
+    @property
+    def task(self) -> Task:
+        """What the adapter is trained for."""
+        return Task.NER if self.judgements is None else Task.MODERATION
 
     @property
     def identity(self) -> str:

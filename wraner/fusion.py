@@ -1,37 +1,89 @@
-"""From a judge's answer and the index's evidence to one score.
+"""From a judge's answers and the index's evidence to scores, of each policy and of the whole text.
 
-A logistic function of two numbers that know no policy by name: how much likelier the model finds
-``yes`` than ``no``, and how much nearer the text lies to violating than to complying examples.
-Knows no engine and no index.
+Logistic functions of numbers that know no policy by name, so that a policy added a moment ago is
+scored like any other. Knows no engine and no index.
 """
 
 import math
-from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
 
 from wraner.retrieval import PolicyEvidence
 
+_LEAST = 1e-6  # keeps the log of a score's odds finite
 
-@dataclass(frozen=True, slots=True)
-class Fusion:
-    """Weights of a logistic score; `calibrated` says that they were fitted to give probabilities.
 
-    `judge` multiplies log p(yes) - log p(no), `margin` the similarity to violating minus complying
-    examples.
-    """
+class VerdictFusion(BaseModel):
+    """Weights of the score of a whole text, that it breaches any policy of the set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    overall: float
+    """Multiplies log p(yes) - log p(no), asked once about the whole set."""
+    leaning: float
+    """Multiplies `Evidence.leaning`, kept within `LEANING_REACH`."""
+    strongest: float
+    """Multiplies the log-odds of the highest score among the policies that were judged."""
+    judged: float
+    """Multiplies the logarithm of how many were judged."""
+    bias: float
+    """Is added."""
+
+    def score(self, overall: float, leaning: float, policies: tuple[float, ...]) -> float:
+        """Return how surely a text breaches a policy, 0..1; `policies` are their scores."""
+        strongest = min(1 - _LEAST, max(_LEAST, *policies, 0.0))
+        return _logistic(
+            self.overall * overall
+            + self.leaning * within_reach(leaning)
+            + self.strongest * math.log(strongest / (1 - strongest))
+            + self.judged * math.log(max(1, len(policies)))
+            + self.bias
+        )
+
+
+class Fusion(BaseModel):
+    """Weights of a policy's score, and those of a whole text's, where it has its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     judge: float
+    """Multiplies log p(yes) - log p(no)."""
     margin: float
+    """Multiplies the similarity to violating minus complying examples, see `lead`."""
     bias: float
+    """Is added."""
+    leaning: float = 0.0
+    """Multiplies `PolicyEvidence.leaning`, kept within `LEANING_REACH`."""
+    definition: float = 0.0
+    """Multiplies the similarity to the policy's own words."""
+    verdict: VerdictFusion | None = None
+    """The text's score; None: the highest of its policies'."""
+    examples_shown: bool = True
+    """Whether the nearest examples stand in a policy's question, as in the judge's training."""
     calibrated: bool = False
+    """Whether all weights were fitted to give probabilities."""
 
     def score(self, judge_logit: float, evidence: PolicyEvidence) -> float:
         """Return how surely the policy is breached, 0..1."""
-        total = self.judge * judge_logit + self.margin * lead(evidence) + self.bias
-        return 1 / (1 + math.exp(-total))
+        return _logistic(
+            self.judge * judge_logit
+            + self.margin * lead(evidence)
+            + self.leaning * within_reach(evidence.leaning)
+            + self.definition * evidence.definition
+            + self.bias
+        )
 
 
 UNTUNED = Fusion(judge=1.27, margin=4.07, bias=1.60)
-"""For the bundled model without adapter; fitted by `training.fusion` (see training/LOG.md)."""
+"""For the bundled models without adapters; fitted by `training.fusion` (see training/LOG.md)."""
+
+LEANING_REACH = 12.0
+"""Beyond this, nearer examples say nothing more: a copy of one settles nothing alone."""
+
+
+def within_reach(leaning: float) -> float:
+    """Return a leaning within ±`LEANING_REACH`."""
+    return max(-LEANING_REACH, min(LEANING_REACH, leaning))
 
 
 def lead(evidence: PolicyEvidence) -> float:
@@ -42,3 +94,7 @@ def lead(evidence: PolicyEvidence) -> float:
     near = max((n.similarity for n in evidence.violating), default=evidence.definition)
     far = max((n.similarity for n in evidence.complying), default=evidence.definition)
     return near - far
+
+
+def _logistic(total: float) -> float:
+    return 1 / (1 + math.exp(-max(-500.0, min(500.0, total))))

@@ -1,19 +1,23 @@
 """The moderation pipeline: shortlist policies, judge each alone, fuse with retrieval evidence.
 
+Where a fusion scores the whole text, the model is also asked once about the whole set.
+
 Gets its retriever and engine injected, so serving, evaluation and tests run this same code.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wraner.engine import Engine, ScoreRequest
+from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
 from wraner.fusion import Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
-from wraner.prompts import NO, YES, render_judgement
-from wraner.retrieval import JudgedNeighbour, PackRef, PolicyEvidence, Retriever
+from wraner.prompts import NO, YES, render_judgement, render_overall
+from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
 from wraner.windows import Window, cut
+
+_STEPS: tuple[tuple[Decision, bool], ...] = (("violates", False), ("review", True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class ModerateTask:
     `policy_set` holds the definitions (its examples are not read here), `pack` says where its
     examples are searched. `policies` are judged without shortlist, () means shortlisted;
     `exhaustive` judges all. `threshold` None takes the moderator's; a policy's own goes first.
+    `fusion` belongs to the adapter; None takes the moderator's.
     """
 
     policy_set: PolicySet
@@ -32,6 +37,7 @@ class ModerateTask:
     exhaustive: bool = False
     threshold: float | None = None
     adapter: str = ""
+    fusion: Fusion | None = None
     deadline: float = float("inf")
 
 
@@ -55,13 +61,36 @@ class ModeratorSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """One policy judged on one window of one text."""
+    """One policy judged on one window."""
 
-    text: int
     window: Window
     policy: Policy
     evidence: PolicyEvidence
     shown: tuple[JudgedNeighbour, ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One window of one text with the policies that are judged on it.
+
+    `requests` are those of its `chosen` policies and, last where the set has its own question, that
+    of the whole set.
+    """
+
+    text: int
+    window: Window
+    found: Evidence
+    chosen: tuple[PolicyEvidence, ...]
+    requests: tuple[ScoreRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A window's judgements and its score, that it breaches any policy."""
+
+    text: int
+    judgements: tuple[_Judgement, ...]
     score: float
 
 
@@ -81,45 +110,48 @@ class Moderator:
             cut(t, words=self._settings.window_words, overlap=self._settings.overlap_words)
             for t in task.texts
         ]
-        judged, index = await self._judge(task, cuts)
+        seen = await self._look(task, cuts)
+        scores = iter(await self._engine.score([r for s in seen for r in s.requests]))
+        judged = [self._judged(task, s, [next(scores) for _ in s.requests]) for s in seen]
         return [
             self._verdict(
                 task,
                 Coverage(len(text), len(cuts[number]), False),
-                index,
+                seen[0].found.index,
                 [j for j in judged if j.text == number],
             )
             for number, text in enumerate(task.texts)
         ]
 
-    async def _judge(
-        self, task: ModerateTask, cuts: Sequence[Sequence[Window]]
-    ) -> tuple[list[_Judgement], str]:
+    async def _look(self, task: ModerateTask, cuts: Sequence[Sequence[Window]]) -> list[_Seen]:
         places = [(number, w) for number, windows in enumerate(cuts) for w in windows]
         pieces = [task.texts[number][w.start : w.end] for number, w in places]
         found = await self._retriever.evidence(task.pack, pieces, self._settings.examples)
         policies = {p.id: p for p in task.policy_set.policies}
-        asked: list[tuple[int, Window, PolicyEvidence, tuple[JudgedNeighbour, ...]]] = []
-        requests: list[ScoreRequest] = []
+        shows = self._fusion(task).examples_shown
+        seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
-            for e in self._chosen(task, evidence.policies):
-                shown = e.examples
-                prompt = render_judgement(policies[e.policy], [n.example for n in shown], piece)
-                asked.append((number, window, e, shown))
-                requests.append(ScoreRequest(prompt, (YES, NO), task.adapter, task.deadline))
-        scores = await self._engine.score(requests)
-        judgements = [
-            _Judgement(
-                number,
-                window,
-                policies[e.policy],
-                e,
-                shown[: s.examples_used],
-                self._settings.fusion.score(s.logprobs[0] - s.logprobs[1], e),
+            chosen = tuple(self._chosen(task, evidence.policies))
+            prompts = [
+                render_judgement(
+                    policies[e.policy], [n.example for n in e.examples if shows], piece
+                )
+                for e in chosen
+            ]
+            if self._asks_overall(task):
+                prompts.append(render_overall(task.policy_set, piece))
+            requests = tuple(
+                ScoreRequest(prompt, (YES, NO), task.adapter, task.deadline) for prompt in prompts
             )
-            for (number, window, e, shown), s in zip(asked, scores, strict=True)
-        ]
-        return judgements, found[0].index if found else ""
+            seen.append(_Seen(number, window, evidence, chosen, requests))
+        return seen
+
+    def _asks_overall(self, task: ModerateTask) -> bool:
+        """Return whether the whole set is asked about: some of its policies do not stand for it."""
+        return self._fusion(task).verdict is not None and not task.policies
+
+    def _fusion(self, task: ModerateTask) -> Fusion:
+        return self._settings.fusion if task.fusion is None else task.fusion
 
     def _chosen(
         self, task: ModerateTask, ranked: Sequence[PolicyEvidence]
@@ -128,33 +160,72 @@ class Moderator:
             return [e for e in ranked if e.policy in task.policies]
         return ranked if task.exhaustive else ranked[: self._settings.shortlist]
 
+    def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
+        fusion = self._fusion(task)
+        policies = {p.id: p for p in task.policy_set.policies}
+        logits = [s.logprobs[0] - s.logprobs[1] for s in scores]
+        judgements = tuple(
+            _Judgement(
+                seen.window,
+                policies[e.policy],
+                e,
+                e.examples[: s.examples_used] if fusion.examples_shown else e.examples,
+                fusion.score(logit, e),
+            )
+            for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
+        )
+        found = tuple(j.score for j in judgements)
+        score = max(found, default=0.0)
+        if fusion.verdict is not None and self._asks_overall(task):
+            score = fusion.verdict.score(logits[-1], seen.found.leaning, found)
+        return _Judged(seen.text, judgements, score)
+
     def _verdict(
-        self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judgement]
+        self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]
     ) -> Verdict:
         best: dict[str, _Judgement] = {}
-        for j in judged:
+        for j in (j for window in judged for j in window.judgements):
             if j.policy.id not in best or j.score > best[j.policy.id].score:
                 best[j.policy.id] = j
         ranked = sorted(best.values(), key=lambda j: (-j.score, j.policy.id))
-        lead = {j.policy.id: j.score - self._threshold(task, j.policy) for j in ranked}
-        over = [j for j in ranked if lead[j.policy.id] >= 0]
-        near = [j for j in ranked if lead[j.policy.id] >= -self._settings.review_band]
-        decision: Decision = "violates" if over else "review" if near else "allowed"
+        score = max((window.score for window in judged), default=0.0)
+        decision, matches = self._decided(task, score, ranked)
         return Verdict(
             decision=decision,
-            score=ranked[0].score if ranked else 0.0,
-            calibrated=self._settings.fusion.calibrated,
-            matches=tuple(_match(j) for j in over or near),
+            score=score,
+            calibrated=self._fusion(task).calibrated,
+            matches=tuple(map(_match, matches)),
             coverage=coverage,
             policies_judged=tuple(p.id for p in task.policy_set.policies if p.id in best),
             policies_skipped=len(task.policy_set.policies) - len(best),
             index=index,
         )
 
-    def _threshold(self, task: ModerateTask, policy: Policy) -> float:
-        if policy.threshold is not None:
-            return policy.threshold
-        return self._settings.threshold if task.threshold is None else task.threshold
+    def _decided(
+        self, task: ModerateTask, score: float, ranked: Sequence[_Judgement]
+    ) -> tuple[Decision, Sequence[_Judgement]]:
+        """Return the decision and the policies that it rests on, strongest first.
+
+        The text's score decides over the policies without a threshold of their own; the others
+        decide for themselves. What is breached is named even if no single policy is sure.
+        """
+        common = self._settings.threshold if task.threshold is None else task.threshold
+        lead = {j.policy.id: j.score - self._threshold(j.policy, common) for j in ranked}
+        led = [j for j in ranked if j.policy.threshold is None]
+        own_score = self._asks_overall(task)
+        for decision, short in _STEPS:
+            reach = -self._settings.review_band if short else 0.0
+            over = [j for j in ranked if lead[j.policy.id] >= reach]
+            whole = [j for j in over if j.policy.threshold is None]
+            if own_score:
+                whole = (whole or led[:1]) if score - common >= reach else []
+            alone = [j for j in over if j.policy.threshold is not None]
+            if whole or alone:
+                return decision, sorted([*whole, *alone], key=lambda j: (-j.score, j.policy.id))
+        return "allowed", ()
+
+    def _threshold(self, policy: Policy, common: float) -> float:
+        return common if policy.threshold is None else policy.threshold
 
 
 def _match(j: _Judgement) -> PolicyMatch:

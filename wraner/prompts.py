@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wraner.answers import AnswerSpec, FlatText, write_label
-from wraner.packs import EntityType, JudgedExample, Policy, TaggedExample
+from wraner.packs import EntityType, JudgedExample, Policy, PolicySet, TaggedExample
 
 YES, NO = "yes", "no"
 
@@ -72,6 +72,17 @@ def render_judgement(policy: Policy, neighbours: Sequence[JudgedExample], text: 
         ),
         FlatText.of(text).flat,
     )
+
+
+def render_overall(policy_set: PolicySet, text: str) -> Prompt:
+    """Ask whether `text` breaches any policy of a set; the answer is ``yes`` or ``no``."""
+    lines = [
+        "Does the text breach any of these policies?",
+        *filter(None, [_one_line(policy_set.description)]),
+        *(_one_line(policy.title) for policy in policy_set.policies),
+        f"Answer {YES} or {NO}.",
+    ]
+    return Prompt("\n".join(lines), (), FlatText.of(text).flat)
 
 
 def _tagged_turn(example: TaggedExample, labels: tuple[str, ...]) -> Turn:

@@ -45,8 +45,10 @@ class PolicyEvidence:
     """What the index knows of one policy and one text, without any language model.
 
     `violating` and `complying` hold the nearest examples of each side, best first; `definition`
-    is the similarity of the text to the policy's own words; `spans` are the text's words that
-    lie nearest to the violating examples (or, without any, to the policy's words).
+    is the similarity of the text to the policy's own words; `leaning` says how much likelier the
+    text is among all violating than among all complying examples (natural log; 0 where a side has
+    none); `spans` are the text's words that lie nearest to the violating examples (or, without
+    any, to the policy's words).
     """
 
     policy: str
@@ -54,6 +56,7 @@ class PolicyEvidence:
     complying: tuple[JudgedNeighbour, ...]
     definition: float
     spans: tuple[Span, ...]
+    leaning: float = 0.0
 
     @property
     def examples(self) -> tuple[JudgedNeighbour, ...]:
@@ -76,10 +79,14 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Every policy's evidence for one text, strongest first, and its generation."""
+    """Every policy's evidence for one text, strongest first, and its generation.
+
+    `leaning` is that of `PolicyEvidence`, for breaching anything at all.
+    """
 
     policies: tuple[PolicyEvidence, ...]
     index: str
+    leaning: float = 0.0
 
 
 class Retriever(Protocol):

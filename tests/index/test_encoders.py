@@ -59,7 +59,7 @@ def test_a_retriever_asks_the_encoder_of_the_pack(
         (found,) = retriever.evidence_now(fish, ["A herring"], 1)
         assert found.policies[0].examples[0].example.text == "Herring!"
     assert set(domains.encoded) == {"Off to Lyon!", "To Lyon"}
-    assert set(policy_sets.encoded) == {"Herring!", "A herring", "No fish\nFish."}
+    assert set(policy_sets.encoded) == {"Herring!", "A herring", "No fish\nFish.", "No fish. Fish."}
 
 
 def test_only_packs_of_its_kind_are_indexed_anew_for_another_encoder(

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from index.encoders import Encoders
@@ -149,3 +150,36 @@ def test_policies_without_any_example(make_encoder: Callable[[], Any]) -> None:
     found = retriever.evidence_now(PackRef("", inline=bare), ["herring here"], 2)[0]
     assert found.policies[0].policy == "herring"
     assert [(s.start, s.end) for s in found.policies[0].spans] == [(0, 7)]
+
+
+def test_a_text_leans_to_the_side_whose_examples_lie_nearer(retriever: LocalRetriever) -> None:
+    breach, clean = (evidence_on(retriever, t) for t in ("smelly herring", "fresh bread"))
+    assert breach.leaning > 0 > clean.leaning
+    of = {p.policy: p.leaning for p in breach.policies}
+    assert of["herring"] > 0
+    assert of["eel"] == 0.0, "no example violates it"
+
+
+def test_leaning_is_the_ratio_of_mean_kernels(encoder: Any) -> None:
+    pair = Encoders.same(encoder)
+    text = "smelly bread"
+    (found,) = LocalRetriever(pair, SETTINGS).evidence_now(
+        PackRef("", inline=FISH), [text], len(FISH.examples)
+    )
+    near = {
+        n.example.id: n.similarity for p in found.policies for n in (*p.violating, *p.complying)
+    }
+    sides = [[near[i] / 0.05 for i in ids] for ids in (("1", "2"), ("3", "4"))]
+    high, low = (np.log(np.mean(np.exp(np.array(side)))) for side in sides)
+    assert found.leaning == pytest.approx(high - low, rel=1e-6)
+
+
+def test_whole_texts_say_how_near_an_example_lies(make_encoder: Callable[..., Any]) -> None:
+    encoder = make_encoder()
+    (found,) = LocalRetriever(Encoders.same(encoder), SETTINGS).evidence_now(
+        PackRef("", inline=FISH), ["smelly cod!"], 1
+    )
+    of = {p.policy: p for p in found.policies}
+    texts = {t: encoder.encode([t])[0].text for t in ("smelly cod!", "smelly cod")}
+    expected = float(texts["smelly cod!"] @ texts["smelly cod"])
+    assert of["cod"].violating[0].similarity == pytest.approx(expected, abs=2e-3)

@@ -9,8 +9,10 @@ from training.sources import read_source_configs
 from wraner.errors import InvalidInput
 
 FOLDER = Path(__file__).parents[2] / "training" / "configs"
-# Those of the word encoder are read in test_word_settings.
-CONFIGS = sorted(file for file in FOLDER.glob("*.yaml") if not file.name.startswith("words"))
+# Those of the encoder are read in test_word_settings and test_policy_settings.
+CONFIGS = sorted(
+    file for file in FOLDER.glob("*.yaml") if not file.name.startswith(("words", "policies"))
+)
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
@@ -31,7 +33,7 @@ def test_some_settings_ship() -> None:
         ("sources: {towns: 1}\nlora: {rank: 0}", "lora.rank: "),
         ("sources: {towns: 1}\nsteps: 5", "steps: Extra inputs"),
         ("sources: {towns: 0}", "sources.towns: "),
-        ("optimiser: {steps: 5}", "sources: Field required"),
+        ("optimiser: {steps: 5}", "expected either sources or judgements"),
         ("sources: {towns: 1}\nregularisers: {letters: 1.5}", "regularisers.letters: "),
         ("- 1", "the file: "),
         ("sources: {", "expected a YAML file"),

@@ -6,7 +6,7 @@ import pytest
 
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import Fusion, lead
+from wraner.fusion import Fusion, VerdictFusion, lead
 from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
 from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.policies import Verdict
@@ -134,3 +134,60 @@ def test_a_missing_side_is_replaced_by_the_policys_own_words() -> None:
     assert lead(whole) == pytest.approx(0.3)
     assert lead(PolicyEvidence("a", (), (), 0.2, ())) == 0.0
     assert lead(PolicyEvidence("a", whole.violating, (), 0.2, ())) == pytest.approx(0.5)
+
+
+WHOLE = Fusion(
+    judge=1.0,
+    margin=1.0,
+    bias=-2.3,
+    verdict=VerdictFusion(overall=1.0, leaning=0.5, strongest=0.0, judged=0.0, bias=-2.0),
+    examples_shown=False,
+    calibrated=True,
+)
+
+
+class OverallEngine(WordEngine):
+    """Asked about the whole set, says yes as loudly as the text has exclamation marks."""
+
+    def _logit(self, request: ScoreRequest) -> float:
+        if "any of these policies" in request.prompt.instruction:
+            return float(request.prompt.text.count("!"))
+        return super()._logit(request)
+
+
+def test_a_text_has_a_score_of_its_own() -> None:
+    engine = OverallEngine()
+    quiet, unsure, loud = moderate("x", "x !!", "x !!!", engine=engine, fusion=WHOLE)
+    assert [v.decision for v in (quiet, unsure, loud)] == ["allowed", "violates", "violates"]
+    assert unsure.score == 0.5 and loud.score == pytest.approx(1 / (1 + 2.718281828**-1))
+    assert loud.calibrated and [m.policy for m in loud.matches] == ["a"]  # the likeliest is named
+    assert len(engine.asked) == 3 * 3 and not any(r.prompt.examples for r in engine.asked)
+    assert [c.id for c in loud.matches[0].neighbours] == ["a+", "a-"]
+
+
+def test_a_sure_policy_is_a_match_only_where_the_text_breaches_something() -> None:
+    (verdict,) = moderate("aaaa", engine=OverallEngine(), fusion=WHOLE)
+    assert (verdict.decision, verdict.matches) == ("allowed", ())
+    (verdict,) = moderate("aaaa bbb !!!", engine=OverallEngine(), fusion=WHOLE)
+    assert [m.policy for m in verdict.matches] == ["a", "b"]
+
+
+def test_named_policies_are_judged_without_asking_about_the_set() -> None:
+    engine = OverallEngine()
+    (verdict,) = moderate("aaaa", engine=engine, fusion=WHOLE, policies=("a",))
+    assert (verdict.decision, len(engine.asked)) == ("violates", 1)
+    assert verdict.score == verdict.matches[0].score
+
+
+def test_a_policys_own_threshold_decides_for_itself() -> None:
+    strict = tuple(p.model_copy(update={"threshold": 0.9}) for p in POLICIES.policies)
+    own = POLICIES.model_copy(update={"policies": strict})
+    (loose,) = moderate("x !!!!!", engine=OverallEngine(), fusion=WHOLE, policy_set=own)
+    assert loose.decision == "allowed", "the text's score is for policies without one"
+    (sure,) = moderate("aaaaaa", engine=OverallEngine(), fusion=WHOLE, policy_set=own)
+    assert (sure.decision, [m.policy for m in sure.matches]) == ("violates", ["a"])
+
+
+def test_a_threshold_of_zero_names_every_policy_that_was_judged() -> None:
+    (verdict,) = moderate("x", engine=OverallEngine(), fusion=WHOLE, threshold=0.0, exhaustive=True)
+    assert sorted(m.policy for m in verdict.matches) == list(IDS)

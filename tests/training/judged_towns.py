@@ -1,0 +1,45 @@
+"""Judged texts about invented groups, small enough to learn by heart."""
+
+from training.judged_texts import JudgedTexts, TaughtText
+from wraner.adapters import TrainingData
+from wraner.packs import JudgedExample, Policy
+
+POLICIES = (
+    Policy(
+        id="filth",
+        title="Filth",
+        tier=1,
+        definition="Calls people dirt.",
+        includes=("calling them mud", "calling them dust"),
+        excludes=("real mud",),
+    ),
+    Policy(id="expel", title="Expel", tier=2, definition="Wants people gone."),
+)
+_ROWS = (
+    ("Zorvians are dirt.", ("filth",), True),
+    ("Zorvians are mud and dust.", ("filth",), True),
+    ("Zorvians must leave.", ("expel",), True),
+    ("Send the Zorvians away.", ("expel",), True),
+    ("The road is all mud.", ("filth",), False),
+    ("Dust lay on the shelf.", ("filth",), False),
+    ("A Zorvian left for work.", ("expel",), False),
+    ("We leave on Monday.", ("expel",), False),
+)
+
+
+def taught(text: str, near: tuple[str, ...], breaches: bool, weight: float = 1.0) -> TaughtText:
+    example = (
+        JudgedExample(text=text, violates=near)
+        if breaches
+        else JudgedExample(text=text, complies="all")
+    )
+    return TaughtText(example, near, weight)
+
+
+TOWNS = JudgedTexts(
+    description="Rules of a town.",
+    policies=POLICIES,
+    train=tuple(taught(*row) for row in _ROWS),
+    dev=tuple(taught(f"{text} Indeed.", near, breaches) for text, near, breaches in _ROWS),
+    data=TrainingData(name="towns", terms="our own", sentences=len(_ROWS)),
+)

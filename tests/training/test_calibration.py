@@ -1,0 +1,84 @@
+"""Calibration: what is fitted tells sides apart, weighs both alike, and reads no policy's name."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tests.training.judged_towns import TOWNS
+from training.calibration import Judge, ask, cross_fitted, fitted, logistic, report, score_of
+from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
+from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
+
+BREACHING = [t.example.text for t in TOWNS.dev if t.breaches]
+
+
+class Leaning:
+    """Leans towards a breach for hateful texts; the policy of a text comes first."""
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        raise NotImplementedError
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        assert pack.inline is not None and len(pack.inline.examples) == len(TOWNS.train)
+        return [self._of(text) for text in texts]
+
+    def _of(self, text: str) -> Evidence:
+        sign = 1.0 if text in BREACHING else -1.0
+        policies = tuple(
+            PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2) for p in TOWNS.policies
+        )
+        return Evidence(policies, "g", leaning=sign)
+
+
+class Knowing:
+    def __init__(self) -> None:
+        self.asked: list[ScoreRequest] = []
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        self.asked += requests
+        return [Scores((self._logit(r.prompt.text), 0.0), 0) for r in requests]
+
+    def _logit(self, text: str) -> float:
+        return 1.0 if text in BREACHING else -1.0
+
+    async def generate(self, requests: Sequence[GenerateRequest]) -> list[Answer]:
+        raise NotImplementedError
+
+    async def info(self) -> ModelInfo:
+        return ModelInfo("fake", ())
+
+
+def test_texts_are_asked_about_as_when_served() -> None:
+    engine = Knowing()
+    asked = asyncio.run(ask(Judge(Leaning(), engine, "ad", shortlist=1), TOWNS, TOWNS.dev))
+    assert len(asked) == len(TOWNS.dev)
+    assert len(engine.asked) == 2 * len(TOWNS.dev)  # one policy and the whole set
+    assert {r.adapter for r in engine.asked} == {"ad"}
+    assert sum("any of these" in r.prompt.instruction for r in engine.asked) == len(TOWNS.dev)
+    assert [a.overall for a in asked] == [1.0 if t.breaches else -1.0 for t in TOWNS.dev]
+
+
+def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
+    asked = asyncio.run(ask(Judge(Leaning(), Knowing(), ""), TOWNS, TOWNS.dev))
+    fusion = fitted(asked, TOWNS, shown=False)
+    assert fusion.calibrated and not fusion.examples_shown and fusion.verdict is not None
+    for a in asked:
+        assert (score_of(a, fusion) >= 0.5) == a.text.breaches
+    crossed = cross_fitted(asked, TOWNS, shown=False, folds=2)
+    assert [s >= 0.5 for s in crossed] == [t.breaches for t in TOWNS.dev]
+    assert report("fused", TOWNS.dev, crossed).startswith("| fused | 1.000 |")
+
+
+def test_both_sides_weigh_alike_whatever_their_size() -> None:
+    rows = np.zeros((10, 1))
+    breach = np.array([True] * 9 + [False])
+    _, bias = logistic(rows, breach, np.ones(10))
+    assert bias == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_regression_finds_the_direction() -> None:
+    rows = np.array([[-1.0, 3.0], [-0.5, -2.0], [0.5, 2.0], [1.0, -3.0]])
+    first, second, _ = logistic(rows, np.array([False, False, True, True]), np.ones(4))
+    assert first > 1 > abs(second)

@@ -1,0 +1,239 @@
+"""Fit how a judge's answers and the index's evidence become scores, on texts that were not taught.
+
+The policy set's examples are the texts that were taught. Each dev text is asked about as in
+serving; one logistic regression gives a policy's score, another that of the whole text, both sides
+weighing alike, so that a score is a probability where every second text breaches something.
+
+    python -m training.calibration training/configs/moderation.yaml --adapter FOLDER
+
+Prints figures of the same texts, fitted to the others of ten folds, and writes what it fitted into
+the adapter's manifest.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from index.encoders import load_encoders
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
+from training.settings import read_settings
+from wraner import packs, weights
+from wraner.adapters import read_adapter, write_adapter
+from wraner.engine import Engine, ScoreRequest, Scores
+from wraner.errors import InvalidInput, WranerError
+from wraner.fusion import Fusion, VerdictFusion, within_reach
+from wraner.language_model import LanguageModel
+from wraner.local import LocalEngine
+from wraner.metrics import auroc, failure_rates
+from wraner.prompts import NO, YES, render_judgement, render_overall
+from wraner.retrieval import Evidence, PackRef, PolicyEvidence, Retriever
+
+Floats = npt.NDArray[np.float64]
+_RIDGE = 1e-3
+_AT_ONCE = 16  # texts: more would wait longer than the engine's queue is
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One text with what was found and answered: `judged` are its policies with their logits."""
+
+    text: TaughtText
+    evidence: Evidence
+    judged: tuple[tuple[PolicyEvidence, float], ...]
+    overall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Who is asked, and how: so many policies a text, `shown` examples a side in a question."""
+
+    retriever: Retriever
+    engine: Engine
+    adapter: str
+    shortlist: int = 5
+    shown: int = 0
+
+
+async def ask(judge: Judge, judged: JudgedTexts, texts: Sequence[TaughtText]) -> list[Asked]:
+    """Ask about texts as `Moderator` does."""
+    pack = judged.pack
+    words = [t.example.text for t in texts]
+    found = await judge.retriever.evidence(
+        PackRef(packs.version(pack), inline=pack), words, max(2, judge.shown)
+    )
+    policies = {p.id: p for p in judged.policies}
+    requests: list[ScoreRequest] = []
+    for text, evidence in zip(words, found, strict=True):
+        for e in evidence.policies[: judge.shortlist]:
+            examples = [n.example for n in e.examples] if judge.shown else []
+            prompt = render_judgement(policies[e.policy], examples, text)
+            requests.append(ScoreRequest(prompt, (YES, NO), judge.adapter))
+        requests.append(ScoreRequest(render_overall(pack, text), (YES, NO), judge.adapter))
+    answers = iter(await judge.engine.score(requests))
+    asked = []
+    for taught, evidence in zip(texts, found, strict=True):
+        chosen = evidence.policies[: judge.shortlist]
+        logits = [_logit(next(answers)) for _ in chosen]
+        pairs = tuple(zip(chosen, logits, strict=True))
+        asked.append(Asked(taught, evidence, pairs, _logit(next(answers))))
+    return asked
+
+
+def fitted(asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool) -> Fusion:
+    """Return the fusion that fits what was asked."""
+    tiers = {p.id: p.tier for p in judged.policies}
+    rows, breach, share = [], [], []
+    for a in asked:
+        for e, logit in a.judged:
+            truth = _truth(a.text, e.policy, tiers)
+            if truth is not None:
+                rows.append((logit, within_reach(e.leaning), e.definition))
+                breach.append(truth)
+                share.append(a.text.weight)
+    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
+    policy = Fusion(
+        judge=judge,
+        margin=0.0,
+        leaning=leaning,
+        definition=definition,
+        bias=bias,
+        examples_shown=shown,
+        calibrated=True,
+    )
+    return policy.model_copy(update={"verdict": _verdict(asked, policy)})
+
+
+def _verdict(asked: Sequence[Asked], policy: Fusion) -> VerdictFusion:
+    scores = [tuple(policy.score(logit, e) for e, logit in a.judged) for a in asked]
+    strongest = np.array([max(s) for s in scores])
+    rows = np.stack(
+        [
+            [a.overall for a in asked],
+            [within_reach(a.evidence.leaning) for a in asked],
+            np.log(strongest / (1 - strongest)),
+        ],
+        axis=1,
+    )
+    breach = np.array([a.text.breaches for a in asked])
+    share = np.array([a.text.weight for a in asked])
+    overall, leaning, most, bias = logistic(rows, breach, share)
+    return VerdictFusion(overall=overall, leaning=leaning, strongest=most, judged=0.0, bias=bias)
+
+
+def logistic(rows: Floats, breach: npt.NDArray[np.bool_], share: Floats) -> list[float]:
+    """Return [weights..., bias] of a logistic regression in which both sides weigh alike.
+
+    *Shape:* rows (n, features); ``share`` (n,) is how much each row counts within its side.
+    """
+    x, y = np.c_[rows, np.ones(len(rows))], breach.astype(float)
+    weigh = np.where(breach, share / share[breach].sum(), share / share[~breach].sum()) / 2
+
+    def loss(w: Floats) -> float:
+        signed = (x @ w) * (2 * y - 1)
+        return float((weigh * np.logaddexp(0, -signed)).sum() + _RIDGE * (w[:-1] ** 2).sum())
+
+    return [float(w) for w in minimize(loss, np.zeros(x.shape[1])).x]
+
+
+def _truth(text: TaughtText, policy: str, tiers: dict[str, int | None]) -> bool | None:
+    """Return whether a text breaches a policy; None where nobody says and it may well."""
+    if policy in text.example.violates:
+        return True
+    if not text.breaches or all(tiers[p] != tiers[policy] for p in text.near):
+        return False
+    return None
+
+
+def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> str:
+    """Return a Markdown row: AUROC and failure rates at .5, of the texts by their weights too."""
+    hateful = [t.breaches for t in texts]
+    rates = failure_rates(hateful, [s >= 0.5 for s in scores])
+    heavy = [i for i, t in enumerate(texts) if t.weight > 1]
+    hard = auroc([hateful[i] for i in heavy], [scores[i] for i in heavy]) if heavy else float("nan")
+    figures = (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall)
+    return f"| {name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |"
+
+
+def _logit(scores: Scores) -> float:
+    return scores.logprobs[0] - scores.logprobs[1]
+
+
+def cross_fitted(
+    asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool, folds: int = 10
+) -> list[float]:
+    """Return each text's score by what is fitted to the others."""
+    scores = [0.0] * len(asked)
+    for fold in range(folds):
+        fusion = fitted([a for i, a in enumerate(asked) if i % folds != fold], judged, shown=shown)
+        for number in range(fold, len(asked), folds):
+            scores[number] = score_of(asked[number], fusion)
+    return scores
+
+
+def score_of(asked: Asked, fusion: Fusion) -> float:
+    """Return a text's score."""
+    assert fusion.verdict is not None
+    policies = tuple(fusion.score(logit, e) for e, logit in asked.judged)
+    return fusion.verdict.score(asked.overall, asked.evidence.leaning, policies)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fit as the command line asks."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--adapter", type=Path, required=True, help="its folder, named by its hash")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--state", type=Path, default=Path("state"))
+    parser.add_argument("--policy-tuning", type=Path, default=Path("adapters/policies"))
+    parser.add_argument("--shown", type=int, default=0, help="examples a side in a question")
+    args = parser.parse_args(arguments)
+    try:
+        settings = read_settings(args.config)
+        if settings.judgements is None:
+            raise InvalidInput(f"expected settings with judgements, was: {args.config}")
+        judged = read_judged_texts(settings.judgements.texts, args.data)
+        asked = asyncio.run(_asked(args, judged))
+    except WranerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    texts = [a.text for a in asked]
+    print("| score | AUROC | of weightier texts | hateful failure | other failure | overall |")
+    print("|---|---|---|---|---|---|")
+    print(report("whole set asked", texts, [1 / (1 + np.exp(-a.overall)) for a in asked]))
+    print(report("leaning", texts, [1 / (1 + np.exp(-a.evidence.leaning)) for a in asked]))
+    print(report("fused", texts, cross_fitted(asked, judged, shown=bool(args.shown))))
+    fusion = fitted(asked, judged, shown=bool(args.shown))
+    print(fusion.model_dump_json(indent=2))
+    shelf, identity = args.adapter.parent, args.adapter.name
+    manifest = read_adapter(shelf, identity)
+    write_adapter(shelf, args.adapter, manifest.model_copy(update={"calibration": fusion}))
+    return 0
+
+
+async def _asked(args: argparse.Namespace, judged: JudgedTexts) -> list[Asked]:
+    base = weights.resolve(weights.BUNDLED, args.state / "models")
+    read_adapter(args.adapter.parent, args.adapter.name)
+    engine = LocalEngine(LanguageModel(base, adapters=args.adapter.parent))
+    encoders = load_encoders(None, None, for_policies=args.policy_tuning)
+    retriever = LocalRetriever(encoders, IndexSettings())
+    judge = Judge(retriever, engine, args.adapter.name, shown=args.shown)
+    try:
+        asked: list[Asked] = []
+        for first in range(0, len(judged.dev), _AT_ONCE):
+            asked += await ask(judge, judged, judged.dev[first : first + _AT_ONCE])
+        return asked
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

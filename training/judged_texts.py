@@ -1,0 +1,123 @@
+"""Judged texts to learn from: a policy set's wording with the texts of HateModerate.
+
+What is held out or kept for choosing is left out by its normalised text. Policies can be left out
+whole, to see what is known of a policy that was never taught. Knows no model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.hatemoderate import CollectedText, dev_keys, normalised, read_collected
+from wraner.adapters import TrainingData
+from wraner.errors import InvalidInput
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import JudgedExample, Policy, PolicySet
+
+
+class JudgedSettings(BaseModel):
+    """Which policies are taught, by which texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy_set: Path = Path("packs/hate-speech")
+    """The pack whose wording of the policies is taught; its own examples are not."""
+    train: Path = Path("hatemoderate/hatemoderate_train.csv")
+    """The texts, from the data root."""
+    held_out: tuple[Path, ...] = (Path("hatemoderate/hatemoderate_test.csv"),)
+    """Files, from the data root, none of whose texts is taught."""
+    without: tuple[str, ...] = ()
+    """Ids of policies that are not taught, nor texts that were collected for them alone."""
+    weights: dict[str, float] = Field(default={"dynahate": 2.0})
+    """How often texts of a data set are drawn, as weights; 1 where it is not named."""
+    terms: str = "HateModerate (no licence file; upstream corpora carry their own terms)"
+    """Licence and origin, for the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtText:
+    """A text to learn from. `near` are the policies that it was collected for, breached or not."""
+
+    example: JudgedExample
+    near: tuple[str, ...]
+    weight: float
+
+    @property
+    def breaches(self) -> bool:
+        """Whether the text breaches any policy."""
+        return bool(self.example.violates)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTexts:
+    """Policies and the texts to teach them by; `dev` is never taught."""
+
+    description: str
+    policies: tuple[Policy, ...]
+    train: tuple[TaughtText, ...]
+    dev: tuple[TaughtText, ...]
+    data: TrainingData
+
+    @property
+    def asked_of_dev(self) -> "JudgedTexts":
+        """The same policies with the texts of `dev` in the place of those that are taught."""
+        return replace(self, train=self.dev, dev=())
+
+    @property
+    def pack(self) -> PolicySet:
+        """The policies with the taught texts as their examples."""
+        return PolicySet(
+            description=self.description,
+            policies=self.policies,
+            examples=tuple(t.example for t in self.train),
+        )
+
+
+def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
+    """Read policies and texts.
+
+    Raises:
+        InvalidInput: the pack or a file cannot be read, or a policy left out is not among them.
+    """
+    pack = read_pack_folder(settings.policy_set)
+    if not isinstance(pack, PolicySet):
+        raise InvalidInput(f"expected a policy set in {settings.policy_set}, was: a domain")
+    _check_left_out(settings.without, pack)
+    held_out = {
+        normalised(t.text) for file in settings.held_out for t in read_collected(data / file)
+    }
+    texts = [t for t in read_collected(data / settings.train) if normalised(t.text) not in held_out]
+    texts.sort(key=lambda text: normalised(text.text))
+    kept, everything = dev_keys(), settings.model_copy(update={"without": ()})
+    train = [_taught(t, settings) for t in texts if t.key not in kept]
+    dev = [_taught(t, everything) for t in texts if t.key in kept]
+    taught = tuple(text for text in train if text is not None)
+    return JudgedTexts(
+        description=pack.description,
+        policies=tuple(p for p in pack.policies if p.id not in settings.without),
+        train=taught,
+        dev=tuple(text for text in dev if text is not None),
+        data=TrainingData(name="hatemoderate", terms=settings.terms, sentences=len(taught)),
+    )
+
+
+def _taught(text: CollectedText, settings: JudgedSettings) -> TaughtText | None:
+    """Return a text without the policies left out; None where it was collected for them alone."""
+    near = tuple(p for p in text.policies if p not in settings.without)
+    if not near:
+        return None
+    example = text.example
+    if text.hateful:
+        example = example.model_copy(update={"violates": near})
+    return TaughtText(example, near, settings.weights.get(text.dataset, 1.0))
+
+
+def _check_left_out(without: Sequence[str], pack: PolicySet) -> None:
+    unknown = sorted(set(without) - {p.id for p in pack.policies})
+    if unknown:
+        raise InvalidInput(
+            f"expected ids of policies to leave out, was: {', '.join(unknown)}; the set has "
+            f"{', '.join(p.id for p in pack.policies)}"
+        )

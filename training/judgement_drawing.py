@@ -1,0 +1,125 @@
+"""What a step teaches a judge: questions about policies, a function of seed and step alone.
+
+Some groups ask about a whole set, of texts that breach something and texts that do not; the others
+about one policy: texts that breach it, texts that were collected for it and breach nothing, texts
+that breach policies of other tiers. Wording and order vary, so that the policy is read. Prompts are
+rendered and encoded by the code that serves. Knows no model.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from training.judged_texts import JudgedTexts, TaughtText
+from training.packed import Lesson, Lessons
+from training.regularisers import Rng
+from training.settings import JudgementSettings
+from wraner.chat import ChatEncoder
+from wraner.packs import Policy
+from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
+
+_MAX_TOKENS = 1536
+
+T = TypeVar("T")
+
+
+class JudgementDrawing:
+    """Draws groups of questions that share an instruction."""
+
+    def __init__(
+        self, judged: JudgedTexts, chat: ChatEncoder, *, seed: int, settings: JudgementSettings
+    ) -> None:
+        self._judged = judged
+        self._chat = chat
+        self._seed = seed
+        self._settings = settings
+        self._breaching = _Side([t for t in judged.train if t.breaches])
+        self._clean = _Side([t for t in judged.train if not t.breaches])
+        self._tiers = {p.id: p.tier for p in judged.policies}
+
+    def step(self, number: int, *, tokens: int) -> list[Lessons]:
+        """Return what step `number` teaches: groups of at least `tokens` in all."""
+        rng = np.random.default_rng([self._seed, number])
+        groups: list[Lessons] = []
+        while sum(g.tokens for g in groups) < tokens:
+            overall = rng.random() < self._settings.overall
+            lessons = self._overall(rng) if overall else self._one_policy(rng)
+            groups.append(Lessons(tuple(_permuted(rng, lessons))))
+        return groups
+
+    def _overall(self, rng: Rng) -> list[Lesson]:
+        policies = self._judged.policies
+        if self._settings.shuffle:
+            policies = tuple(_permuted(rng, policies))
+        asked = self._judged.pack.model_copy(update={"policies": policies, "examples": ()})
+        half = self._settings.overall_texts // 2
+        sides = ((YES, self._breaching.drawn(rng, half)), (NO, self._clean.drawn(rng, half)))
+        return [
+            self._lesson(render_overall(asked, text.example.text), answer)
+            for answer, texts in sides
+            for text in texts
+        ]
+
+    def _one_policy(self, rng: Rng) -> list[Lesson]:
+        policies = self._judged.policies
+        policy = policies[int(rng.integers(len(policies)))]
+        worded = self._worded(rng, policy)
+        half = self._settings.policy_texts // 2
+        yes = _picked(rng, self._breaching.near[policy.id], half)
+        no = _picked(rng, self._clean.near[policy.id], half // 2 * self._settings.contrasts)
+        no += _picked(rng, self._elsewhere(policy), half - len(no) - 1)
+        no += self._clean.drawn(rng, 1)
+        return [
+            self._lesson(render_judgement(worded, (), text.example.text), answer)
+            for answer, texts in ((YES, yes), (NO, no))
+            for text in texts
+        ]
+
+    def _elsewhere(self, policy: Policy) -> list[TaughtText]:
+        """Return the texts that breach policies of other tiers alone."""
+        return [
+            t
+            for t in self._breaching.texts
+            if policy.id not in t.near and all(self._tiers[p] != policy.tier for p in t.near)
+        ]
+
+    def _worded(self, rng: Rng, policy: Policy) -> Policy:
+        if not self._settings.shuffle:
+            return policy
+        includes = _permuted(rng, policy.includes)
+        excludes = _permuted(rng, policy.excludes)
+        if rng.random() < self._settings.fewer_cases:
+            includes = includes[: int(rng.integers(len(includes) + 1))]
+        if rng.random() < self._settings.fewer_cases:
+            excludes = excludes[: int(rng.integers(len(excludes) + 1))]
+        return policy.model_copy(update={"includes": tuple(includes), "excludes": tuple(excludes)})
+
+    def _lesson(self, prompt: Prompt, answer: str) -> Lesson:
+        encoded = self._chat.encode(prompt, max_tokens=_MAX_TOKENS)
+        return Lesson(encoded, (*self._chat.text_ids(answer), self._chat.end_of_turn), ())
+
+
+class _Side:
+    """The texts of one side, drawn by their weights; `near` has those collected for a policy."""
+
+    def __init__(self, texts: Sequence[TaughtText]) -> None:
+        self.texts = tuple(texts)
+        weights = np.array([t.weight for t in texts])
+        self._shares = weights / weights.sum()
+        self.near: defaultdict[str, list[TaughtText]] = defaultdict(list)
+        for text in texts:
+            for policy in text.near:
+                self.near[policy].append(text)
+
+    def drawn(self, rng: Rng, count: int) -> list[TaughtText]:
+        return [self.texts[i] for i in rng.choice(len(self.texts), count, p=self._shares)]
+
+
+def _picked(rng: Rng, texts: Sequence[TaughtText], count: int) -> list[TaughtText]:
+    return [texts[i] for i in rng.integers(len(texts), size=count)] if texts else []
+
+
+def _permuted(rng: Rng, items: Sequence[T]) -> list[T]:
+    return [items[i] for i in rng.permutation(len(items))]

@@ -1,0 +1,108 @@
+"""Tune the encoder for policy sets as settings say: texts that breach the same policy lie together.
+
+    python -m training.tune_policies training/configs/policies.yaml --out FOLDER
+
+The folder appears when the tuning is done.
+"""
+
+import argparse
+import sys
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from index.bundled import bundled_minilm, hash_file
+from index.letter_case import LetterCase
+from index.subwords import SubwordReader
+from index.word_model import BASE_WEIGHTS, WordModel, load_encoder
+from training import lora
+from training.finetune import StepBar, figures
+from training.judged_texts import JudgedTexts, read_judged_texts
+from training.loop import StepReport
+from training.policy_episodes import PolicyEpisodes
+from training.policy_settings import PolicySettings, read_policy_settings
+from training.policy_tuning import tune_for_policies
+from training.word_manifest import WordManifest, refuse_existing, write_tuning
+from training.word_tuning import Tunable
+from wraner.errors import WranerError
+
+_TASK = "FEATURE_EXTRACTION"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Tune as the command line asks."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(arguments)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, log_path=False)
+    try:
+        tune_policies(read_policy_settings(args.config), args.data, args.out, console=console)
+    except WranerError as error:
+        console.print(str(error), style="red")
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped; nothing was written", style="red")
+        return 130
+    print(args.out)
+    return 0
+
+
+def tune_policies(settings: PolicySettings, data: Path, out: Path, *, console: Console) -> None:
+    """Tune to the end and write the tuning.
+
+    Raises:
+        InvalidInput: the folder to write is there, or a file cannot be read.
+        Unavailable: the encoder is not there.
+    """
+    refuse_existing(out)
+    tune_on(read_judged_texts(settings.texts, data), settings, out, console=console)
+
+
+def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console: Console) -> None:
+    """Tune on some texts and write the tuning. Raises as `tune_policies` does."""
+    folder = bundled_minilm()
+    tuned = _tunable(load_encoder(folder, settings.layer), settings)
+    bar = StepBar(settings.steps, console)
+    last: deque[float] = deque(maxlen=max(1, settings.steps // 10))
+
+    def on_step(report: StepReport) -> None:
+        last.append(report.loss)
+        bar.show(report.step, figures(report))
+
+    with bar.progress:
+        tune_for_policies(
+            tuned.model,
+            PolicyEpisodes(judged, settings),
+            reader=SubwordReader(folder),
+            settings=settings,
+            on_step=on_step,
+        )
+    manifest = WordManifest(
+        base_sha256=hash_file(folder / BASE_WEIGHTS),
+        parent="",
+        data=(judged.data,),
+        config=settings.model_dump(mode="json"),
+        loss=sum(last) / len(last),
+        dev_loss=None,
+        created=datetime.now(UTC).date(),
+    )
+    write_tuning(tuned, manifest, target=out)
+
+
+def _tunable(encoder: Any, settings: PolicySettings) -> Tunable:
+    targets = tuple(lora.linear_names(encoder))
+    shape = lora.LoraShape(settings.rank, settings.alpha, 0.0, targets, _TASK)
+    torch.manual_seed(settings.seed)
+    lora.attach(encoder, shape)
+    table = torch.zeros(len(LetterCase), int(encoder.config.hidden_size))
+    return Tunable(WordModel(encoder, table), shape)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
