@@ -118,8 +118,9 @@ def service(bundled_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.ray
 @pytest.mark.model
 def test_requests_give_the_answers_that_are_shown(service: Running) -> None:
-    requests = REQUEST.findall(section("Ask"))
-    assert len(requests) == section("Ask").count("```sh\ncurl") >= 4
+    asked = section("Ask") + section("Move from another API")
+    requests = REQUEST.findall(asked)
+    assert len(requests) == asked.count("```sh\ncurl") >= 5
     differing = []
     for command, shown in requests:
         assert ADDRESS in command
@@ -136,7 +137,8 @@ def test_requests_give_the_answers_that_are_shown(service: Running) -> None:
 def test_commands_print_what_is_shown(service: Running) -> None:
     url = str(service.client.base_url).rstrip("/")
     differing = []
-    for kind, command, shown in COMMANDS.findall(section("Command line")):
+    shown_commands = section("Command line") + section("Move from another API")
+    for kind, command, shown in COMMANDS.findall(shown_commands):
         live = run_as_shown(kind, command, url)
         if not agree_but_for_scores(shown.strip(), live.strip()):
             differing.append(f"{command}\n{live}")

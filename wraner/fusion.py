@@ -5,10 +5,12 @@ scored like any other. Knows no engine and no index.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from wraner.retrieval import PolicyEvidence
+if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifests without numpy
+    from wraner.retrieval import PolicyEvidence
 
 _LEAST = 1e-6  # keeps the log of a score's odds finite
 
@@ -63,7 +65,7 @@ class Fusion(BaseModel):
     calibrated: bool = False
     """Whether all weights were fitted to give probabilities."""
 
-    def score(self, judge_logit: float, evidence: PolicyEvidence) -> float:
+    def score(self, judge_logit: float, evidence: "PolicyEvidence") -> float:
         """Return how surely the policy is breached, 0..1."""
         return _logistic(
             self.judge * judge_logit
@@ -75,7 +77,7 @@ class Fusion(BaseModel):
 
 
 UNTUNED = Fusion(judge=1.27, margin=4.07, bias=1.60)
-"""For the bundled models without adapters; fitted by `training.fusion` (see training/LOG.md)."""
+"""For the bundled models without adapter or tuning; a guess beside others (training/LOG.md)."""
 
 LEANING_REACH = 12.0
 """Beyond this, nearer examples say nothing more: a copy of one settles nothing alone."""
@@ -86,7 +88,7 @@ def within_reach(leaning: float) -> float:
     return max(-LEANING_REACH, min(LEANING_REACH, leaning))
 
 
-def lead(evidence: PolicyEvidence) -> float:
+def lead(evidence: "PolicyEvidence") -> float:
     """Return how much nearer the nearest violating example lies than the nearest complying one.
 
     Where a side has no example, the similarity to the policy's own words stands in for it.

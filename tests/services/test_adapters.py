@@ -15,8 +15,9 @@ from services.settings import Settings
 from services.stock import stock_adapters
 from tests.services.fakes import FakeEngine, FakeIndex, make_gateway
 from tests.wraner.random_adapters import hollow_adapter, random_adapter
-from wraner.adapters import WEIGHTS, Task
+from wraner.adapters import WEIGHTS, Task, read_adapter, write_adapter
 from wraner.errors import Unavailable
+from wraner.fusion import Fusion
 from wraner.local import LocalEngine
 from wraner.promotions import Source, current, history, promote, rollback
 from wraner.weights import BaseModel
@@ -228,3 +229,18 @@ def test_a_damaged_shipped_adapter_is_told_and_the_others_answer(
     assert current(adapters, NER) == whole and current(adapters, Task.MODERATION) == ""
     assert [broken[:16] in complaints[0], misplaced[:16] in complaints[1]] == [True, True]
     assert len(complaints) == 2
+
+
+def test_a_calibration_is_that_of_the_adapter_and_of_the_tuning_that_ships(
+    tiny_base: BaseModel, adapters: Path, tmp_path: Path
+) -> None:
+    plain = random_adapter(tiny_base, adapters, seed=1, task="moderation")
+    fitted = random_adapter(tiny_base, adapters, seed=2, task="moderation")
+    fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, calibrated=True)
+    manifest = read_adapter(adapters, fitted).model_copy(update={"calibration": fusion})
+    write_adapter(adapters, adapters / fitted, manifest)
+    choice = AdapterChoice(Settings(state_dir=tmp_path))
+    assert choice.calibration(fitted) == fusion
+    assert [choice.calibration(i) for i in ("", plain, "0" * 64)] == [None] * 3
+    other = AdapterChoice(Settings(state_dir=tmp_path, policy_adapter="none"))
+    assert other.calibration(fitted) is None

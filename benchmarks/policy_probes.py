@@ -1,0 +1,157 @@
+"""Whether moderation reads policies: an unrelated set must not fire, an inverted one must swap.
+
+    python -m benchmarks.policy_probes --data ../shared/data --texts 160
+
+Texts are HateModerate's test texts, half of them hateful; policy sets are sent inline, without
+examples. *Off-topic*: five policies that have nothing to do with people's groups. *Inverted*: the
+policy that a text was collected for, and the same policy breached by everything that it allowed.
+"""
+
+import argparse
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.adapters import AdapterChoice
+from services.loading import load_engine, load_retriever
+from services.settings import read_settings
+from services.stock import stock_adapters
+from training.hatemoderate import CollectedText, read_collected
+from wraner.adapters import Task
+from wraner.fusion import UNTUNED
+from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import Policy, PolicySet, version
+from wraner.policies import Verdict
+from wraner.retrieval import PackRef
+
+OFF_TOPIC = PolicySet(
+    description="Rules of a forum about films and cooking.",
+    policies=(
+        Policy(
+            id="spoiler",
+            title="Spoilers",
+            definition="Gives away how a film, series or book ends, without a warning.",
+        ),
+        Policy(
+            id="advert",
+            title="Advertising",
+            definition="Offers goods or services for sale, or links to a shop.",
+        ),
+        Policy(
+            id="medical",
+            title="Medical advice",
+            definition="Recommends a medicine, a dose or a treatment to somebody.",
+        ),
+        Policy(
+            id="address",
+            title="Private addresses",
+            definition="Publishes where somebody lives, or somebody's telephone number.",
+        ),
+        Policy(
+            id="recipe",
+            title="Recipes in the wrong place",
+            definition="Posts a recipe with ingredients and steps outside the kitchen section.",
+        ),
+    ),
+)
+
+
+def inverted(policy: Policy) -> Policy:
+    """Return a policy that is breached by what the given one allows, and by nothing else."""
+    return policy.model_copy(
+        update={
+            "title": f"Anything but: {policy.title}"[:100],
+            "definition": (
+                "A text breaches this policy if it does not do the following, and complies if it "
+                f"does: {policy.definition}"
+            ),
+            "includes": policy.excludes,
+            "excludes": policy.includes,
+        }
+    )
+
+
+def sample(texts: Sequence[CollectedText], count: int) -> list[CollectedText]:
+    """Return texts, half of them hateful, the same for the same count."""
+    draw = random.Random(0)
+    sides = [[t for t in texts if t.hateful is side] for side in (True, False)]
+    return [t for side in sides for t in draw.sample(side, count // 2)]
+
+
+class Probe:
+    """Asks the pipeline that serves."""
+
+    def __init__(self, moderator: Moderator, choice: AdapterChoice) -> None:
+        self._moderator = moderator
+        self._adapter = choice.of(Task.MODERATION)
+        self._fusion = choice.calibration(self._adapter)
+
+    async def ask(self, pack: PolicySet, text: str, policies: tuple[str, ...] = ()) -> Verdict:
+        """Return the verdict on one text."""
+        task = ModerateTask(
+            pack,
+            PackRef(version(pack), inline=pack),
+            (text,),
+            policies=policies,
+            adapter=self._adapter,
+            fusion=self._fusion,
+        )
+        return (await self._moderator.moderate(task))[0]
+
+    async def off_topic(self, texts: Sequence[CollectedText]) -> str:
+        """Return how often the unrelated set fires."""
+        verdicts = [await self.ask(OFF_TOPIC, t.text) for t in texts]
+        pairs = list(zip(texts, verdicts, strict=True))
+        rows = [
+            f"{side} {_share([v.flagged for t, v in pairs if t.hateful is hateful])}"
+            for side, hateful in (("hateful", True), ("other", False))
+        ]
+        return "off-topic set, flagged: " + ", ".join(rows)
+
+    async def inversion(self, texts: Sequence[CollectedText], base: PolicySet) -> str:
+        """Return how often verdicts swap, and scores fall or rise as they should."""
+        plain = base.model_copy(update={"examples": ()})
+        other = plain.model_copy(update={"policies": tuple(map(inverted, plain.policies))})
+        swapped, moved = [], []
+        for text in texts:
+            chosen = text.policies[:1]
+            before, after = [await self.ask(p, text.text, chosen) for p in (plain, other)]
+            swapped.append(before.flagged != after.flagged)
+            moved.append((after.score < before.score) == text.hateful)
+        return f"inverted, verdict swaps {_share(swapped)}, score moves rightly {_share(moved)}"
+
+
+def _share(flags: Sequence[bool]) -> str:
+    return f"{sum(flags) / len(flags):.3f} of {len(flags)}"
+
+
+async def _run(probe: Probe, texts: Sequence[CollectedText], base: PolicySet) -> None:
+    print(await probe.off_topic(texts))
+    print(await probe.inversion(texts, base))
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--texts", type=int, default=160)
+    args = parser.parse_args()
+    settings = read_settings()
+    stock_adapters(settings.state_dir / "adapters", settings.adapters_dir)
+    base = read_pack_folder(settings.packs_dir / "hate-speech")
+    assert isinstance(base, PolicySet)
+    texts = sample(read_collected(args.data / "hatemoderate" / "hatemoderate_test.csv"), args.texts)
+    engine = load_engine(settings)
+    try:
+        moderator = Moderator(
+            retriever=load_retriever(settings), engine=engine, settings=ModeratorSettings(UNTUNED)
+        )
+        asyncio.run(_run(Probe(moderator, AdapterChoice(settings)), texts, base))
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    main()
