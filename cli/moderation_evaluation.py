@@ -197,6 +197,7 @@ class _SoFar:
 def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple[Fact, ...]:
     files = [plan.asked.file, *([] if plan.store is None else [plan.store])]
     judged = f"the first {_SERVED.shortlist} by retrieval"
+    shown = (judging.asking.fusion or _SERVED.fusion).examples_shown
     asking, store = judging.asking, plan.store.name if plan.store else plan.policy_set
     return (
         Fact("policy set", plan.policy_set),
@@ -205,7 +206,7 @@ def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple
             f"{len(judging.policy_set.examples)} of {store}; {judging.left_out} left out, whose "
             "text is asked about",
         ),
-        Fact("examples a prompt", f"{_SERVED.examples} on each side"),
+        Fact("examples a prompt", f"{_SERVED.examples} on each side" if shown else "none"),
         Fact("policies judged", "all" if asking.exhaustive else judged),
         Fact("threshold", f"{_SERVED.threshold}, for review from {_SERVED.review_band} below"),
         Fact("adapter", asking.adapter or "none: the base model alone"),

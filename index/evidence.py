@@ -128,6 +128,7 @@ def gather(
         policies=tuple(sorted(found, key=lambda e: -strength_of(e))),
         leaning=_leaning(similarity, judgements.breach, judgements.clean),
         index=generation.identity,
+        examples=len(judgements.entries),
     )
 
 

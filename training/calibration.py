@@ -30,10 +30,12 @@ from wraner import packs, weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.errors import InvalidInput, WranerError
-from wraner.fusion import Fusion, VerdictFusion, within_reach
+from wraner.fusion import Fusion, VerdictFusion, nearest_definition, within_reach
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
 from wraner.metrics import auroc, failure_rates
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import PolicySet
 from wraner.prompts import NO, YES, render_judgement, render_overall
 from wraner.retrieval import Evidence, PackRef, PolicyEvidence, Retriever
 
@@ -63,9 +65,11 @@ class Judge:
     shown: int = 0
 
 
-async def ask(judge: Judge, judged: JudgedTexts, texts: Sequence[TaughtText]) -> list[Asked]:
-    """Ask about texts as `Moderator` does."""
-    pack = judged.pack
+async def ask(
+    judge: Judge, judged: JudgedTexts, texts: Sequence[TaughtText], pack: PolicySet | None = None
+) -> list[Asked]:
+    """Ask about texts as `Moderator` does; `pack` has other examples than the taught texts."""
+    pack = judged.pack if pack is None else pack
     words = [t.example.text for t in texts]
     found = await judge.retriever.evidence(
         PackRef(packs.version(pack), inline=pack), words, max(2, judge.shown)
@@ -88,8 +92,10 @@ async def ask(judge: Judge, judged: JudgedTexts, texts: Sequence[TaughtText]) ->
     return asked
 
 
-def fitted(asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool) -> Fusion:
-    """Return the fusion that fits what was asked."""
+def fitted(
+    asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool, few: bool = False
+) -> Fusion:
+    """Return the fusion that fits what was asked; of `few` examples the text's score hears less."""
     tiers = {p.id: p.tier for p in judged.policies}
     rows, breach, share = [], [], []
     for a in asked:
@@ -109,24 +115,29 @@ def fitted(asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool) -> Fusio
         examples_shown=shown,
         calibrated=True,
     )
-    return policy.model_copy(update={"verdict": _verdict(asked, policy)})
+    return policy.model_copy(update={"verdict": _verdict(asked, policy, few=few)})
 
 
-def _verdict(asked: Sequence[Asked], policy: Fusion) -> VerdictFusion:
+def _verdict(asked: Sequence[Asked], policy: Fusion, *, few: bool) -> VerdictFusion:
     scores = [tuple(policy.score(logit, e) for e, logit in a.judged) for a in asked]
     strongest = np.array([max(s) for s in scores])
-    rows = np.stack(
-        [
-            [a.overall for a in asked],
-            [within_reach(a.evidence.leaning) for a in asked],
-            np.log(strongest / (1 - strongest)),
-        ],
-        axis=1,
+    found = [
+        nearest_definition(a.evidence) if few else within_reach(a.evidence.leaning) for a in asked
+    ]
+    overall, heard, most, bias = logistic(
+        np.stack([[a.overall for a in asked], found, np.log(strongest / (1 - strongest))], axis=1),
+        np.array([a.text.breaches for a in asked]),
+        np.array([a.text.weight for a in asked]),
     )
-    breach = np.array([a.text.breaches for a in asked])
-    share = np.array([a.text.weight for a in asked])
-    overall, leaning, most, bias = logistic(rows, breach, share)
-    return VerdictFusion(overall=overall, leaning=leaning, strongest=most, judged=0.0, bias=bias)
+    leaning, definition = (0.0, heard) if few else (heard, 0.0)
+    return VerdictFusion(
+        overall=overall,
+        leaning=leaning,
+        definition=definition,
+        strongest=most,
+        judged=0.0,
+        bias=bias,
+    )
 
 
 def logistic(rows: Floats, breach: npt.NDArray[np.bool_], share: Floats) -> list[float]:
@@ -168,12 +179,18 @@ def _logit(scores: Scores) -> float:
 
 
 def cross_fitted(
-    asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool, folds: int = 10
+    asked: Sequence[Asked],
+    judged: JudgedTexts,
+    *,
+    shown: bool,
+    few: bool = False,
+    folds: int = 10,
 ) -> list[float]:
     """Return each text's score by what is fitted to the others."""
     scores = [0.0] * len(asked)
     for fold in range(folds):
-        fusion = fitted([a for i, a in enumerate(asked) if i % folds != fold], judged, shown=shown)
+        others = [a for i, a in enumerate(asked) if i % folds != fold]
+        fusion = fitted(others, judged, shown=shown, few=few)
         for number in range(fold, len(asked), folds):
             scores[number] = score_of(asked[number], fusion)
     return scores
@@ -183,7 +200,7 @@ def score_of(asked: Asked, fusion: Fusion) -> float:
     """Return a text's score."""
     assert fusion.verdict is not None
     policies = tuple(fusion.score(logit, e) for e, logit in asked.judged)
-    return fusion.verdict.score(asked.overall, asked.evidence.leaning, policies)
+    return fusion.verdict.score(asked.overall, asked.evidence, policies)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -201,7 +218,9 @@ def main(arguments: list[str] | None = None) -> int:
         if settings.judgements is None:
             raise InvalidInput(f"expected settings with judgements, was: {args.config}")
         judged = read_judged_texts(settings.judgements.texts, args.data)
-        asked = asyncio.run(_asked(args, judged))
+        own = read_pack_folder(settings.judgements.texts.policy_set)
+        assert isinstance(own, PolicySet)
+        asked, few = asyncio.run(_asked(args, judged, own))
     except WranerError as error:
         print(error, file=sys.stderr)
         return 1
@@ -211,7 +230,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(report("whole set asked", texts, [1 / (1 + np.exp(-a.overall)) for a in asked]))
     print(report("leaning", texts, [1 / (1 + np.exp(-a.evidence.leaning)) for a in asked]))
     print(report("fused", texts, cross_fitted(asked, judged, shown=bool(args.shown))))
-    fusion = fitted(asked, judged, shown=bool(args.shown))
+    shown = bool(args.shown)
+    print(report("few examples", texts, cross_fitted(few, judged, shown=shown, few=True)))
+    for_few = fitted(few, judged, shown=shown, few=True)
+    fusion = fitted(asked, judged, shown=shown).model_copy(update={"few": for_few})
     print(fusion.model_dump_json(indent=2))
     shelf, identity = args.adapter.parent, args.adapter.name
     manifest = read_adapter(shelf, identity)
@@ -219,18 +241,25 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _asked(args: argparse.Namespace, judged: JudgedTexts) -> list[Asked]:
+async def _asked(
+    args: argparse.Namespace, judged: JudgedTexts, own: PolicySet
+) -> tuple[list[Asked], list[Asked]]:
+    """Ask about all dev texts, with the taught texts as examples, and with the pack's own few."""
     base = weights.resolve(weights.BUNDLED, args.state / "models")
     read_adapter(args.adapter.parent, args.adapter.name)
     engine = LocalEngine(LanguageModel(base, adapters=args.adapter.parent))
     encoders = load_encoders(None, None, for_policies=args.policy_tuning)
-    retriever = LocalRetriever(encoders, IndexSettings())
-    judge = Judge(retriever, engine, args.adapter.name, shown=args.shown)
+    judge = Judge(
+        LocalRetriever(encoders, IndexSettings()), engine, args.adapter.name, shown=args.shown
+    )
     try:
-        asked: list[Asked] = []
-        for first in range(0, len(judged.dev), _AT_ONCE):
-            asked += await ask(judge, judged, judged.dev[first : first + _AT_ONCE])
-        return asked
+        found: list[list[Asked]] = []
+        for pack in (judged.pack, own):
+            asked: list[Asked] = []
+            for first in range(0, len(judged.dev), _AT_ONCE):
+                asked += await ask(judge, judged, judged.dev[first : first + _AT_ONCE], pack)
+            found.append(asked)
+        return found[0], found[1]
     finally:
         engine.close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifests without numpy
-    from wraner.retrieval import PolicyEvidence
+    from wraner.retrieval import Evidence, PolicyEvidence
 
 _LEAST = 1e-6  # keeps the log of a score's odds finite
 
@@ -30,13 +30,16 @@ class VerdictFusion(BaseModel):
     """Multiplies the logarithm of how many were judged."""
     bias: float
     """Is added."""
+    definition: float = 0.0
+    """Multiplies the similarity to the words of the policy that comes nearest."""
 
-    def score(self, overall: float, leaning: float, policies: tuple[float, ...]) -> float:
+    def score(self, overall: float, evidence: "Evidence", policies: tuple[float, ...]) -> float:
         """Return how surely a text breaches a policy, 0..1; `policies` are their scores."""
         strongest = min(1 - _LEAST, max(_LEAST, *policies, 0.0))
         return _logistic(
             self.overall * overall
-            + self.leaning * within_reach(leaning)
+            + self.leaning * within_reach(evidence.leaning)
+            + self.definition * nearest_definition(evidence)
             + self.strongest * math.log(strongest / (1 - strongest))
             + self.judged * math.log(max(1, len(policies)))
             + self.bias
@@ -64,6 +67,13 @@ class Fusion(BaseModel):
     """Whether the nearest examples stand in a policy's question, as in the judge's training."""
     calibrated: bool = False
     """Whether all weights were fitted to give probabilities."""
+    few: "Fusion | None" = None
+    """What is used instead for a policy set of fewer than `FEW_EXAMPLES` examples, which cannot say
+    what people write in general; None: the same."""
+
+    def for_examples(self, count: int) -> "Fusion":
+        """Return the fusion for a policy set of so many examples."""
+        return self.few if self.few is not None and count < FEW_EXAMPLES else self
 
     def score(self, judge_logit: float, evidence: "PolicyEvidence") -> float:
         """Return how surely the policy is breached, 0..1."""
@@ -79,6 +89,9 @@ class Fusion(BaseModel):
 UNTUNED = Fusion(judge=1.27, margin=4.07, bias=1.60)
 """For the bundled models without adapter or tuning; a guess beside others (training/LOG.md)."""
 
+FEW_EXAMPLES = 1000
+"""From so many examples on, where a text leans to says something of texts in general."""
+
 LEANING_REACH = 12.0
 """Beyond this, nearer examples say nothing more: a copy of one settles nothing alone."""
 
@@ -86,6 +99,11 @@ LEANING_REACH = 12.0
 def within_reach(leaning: float) -> float:
     """Return a leaning within ±`LEANING_REACH`."""
     return max(-LEANING_REACH, min(LEANING_REACH, leaning))
+
+
+def nearest_definition(evidence: "Evidence") -> float:
+    """Return the similarity of a text to the policy whose own words come nearest."""
+    return max((e.definition for e in evidence.policies), default=0.0)
 
 
 def lead(evidence: "PolicyEvidence") -> float:

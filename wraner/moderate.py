@@ -161,7 +161,7 @@ class Moderator:
         return ranked if task.exhaustive else ranked[: self._settings.shortlist]
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
-        fusion = self._fusion(task)
+        fusion = self._fusion(task).for_examples(seen.found.examples)
         policies = {p.id: p for p in task.policy_set.policies}
         logits = [s.logprobs[0] - s.logprobs[1] for s in scores]
         judgements = tuple(
@@ -177,7 +177,7 @@ class Moderator:
         found = tuple(j.score for j in judgements)
         score = max(found, default=0.0)
         if fusion.verdict is not None and self._asks_overall(task):
-            score = fusion.verdict.score(logits[-1], seen.found.leaning, found)
+            score = fusion.verdict.score(logits[-1], seen.found, found)
         return _Judged(seen.text, judgements, score)
 
     def _verdict(

@@ -81,12 +81,13 @@ class Neighbours:
 class Evidence:
     """Every policy's evidence for one text, strongest first, and its generation.
 
-    `leaning` is that of `PolicyEvidence`, for breaching anything at all.
+    `leaning` is that of `PolicyEvidence`, for breaching anything at all, among so many `examples`.
     """
 
     policies: tuple[PolicyEvidence, ...]
     index: str
     leaning: float = 0.0
+    examples: int = 0
 
 
 class Retriever(Protocol):

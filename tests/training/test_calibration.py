@@ -68,6 +68,9 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
         assert (score_of(a, fusion) >= 0.5) == a.text.breaches
     crossed = cross_fitted(asked, TOWNS, shown=False, folds=2)
     assert [s >= 0.5 for s in crossed] == [t.breaches for t in TOWNS.dev]
+    few = fitted(asked, TOWNS, shown=False, few=True)
+    assert few.verdict is not None and few.verdict.leaning == 0.0
+    assert [score_of(a, few) >= 0.5 for a in asked] == [a.text.breaches for a in asked]
     assert report("fused", TOWNS.dev, crossed).startswith("| fused | 1.000 |")
 
 
