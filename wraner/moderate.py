@@ -206,13 +206,13 @@ class Moderator:
     ) -> tuple[Decision, Sequence[_Judgement]]:
         """Return the decision and the policies that it rests on, strongest first.
 
-        The text's score decides over the policies without a threshold of their own; the others
-        decide for themselves. What is breached is named even if no single policy is sure.
+        The text's score decides where the likeliest policy has no threshold of its own; one that
+        has decides for itself. What is breached is named even if no single policy is sure.
         """
         common = self._settings.threshold if task.threshold is None else task.threshold
         lead = {j.policy.id: j.score - self._threshold(j.policy, common) for j in ranked}
         led = [j for j in ranked if j.policy.threshold is None]
-        own_score = self._asks_overall(task)
+        own_score = self._asks_overall(task) and led[:1] == ranked[:1]
         for decision, short in _STEPS:
             reach = -self._settings.review_band if short else 0.0
             over = [j for j in ranked if lead[j.policy.id] >= reach]

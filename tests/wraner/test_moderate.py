@@ -184,6 +184,10 @@ def test_a_policys_own_threshold_decides_for_itself() -> None:
     own = POLICIES.model_copy(update={"policies": strict})
     (loose,) = moderate("x !!!!!", engine=OverallEngine(), fusion=WHOLE, policy_set=own)
     assert loose.decision == "allowed", "the text's score is for policies without one"
+    first = strict[0], *POLICIES.policies[1:]
+    likeliest = POLICIES.model_copy(update={"policies": first})
+    (mild,) = moderate("aa !!!!!", engine=OverallEngine(), fusion=WHOLE, policy_set=likeliest)
+    assert mild.decision == "allowed", "the likeliest policy has one, and is not that sure"
     (sure,) = moderate("aaaaaa", engine=OverallEngine(), fusion=WHOLE, policy_set=own)
     assert (sure.decision, [m.policy for m in sure.matches]) == ("violates", ["a"])
 
