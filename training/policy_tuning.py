@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from index.subwords import SubwordReader
+from index.subwords import SubwordReader, Subwords
 from index.word_model import WordModel
 from training import lora
 from training.loop import StepReport, rate
@@ -37,7 +37,8 @@ def tune_for_policies(
         episode = episodes.step(step)
         model.train()
         torch.manual_seed(hash((settings.seed, step)))
-        vectors = text_vectors(model, episode.texts, reader=reader, settings=settings)
+        read = [reader.read(text) for text in episode.texts]
+        vectors = text_vectors(model, read, reader=reader, longest=settings.longest_subwords)
         loss = neighbour_loss(vectors, episode, settings=settings)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -52,7 +53,7 @@ def tune_for_policies(
                 loss=float(loss.detach()),
                 gradient_norm=float(norm),
                 learning_rate=learning_rate,
-                tokens=sum(map(len, episode.texts)),
+                tokens=sum(min(len(r.ids), settings.longest_subwords) for r in read),
                 taught_tokens=float(len(episode.texts)),
                 seconds=time.monotonic() - began,
             )
@@ -60,12 +61,10 @@ def tune_for_policies(
 
 
 def text_vectors(
-    model: WordModel, texts: Sequence[str], *, reader: SubwordReader, settings: PolicySettings
+    model: WordModel, read: Sequence[Subwords], *, reader: SubwordReader, longest: int
 ) -> torch.Tensor:
-    """Return unit means over subwords and marks. *Shape:* (n_texts, width)."""
+    """Return unit means over subwords, so many at most, and marks. *Shape:* (n_texts, width)."""
     before, after = reader.before, reader.after
-    longest = settings.longest_subwords
-    read = [reader.read(text) for text in texts]
     ids = [torch.tensor(before + r.ids[:longest] + after) for r in read]
     cases = [torch.tensor([0] * len(before) + r.cases[:longest] + [0] * len(after)) for r in read]
     mask = _padded([torch.ones_like(row) for row in ids])

@@ -10,16 +10,12 @@ import sys
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import torch
 from rich.console import Console
 
 from index.bundled import bundled_minilm, hash_file
-from index.letter_case import LetterCase
 from index.subwords import SubwordReader
-from index.word_model import BASE_WEIGHTS, WordModel, load_encoder
-from training import lora
+from index.word_model import BASE_WEIGHTS, load_encoder
 from training.finetune import StepBar, figures
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.loop import StepReport
@@ -27,10 +23,8 @@ from training.policy_episodes import PolicyEpisodes
 from training.policy_settings import PolicySettings, read_policy_settings
 from training.policy_tuning import tune_for_policies
 from training.word_manifest import WordManifest, refuse_existing, write_tuning
-from training.word_tuning import Tunable
+from training.word_tuning import tunable
 from wraner.errors import WranerError
-
-_TASK = "FEATURE_EXTRACTION"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +61,12 @@ def tune_policies(settings: PolicySettings, data: Path, out: Path, *, console: C
 def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console: Console) -> None:
     """Tune on some texts and write the tuning. Raises as `tune_policies` does."""
     folder = bundled_minilm()
-    tuned = _tunable(load_encoder(folder, settings.layer), settings)
+    tuned = tunable(
+        load_encoder(folder, settings.layer),
+        rank=settings.rank,
+        alpha=settings.alpha,
+        seed=settings.seed,
+    )
     bar = StepBar(settings.steps, console)
     last: deque[float] = deque(maxlen=max(1, settings.steps // 10))
 
@@ -93,15 +92,6 @@ def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console
         created=datetime.now(UTC).date(),
     )
     write_tuning(tuned, manifest, target=out)
-
-
-def _tunable(encoder: Any, settings: PolicySettings) -> Tunable:
-    targets = tuple(lora.linear_names(encoder))
-    shape = lora.LoraShape(settings.rank, settings.alpha, 0.0, targets, _TASK)
-    torch.manual_seed(settings.seed)
-    lora.attach(encoder, shape)
-    table = torch.zeros(len(LetterCase), int(encoder.config.hidden_size))
-    return Tunable(WordModel(encoder, table), shape)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,8 @@ def _loaded(folder: Path, settings: WordSettings) -> tuple[SubwordReader, Tunabl
             f"the word encoder in {folder} cannot be loaded: {reason}; correct encoder, layer or "
             "split_layer"
         ) from error
-    return reader, tunable(encoder, settings), partial(untuned_vectors, plain)
+    tuned = tunable(encoder, rank=settings.rank, alpha=settings.alpha, seed=settings.seed)
+    return reader, tuned, partial(untuned_vectors, plain)
 
 
 def _check_longest(tuned: Tunable, reader: SubwordReader, settings: WordSettings) -> None:

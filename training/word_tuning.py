@@ -33,12 +33,12 @@ class Tunable:
     shape: lora.LoraShape
 
 
-def tunable(encoder: Any, settings: WordSettings) -> Tunable:
+def tunable(encoder: Any, *, rank: int, alpha: int, seed: int) -> Tunable:
     """Put factors on all linear layers of an encoder, in place; the seed decides how they begin."""
     width = int(encoder.config.hidden_size)
     targets = tuple(lora.linear_names(encoder))
-    shape = lora.LoraShape(settings.rank, settings.alpha, 0.0, targets, _WORD_TASK)
-    torch.manual_seed(settings.seed)
+    shape = lora.LoraShape(rank, alpha, 0.0, targets, _WORD_TASK)
+    torch.manual_seed(seed)
     lora.attach(encoder, shape)
     return Tunable(WordModel(encoder, torch.zeros(len(LetterCase), width)), shape)
 

@@ -88,8 +88,9 @@ def folder(tmp_path: Path) -> Path:
 
 def started(folder: Path, **changes: object) -> tuple[WordSettings, Tunable, Episodes]:
     settings = word_settings(folder / "bert", folder / "sources.yaml", **changes)
-    tuned = tunable(load_encoder(folder / "bert", settings.layer), settings)
-    plain = tunable(load_encoder(folder / "bert", 1), settings).model.eval()
+    shape = {"rank": settings.rank, "alpha": settings.alpha, "seed": settings.seed}
+    tuned = tunable(load_encoder(folder / "bert", settings.layer), **shape)
+    plain = tunable(load_encoder(folder / "bert", 1), **shape).model.eval()
     supply = town_supply(settings, folder)
     episodes = Episodes([supply], settings, untuned=lambda s: untuned_vectors(plain, s))
     return settings, tuned, episodes
