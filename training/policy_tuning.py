@@ -40,24 +40,37 @@ def tune_for_policies(
         read = [reader.read(text) for text in episode.texts]
         vectors = text_vectors(model, read, reader=reader, longest=settings.longest_subwords)
         loss = neighbour_loss(vectors, episode, settings=settings)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm)
         learning_rate = rate(settings.schedule, step)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate
-        optimiser.step()
+        norm = _update(optimiser, trained, loss, learning_rate, clip_norm=settings.clip_norm)
         on_step(
             StepReport(
                 step=step,
                 loss=float(loss.detach()),
-                gradient_norm=float(norm),
+                gradient_norm=norm,
                 learning_rate=learning_rate,
                 tokens=sum(min(len(r.ids), settings.longest_subwords) for r in read),
                 taught_tokens=float(len(episode.texts)),
                 seconds=time.monotonic() - began,
             )
         )
+
+
+def _update(
+    optimiser: torch.optim.AdamW,
+    trained: Sequence[torch.nn.Parameter],
+    loss: torch.Tensor,
+    learning_rate: float,
+    *,
+    clip_norm: float,
+) -> float:
+    """Make one update; return the gradient's norm."""
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(trained, clip_norm)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+    optimiser.step()
+    return float(norm)
 
 
 def text_vectors(
@@ -77,10 +90,11 @@ def text_vectors(
 def neighbour_loss(
     vectors: torch.Tensor, episode: PolicyEpisode, *, settings: PolicySettings
 ) -> torch.Tensor:
-    """Return the mean of -log of the share of votes that go to a text's own side, plus that of
+    """Return the loss of a step's texts, in nats.
 
-    the share that goes to texts about a policy of its own, weighed by `policy_share`.
-    *Shape:* vectors (n_texts, width), unit rows.
+    The mean of -log of the share of votes that go to a text's own side, and, weighed by
+    `policy_share`, of the share that goes to texts about a policy of its own. *Shape:* vectors
+    (n_texts, width), unit rows.
     """
     votes = vectors @ vectors.t() / settings.temperature
     votes = votes.masked_fill(torch.eye(len(votes), dtype=torch.bool), _NEVER)

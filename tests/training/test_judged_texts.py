@@ -1,0 +1,41 @@
+"""Judged texts: what is held out or kept for choosing is not taught, nor policies left out."""
+
+from pathlib import Path
+
+import pytest
+
+from training.hatemoderate import dev_keys, normalised, read_collected
+from training.judged_texts import JudgedSettings, read_judged_texts
+from wraner.errors import InvalidInput
+
+PACKS = Path(__file__).parents[2] / "packs"
+SETTINGS = JudgedSettings(policy_set=PACKS / "hate-speech")
+
+
+def test_taught_kept_and_held_out_texts_are_apart(hatemoderate: Path) -> None:
+    judged = read_judged_texts(SETTINGS, hatemoderate.parent)
+    taught, dev = (
+        {normalised(t.example.text) for t in texts} for texts in (judged.train, judged.dev)
+    )
+    test = {normalised(t.text) for t in read_collected(hatemoderate / "hatemoderate_test.csv")}
+    assert (len(taught), len(dev), len(dev_keys())) == (2516, 501, 501)
+    assert not taught & dev and not (taught | dev) & test
+    assert judged.data.sentences == 2516 and len(judged.pack.examples) == 2516
+    assert {t.weight for t in judged.train} == {1.0, 2.0}
+    assert judged.asked_of_dev.train == judged.dev
+
+
+def test_policies_left_out_are_not_taught(hatemoderate: Path) -> None:
+    settings = SETTINGS.model_copy(update={"without": ("exclude-expel",)})
+    judged = read_judged_texts(settings, hatemoderate.parent)
+    assert len(judged.policies) == 40
+    assert all("exclude-expel" not in t.near for t in judged.train)
+    assert any("exclude-expel" in t.near for t in judged.dev), "to be asked about"
+
+
+def test_an_unknown_policy_and_a_domain_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="ids of policies to leave out, was: none-such"):
+        read_judged_texts(SETTINGS.model_copy(update={"without": ("none-such",)}), tmp_path)
+    domain = SETTINGS.model_copy(update={"policy_set": PACKS / "customer-care"})
+    with pytest.raises(InvalidInput, match="was: a domain"):
+        read_judged_texts(domain, tmp_path)
