@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from tests.training.conftest import LetterEncoder
+from tests.training.judged_towns import TOWNS
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import finetune as finetuning
 from training import preparation
@@ -14,9 +15,15 @@ from training.finetune import CHECKPOINTS, finetune, run_folder, training_data
 from training.loop import State
 from training.metric_log import read_metrics
 from training.preparation import Places
-from training.settings import TrainingSettings
+from training.settings import (
+    JudgementSettings,
+    LoraSettings,
+    OptimiserSettings,
+    PromptSettings,
+    TrainingSettings,
+)
 from training.sources import read_source, read_source_configs
-from wraner.adapters import CONFIG, WEIGHTS, TrainingData
+from wraner.adapters import CONFIG, WEIGHTS, Task, TrainingData
 from wraner.errors import InvalidInput
 from wraner.weights import BaseModel
 
@@ -106,3 +113,24 @@ def test_sentences_are_counted_as_they_are_dealt(
     chosen = settings.model_copy(update={"most_sentences": most})
     (data,) = training_data([source], chosen)
     assert data.sentences == taught
+
+
+def test_a_judge_is_trained_by_the_same_loop_and_stops_where_it_is_told(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
+    settings = TrainingSettings(
+        base=str(tiny_base.path),
+        judgements=JudgementSettings(overall_texts=4, policy_texts=4),
+        optimiser=OptimiserSettings(steps=6, stop=3, step_tokens=400, run_tokens=400),
+        prompts=PromptSettings(shown_weight=0),
+        lora=LoraSettings(rank=2, alpha=4),
+        evaluate_every=3,
+    )
+    places = Places(state=tmp_path / "state", data=tmp_path)
+    outcome = finetune(settings, places, console=quiet())
+    lines = read_metrics(outcome.folder)
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3]
+    assert outcome.dev_loss is not None and outcome.data == (TOWNS.data,)
+    assert settings.task is Task.MODERATION
+    assert {CONFIG, WEIGHTS} <= {p.name for p in outcome.adapter.iterdir()}
