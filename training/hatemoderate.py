@@ -63,10 +63,10 @@ def read_collected(path: Path) -> list[CollectedText]:
     Raises:
         InvalidInput: a row cannot be read, naming file and line.
     """
-    policies = json.loads(_POLICIES.read_text())
+    policies = policies_by_guideline()
     merged: dict[str, _Merged] = {}
     for row in _rows(path):
-        key = hashlib.sha256(row.guideline.strip().encode()).hexdigest()[:12]
+        key = guideline_key(row.guideline)
         if key not in policies:
             raise InvalidInput(f"{path}: expected one of 41 guidelines, was: an unknown one")
         entry = merged.setdefault(normalised(row.text), _Merged(row.text.strip(), row.dataset))
@@ -82,6 +82,17 @@ def read_collected(path: Path) -> list[CollectedText]:
 def read_hatemoderate(path: Path) -> list[JudgedExample]:
     """Read as `read_collected` does; return the texts as judged examples."""
     return [text.example for text in read_collected(path)]
+
+
+def policies_by_guideline() -> dict[str, str]:
+    """Return the policy ids of `packs/hate-speech` by `guideline_key`."""
+    found: dict[str, str] = json.loads(_POLICIES.read_text())
+    return found
+
+
+def guideline_key(guideline: str) -> str:
+    """Return the hash that stands for a guideline string."""
+    return hashlib.sha256(guideline.strip().encode()).hexdigest()[:12]
 
 
 def dev_keys() -> frozenset[str]:

@@ -6,8 +6,6 @@ not called both hateful and not. Knows no system that decides.
 """
 
 import csv
-import hashlib
-import json
 import random
 import re
 from collections import defaultdict
@@ -15,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.hatemoderate import guideline_key, policies_by_guideline
 from wraner.errors import InvalidInput
 
 TRAIN = "hatemoderate_train.csv"
 KINDS = "all_examples.csv"
-_POLICIES = Path(__file__).with_name("hatemoderate_policies.json")
 _KEY = re.compile(r"[a-z0-9]+")
 
 
@@ -120,7 +118,7 @@ def _contradictory(rows: Sequence[ModerationRow]) -> set[str]:
 
 def _read(path: Path) -> Iterator[dict[str, str]]:
     """Yield the rows; the text's column is `text` in all, the policy's `policy`."""
-    policies: dict[str, str] = json.loads(_POLICIES.read_text())
+    policies = policies_by_guideline()
     for number, one in enumerate(_table(path), start=1):
         text = one.get("text") or one.get("sentence")
         if not text or not one.get("example_id") or one.get("labels") not in ("0", "1"):
@@ -128,7 +126,7 @@ def _read(path: Path) -> Iterator[dict[str, str]]:
                 f"{path}: row {number}: expected example_id, text (or sentence), guideline and "
                 "labels 0 or 1, parted by tabs"
             )
-        guideline = hashlib.sha256((one.get("guideline") or "").strip().encode()).hexdigest()[:12]
+        guideline = guideline_key(one.get("guideline") or "")
         if guideline not in policies:
             raise InvalidInput(
                 f"{path}: row {number}: expected one of HateModerate's {len(policies)} guidelines, "

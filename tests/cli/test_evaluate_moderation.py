@@ -10,7 +10,7 @@ from cli import moderation_evaluation
 from cli.main import main
 from tests.services.fakes import FakeEngine, FakeIndex
 from tests.training.moderation_examples import POLICIES, write_data, write_guidelines
-from training import hatemoderate, moderation_rows
+from training import hatemoderate
 from wraner.errors import NotFound
 
 
@@ -27,8 +27,7 @@ class ClosedEngine(FakeEngine):
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_data(tmp_path / "data")
     write_guidelines(tmp_path / "policies.json")
-    for module in (hatemoderate, moderation_rows):
-        monkeypatch.setattr(module, "_POLICIES", tmp_path / "policies.json")
+    monkeypatch.setattr(hatemoderate, "_POLICIES", tmp_path / "policies.json")
     pack = tmp_path / "packs" / "zorvia"
     pack.mkdir(parents=True)
     content = POLICIES.model_dump(mode="json", exclude={"examples"}, exclude_none=True)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.moderation_examples import write_data, write_guidelines, write_table
-from training import moderation_rows
+from training import hatemoderate
 from training.moderation_rows import AskedRows, read_rows, same_text
 from wraner.errors import InvalidInput
 
@@ -13,7 +13,7 @@ TEST = "hatemoderate_test.csv"
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_guidelines(tmp_path / "policies.json")
-    monkeypatch.setattr(moderation_rows, "_POLICIES", tmp_path / "policies.json")
+    monkeypatch.setattr(hatemoderate, "_POLICIES", tmp_path / "policies.json")
     write_data(tmp_path / "data")
     return tmp_path / "data"
 
