@@ -31,10 +31,9 @@ from wraner.adapters import Task
 from wraner.engine import Answer, ScoreRequest
 from wraner.entity_fusion import SHIPPED
 from wraner.extract import Extractor, ExtractTask
-from wraner.fusion import UNTUNED
 from wraner.language_model import LanguageModel
 from wraner.local import BatchLimits, LocalEngine
-from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
+from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.packs import PolicySet, version
 from wraner.prompts import NO, YES, Prompt, render_judgement
 from wraner.retrieval import PackRef, Retriever
@@ -67,9 +66,7 @@ class Own:
             False: Extractor(retriever=retriever, engine=self._engine),
             True: Extractor(retriever=retriever, engine=self._engine, fusion=SHIPPED),
         }
-        self._moderator = Moderator(
-            retriever=retriever, engine=self._engine, settings=ModeratorSettings(fusion=UNTUNED)
-        )
+        self._moderator = Moderator(retriever=retriever, engine=self._engine, settings=SERVED)
 
     def verbs(self) -> dict[str, Callable[..., Any]]:
         """Return what may be asked, by name."""

@@ -19,8 +19,7 @@ from services.settings import read_settings
 from services.stock import stock_adapters
 from training.hatemoderate import CollectedText, read_collected
 from wraner.adapters import Task
-from wraner.fusion import UNTUNED
-from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
+from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Policy, PolicySet, version
 from wraner.policies import Verdict
@@ -145,9 +144,7 @@ def main() -> None:
     texts = sample(read_collected(args.data / "hatemoderate" / "hatemoderate_test.csv"), args.texts)
     engine = load_engine(settings)
     try:
-        moderator = Moderator(
-            retriever=load_retriever(settings), engine=engine, settings=ModeratorSettings(UNTUNED)
-        )
+        moderator = Moderator(retriever=load_retriever(settings), engine=engine, settings=SERVED)
         asyncio.run(_run(Probe(moderator, AdapterChoice(settings)), texts, base))
     finally:
         engine.close()

@@ -43,14 +43,13 @@ from training.ner_summary import Fact, Provenance
 from training.report_pages import share
 from wraner.adapters import Task
 from wraner.errors import InvalidInput
-from wraner.fusion import UNTUNED, Fusion
-from wraner.moderate import Moderator, ModeratorSettings
+from wraner.fusion import Fusion
+from wraner.moderate import SERVED, Moderator
 from wraner.pack_folders import DEFINITIONS_FILE, read_pack_folder
 from wraner.packs import PolicySet
 from wraner.registry import Kind, missing_shipped
 
 _NAME = "wraner"
-_SERVED = ModeratorSettings(fusion=UNTUNED)  # as `services.loading.gateway_of` has it
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,8 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
     folder = report_folder(plan.out, settings, made)
     with closing(load_engine(settings)) as engine:
         retriever = load_retriever(settings, say=say)
-        moderator = Moderator(retriever=retriever, engine=engine, settings=_SERVED)
-        pipeline = Pipeline(moderator, _SERVED, retriever)
+        moderator = Moderator(retriever=retriever, engine=engine, settings=SERVED)
+        pipeline = Pipeline(moderator, SERVED, retriever)
         with _heard(plan.asked, folder / PREDICTIONS) as heard:
             run = asyncio.run(_ask(pipeline, judging, plan.asked, heard))
         provenance = Provenance(
@@ -106,7 +105,7 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
             _facts(plan, judging, settings),
             versions(engine),
         )
-    own = decided_by(_NAME, run.predictions, _SERVED)
+    own = decided_by(_NAME, run.predictions, SERVED)
     evaluated = Evaluated(plan.asked, judging.policy_set, run, (own, *plan.detectors))
     summary = summarise_moderation(evaluated, provenance)
     write_moderation_report(folder, summary)
@@ -196,8 +195,8 @@ class _SoFar:
 
 def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple[Fact, ...]:
     files = [plan.asked.file, *([] if plan.store is None else [plan.store])]
-    judged = f"the first {_SERVED.shortlist} by retrieval"
-    shown = (judging.asking.fusion or _SERVED.fusion).examples_shown
+    judged = f"the first {SERVED.shortlist} by retrieval"
+    shown = (judging.asking.fusion or SERVED.fusion).examples_shown
     asking, store = judging.asking, plan.store.name if plan.store else plan.policy_set
     return (
         Fact("policy set", plan.policy_set),
@@ -206,12 +205,12 @@ def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple
             f"{len(judging.policy_set.examples)} of {store}; {judging.left_out} left out, whose "
             "text is asked about",
         ),
-        Fact("examples a prompt", f"{_SERVED.examples} on each side" if shown else "none"),
+        Fact("examples a prompt", f"{SERVED.examples} on each side" if shown else "none"),
         Fact("policies judged", "all" if asking.exhaustive else judged),
-        Fact("threshold", f"{_SERVED.threshold}, for review from {_SERVED.review_band} below"),
+        Fact("threshold", f"{SERVED.threshold}, for review from {SERVED.review_band} below"),
         Fact("adapter", asking.adapter or "none: the base model alone"),
         Fact("calls in flight", f"{asking.calls} of {counted(asking.texts_a_call, 'text')}"),
-        Fact("scores", _weights(asking.fusion or _SERVED.fusion)),
+        Fact("scores", _weights(asking.fusion or SERVED.fusion)),
         Fact("word encoder", f"{settings.encoder}, tuned by {settings.policy_adapter}"),
         *(Fact(str(f), f"sha256 {hashlib.sha256(f.read_bytes()).hexdigest()[:16]}") for f in files),
     )

@@ -22,8 +22,7 @@ from wraner.engine import Engine
 from wraner.entity_fusion import SHIPPED
 from wraner.errors import Unavailable
 from wraner.extract import Extractor
-from wraner.fusion import UNTUNED
-from wraner.moderate import Moderator, ModeratorSettings
+from wraner.moderate import SERVED, Moderator
 from wraner.registry import PackStore
 from wraner.retrieval import Retriever
 
@@ -61,9 +60,7 @@ def gateway_of(
         structlog.get_logger("wraner.gateway").warning("adapter refused", error=complaint)
     return Gateway(
         extractor=Extractor(retriever=retriever, engine=engine, fusion=SHIPPED),
-        moderator=Moderator(
-            retriever=retriever, engine=engine, settings=ModeratorSettings(fusion=UNTUNED)
-        ),
+        moderator=Moderator(retriever=retriever, engine=engine, settings=SERVED),
         engine=engine,
         packs=pack_store(settings),
         writer=writer,

@@ -6,13 +6,11 @@ Knows no data and no model.
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.judged_texts import JudgedSettings
 from training.settings import Amount, Count, OptimiserSettings, Share
-from wraner.errors import InvalidInput
-from wraner.formats.spans import fault
+from training.settings_file import read_settings_file
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -78,11 +76,4 @@ def read_policy_settings(file: Path) -> PolicySettings:
     Raises:
         InvalidInput: the file cannot be read, or names the field that is wrong.
     """
-    try:
-        return PolicySettings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"expected a YAML file of settings at {file}: {error}; correct the path or the file"
-        ) from error
-    except ValidationError as error:
-        raise InvalidInput(f"{file}: {fault(error)}; correct the file") from error
+    return read_settings_file(file, PolicySettings, named="settings")

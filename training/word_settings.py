@@ -7,12 +7,10 @@ import hashlib
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.settings import Amount, Count, OptimiserSettings, Share
-from wraner.errors import InvalidInput
-from wraner.formats.spans import fault
+from training.settings_file import read_settings_file
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -90,12 +88,4 @@ def read_word_settings(file: Path) -> WordSettings:
     Raises:
         InvalidInput: the file cannot be read, or names the field that is wrong.
     """
-    try:
-        return WordSettings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"expected a YAML file of word encoder settings at {file}: {error}; correct the path "
-            "or the file"
-        ) from error
-    except ValidationError as error:
-        raise InvalidInput(f"{file}: {fault(error)}; correct the file") from error
+    return read_settings_file(file, WordSettings, named="word encoder settings")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import Fusion
+from wraner.fusion import UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, render_judgement, render_overall
@@ -57,6 +57,10 @@ class ModeratorSettings:
     review_band: float = 0.1
     window_words: int = 160
     overlap_words: int = 40
+
+
+SERVED = ModeratorSettings(fusion=UNTUNED)
+"""How every service judges where its adapter has no fusion of its own."""
 
 
 @dataclass(frozen=True, slots=True)
