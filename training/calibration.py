@@ -135,7 +135,6 @@ def _verdict(asked: Sequence[Asked], policy: Fusion, *, few: bool) -> VerdictFus
         leaning=leaning,
         definition=definition,
         strongest=most,
-        judged=0.0,
         bias=bias,
     )
 

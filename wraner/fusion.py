@@ -26,8 +26,6 @@ class VerdictFusion(BaseModel):
     """Multiplies `Evidence.leaning`, kept within `LEANING_REACH`."""
     strongest: float
     """Multiplies the log-odds of the highest score among the policies that were judged."""
-    judged: float
-    """Multiplies the logarithm of how many were judged."""
     bias: float
     """Is added."""
     definition: float = 0.0
@@ -41,7 +39,6 @@ class VerdictFusion(BaseModel):
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * nearest_definition(evidence)
             + self.strongest * math.log(strongest / (1 - strongest))
-            + self.judged * math.log(max(1, len(policies)))
             + self.bias
         )
 

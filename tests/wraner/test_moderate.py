@@ -140,7 +140,7 @@ WHOLE = Fusion(
     judge=1.0,
     margin=1.0,
     bias=-2.3,
-    verdict=VerdictFusion(overall=1.0, leaning=0.5, strongest=0.0, judged=0.0, bias=-2.0),
+    verdict=VerdictFusion(overall=1.0, leaning=0.5, strongest=0.0, bias=-2.0),
     examples_shown=False,
     calibrated=True,
 )
