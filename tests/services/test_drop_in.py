@@ -141,7 +141,7 @@ def test_a_texts_own_score_decides_as_in_a_moderation(
 ) -> None:
     mapped(tmp_path, monkeypatch)
     gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
-    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, judged=0.0, bias=0.0)
+    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, bias=0.0)
     fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, verdict=whole)
     monkeypatch.setattr(gateway._moderator, "_settings", ModeratorSettings(fusion=fusion))
     with TestClient(build_api(gateway)) as client:
