@@ -117,7 +117,7 @@ def test_the_adapters_own_weights_make_the_scores() -> None:
 
 
 def test_a_whole_texts_own_score_decides() -> None:
-    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, judged=0.0, bias=-4.0)
+    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, bias=-4.0)
     sceptical = SETTINGS.fusion.model_copy(update={"verdict": whole})
     loud = run(asking=ModerationAsking(fusion=sceptical)).predictions[0]
     assert (loud.decision, loud.score) == ("allowed", pytest.approx(0.25, abs=0.01))
