@@ -25,16 +25,15 @@ from index.local import LocalRetriever
 from index.settings import IndexSettings
 from services.adapters import FOLLOW, AdapterChoice
 from services.loading import (
-    BUNDLED,
     encoders_with,
     pack_store,
-    promoted_tuning,
     set_environment,
     stock_packs,
     word_encoders,
 )
 from services.settings import Settings, read_settings
 from services.stock import stock_adapters
+from services.tunings import promoted_tuning
 from services.word_promotion import promote_words
 from training.examination import Examination, examination
 from training.gate import Condition, Trial, points
@@ -55,6 +54,7 @@ from wraner.extract import Extractor
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Domain
 from wraner.registry import missing_shipped
+from wraner.weights import BUNDLED
 
 _SHORT = 12
 

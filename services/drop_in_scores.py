@@ -3,15 +3,15 @@
 Both drop-in APIs stand on this. Knows no HTTP and neither API's shape.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.drop_in import Group
+from services.drop_in import DropIn, Group
 from services.gateway import Gateway
-from services.schema import ModerateRequest, PolicyMatch, Verdict
+from services.schema import ModerateRequest
 from wraner.errors import InvalidInput, NotFound, Unavailable
 from wraner.packs import PolicySet
+from wraner.policies import PolicyMatch, Verdict
 from wraner.registry import Kind, Stored
 
 FEW = 5
@@ -76,20 +76,17 @@ async def score_groups(
     for name in dict.fromkeys(g.group.policy_set for g in groups):
         stored = await _stored(gateway, name)
         own = [g for g in groups if g.group.policy_set == name]
-        request = _request(own, stored, text=text, exhaustive=gateway.drop_in.exhaustive)
+        request = _request(own, stored, text=text, drop_in=gateway.drop_in)
         try:
-            answer = await gateway.moderate(request, every_score=True)
+            verdicts, versions = await gateway.judge(request)
         except InvalidInput as error:
             raise _under(error, field) from None
-        if answer.versions.pack != stored.version:
+        if versions.pack != stored.version:
             raise Unavailable(f"the policy set {name!r} was changed meanwhile; try again")
-        model = answer.versions.model
-        for found, verdict in zip(by_text, answer.results, strict=True):
+        model = versions.model
+        for found, verdict in zip(by_text, verdicts, strict=True):
             calibrated = calibrated and verdict.calibrated
-            found += [
-                _grouped(g, stored, verdict=verdict, threshold=gateway.drop_in.threshold)
-                for g in own
-            ]
+            found += [_grouped(g, stored, verdict) for g in own]
     return Scored(tuple(map(tuple, by_text)), model, calibrated)
 
 
@@ -116,12 +113,15 @@ async def _stored(gateway: Gateway, name: str) -> Stored:
 
 
 def _request(
-    own: Sequence[NamedGroup], stored: Stored, *, text: str | tuple[str, ...], exhaustive: bool
+    own: Sequence[NamedGroup], stored: Stored, *, text: str | tuple[str, ...], drop_in: DropIn
 ) -> ModerateRequest:
     asked = {policy for named in own for policy in _check(named, stored)}
-    few = exhaustive or len(asked) <= FEW
+    few = drop_in.exhaustive or len(asked) <= FEW
     return ModerateRequest(
-        policy_set=stored.name, text=text, policies=tuple(sorted(asked)) if few else None
+        policy_set=stored.name,
+        text=text,
+        policies=tuple(sorted(asked)) if few else None,
+        threshold=drop_in.threshold,
     )
 
 
@@ -149,34 +149,17 @@ def _under(error: InvalidInput, field: str) -> InvalidInput:
     return InvalidInput(error.message, pointer=error.pointer.replace("/text", field, 1))
 
 
-def _grouped(
-    named: NamedGroup, stored: Stored, *, verdict: Verdict, threshold: float
-) -> GroupScore:
+def _grouped(named: NamedGroup, stored: Stored, verdict: Verdict) -> GroupScore:
     ids = set(_check(named, stored))
-    matches = [m for m in verdict.matches if m.policy in ids]
+    judged = [m for m in verdict.judged if m.policy in ids]
     whole = named.group.policies == "all"
     return GroupScore(
         name=named.name,
-        score=verdict.score if whole else max((m.score for m in matches), default=0.0),
-        flagged=bool(ids & _breached(stored, verdict, threshold)),
-        judged=bool(matches),
-        evidence=_spans(matches),
+        score=verdict.score if whole else max((m.score for m in judged), default=0.0),
+        flagged=verdict.flagged and any(m.policy in ids for m in verdict.matches),
+        judged=bool(judged),
+        evidence=_spans(judged),
     )
-
-
-def _breached(stored: Stored, verdict: Verdict, threshold: float) -> set[str]:
-    """Return the policies that a moderation with this threshold would name as violated.
-
-    As there, a text's own score decides over the policies without a threshold of their own, and the
-    strongest of them stands for the rest where none is sure.
-    """
-    own = {p.id: p.threshold for p in _policies(stored).policies if p.threshold is not None}
-    common = [m for m in verdict.matches if m.policy not in own]
-    found = [m for m in common if m.score >= threshold]
-    if verdict.score != max((m.score for m in verdict.matches), default=0.0):
-        found = (found or common[:1]) if verdict.score >= threshold else []
-    alone = {m.policy for m in verdict.matches if m.score >= own.get(m.policy, math.inf)}
-    return alone | {m.policy for m in found}
 
 
 def _spans(matches: Sequence[PolicyMatch]) -> tuple[ScoredSpan, ...]:

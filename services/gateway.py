@@ -47,6 +47,7 @@ from wraner.errors import (
 from wraner.extract import Extractor, ExtractTask
 from wraner.moderate import ModerateTask, Moderator
 from wraner.packs import Domain, Example, Pack, PolicySet, check_pack, definitions_of, version
+from wraner.policies import Verdict
 from wraner.registry import Kind, Stored
 from wraner.retrieval import PackRef
 
@@ -112,14 +113,13 @@ class Gateway:
             versions=await self._versions(task.adapter, pack, found[0].index),
         )
 
-    async def moderate(
-        self, request: ModerateRequest, *, every_score: bool = False
-    ) -> ModerateResponse:
-        """Judge texts against policies.
+    async def moderate(self, request: ModerateRequest) -> ModerateResponse:
+        """Judge texts against policies."""
+        verdicts, versions = await self.judge(request)
+        return ModerateResponse(results=[replies.verdict(v) for v in verdicts], versions=versions)
 
-        With `every_score`, matches are all policies that were judged, whatever the thresholds; the
-        decisions then say nothing.
-        """
+    async def judge(self, request: ModerateRequest) -> tuple[list[Verdict], Versions]:
+        """Return a verdict a text, in their order, and what gave them."""
         texts = _texts(request.text)
         check_choice(request.policy_set, request.inline, field="policy_set", limits=self.limits)
         check_texts(texts, self.limits, several=texts is request.text)
@@ -130,21 +130,18 @@ class Gateway:
         check_known(request.policies or (), [p.id for p in policies.policies], field="policies")
         adapter = await asyncio.to_thread(self._adapters.of, Task.MODERATION)
         task = ModerateTask(
-            policy_set=_without_thresholds(policies) if every_score else policies,
+            policy_set=policies,
             pack=pack,
             texts=texts,
             policies=request.policies or (),
             exhaustive=request.exhaustive,
-            threshold=0.0 if every_score else request.threshold,
+            threshold=request.threshold,
             adapter=adapter,
             fusion=await asyncio.to_thread(self._adapters.calibration, adapter),
             deadline=self._deadline(),
         )
         found = await self._in_time(self._moderator.moderate(task))
-        return ModerateResponse(
-            results=[replies.verdict(one) for one in found],
-            versions=await self._versions(task.adapter, pack, found[0].index),
-        )
+        return found, await self._versions(task.adapter, pack, found[0].index)
 
     async def list_packs(self, kind: Kind) -> tuple[list[Stored], list[DamagedPack]]:
         """Return all packs of a kind, and apart those that cannot be read."""
@@ -259,11 +256,6 @@ class Gateway:
 
 def _texts(text: Any) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else text
-
-
-def _without_thresholds(policies: PolicySet) -> PolicySet:
-    free = tuple(p.model_copy(update={"threshold": None}) for p in policies.policies)
-    return policies.model_copy(update={"policies": free})
 
 
 def _checked_inline(inline: Pack) -> tuple[Pack, PackRef]:

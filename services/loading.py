@@ -15,12 +15,11 @@ from services.gateway import Gateway
 from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import stock, stock_adapters
+from services.tunings import policy_tuning, word_tuning
 from services.writer import Generations, Writer
-from wraner import promotions
-from wraner.adapters import CONFIG, WEIGHTS, Task
+from wraner import weights
 from wraner.engine import Engine
 from wraner.entity_fusion import SHIPPED
-from wraner.errors import Unavailable
 from wraner.extract import Extractor
 from wraner.moderate import SERVED, Moderator
 from wraner.registry import PackStore
@@ -32,17 +31,11 @@ if TYPE_CHECKING:
     from index.store import GenerationStore
     from index.word_votes import VoteSettings
     from wraner.local import LocalEngine
-    from wraner.weights import BaseModel
-
-
-WORDS, POLICIES = "words", "policies"
-"""The folders of the word encoder's tunings, for domains and for policy sets, among what ships."""
-BUNDLED = "bundled"
 
 
 def set_environment(settings: Settings) -> None:
     """Set what computes and what asks the hub read when they are imported, here and in children."""
-    if settings.base_model == settings.encoder == "bundled":
+    if settings.base_model == settings.encoder == weights.BUNDLED:
         os.environ["HF_HUB_OFFLINE"] = "1"
     # Threads that wait for each other spin for some 10 us before they sleep. libgomp's own, long
     # wait takes the processor from other processes; none at all costs the model a third of its
@@ -73,10 +66,10 @@ def pack_store(settings: Settings) -> PackStore:
     return PackStore(settings.state_dir / "packs")
 
 
-def load_base(settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> "BaseModel":
+def load_base(
+    settings: Settings, *, say: Callable[[str], None] = lambda _: None
+) -> weights.BaseModel:
     """Find the base model's weights, converted if that is needed."""
-    from wraner import weights
-
     return weights.resolve(settings.base_model, settings.state_dir / "models", say=say)
 
 
@@ -144,7 +137,7 @@ def encoders_with(settings: Settings, tuning: Path | None) -> "Encoders":
     """Load the word encoders with a tuning's folder, None for untuned. Raises as the above."""
     from index.encoders import load_encoders
 
-    folder = None if settings.encoder == BUNDLED else Path(settings.encoder)
+    folder = None if settings.encoder == weights.BUNDLED else Path(settings.encoder)
     return load_encoders(folder, tuning, for_policies=policy_tuning(settings))
 
 
@@ -157,68 +150,6 @@ def _votes(tuning: Path | None) -> "VoteSettings":
     from index import word_votes
 
     return word_votes.UNTUNED if tuning is None else word_votes.VoteSettings()
-
-
-def word_tuning(settings: Settings) -> Path | None:
-    """Return the folder of the tuning of the word encoder for domains; None where there is none.
-
-    That is the promoted one, or the one that ships, where the setting names no other.
-
-    Raises:
-        Unavailable: it is chosen and not there, or the pointer is damaged.
-    """
-    chosen = settings.word_adapter
-    if chosen == "none" or (chosen == BUNDLED and settings.encoder != BUNDLED):
-        return None
-    if chosen == BUNDLED:
-        promoted = promotions.current(settings.state_dir / "adapters", Task.WORDS)
-        return promoted_tuning(settings, promoted)
-    return _there(Path(chosen))
-
-
-def policy_tuning(settings: Settings) -> Path | None:
-    """Return the folder of the encoder's tuning for policy sets; None where there is none.
-
-    Raises:
-        Unavailable: it is chosen and not there.
-    """
-    chosen = settings.policy_adapter
-    if chosen == "none" or (chosen == BUNDLED and settings.encoder != BUNDLED):
-        return None
-    folder = settings.adapters_dir / POLICIES if chosen == BUNDLED else Path(chosen)
-    if not _is_tuning(folder):
-        raise Unavailable(
-            f"expected {CONFIG} and {WEIGHTS} in {folder}, found no tuning for policy sets; name "
-            "the folder of another: WRANER_POLICY_ADAPTER, or do without: "
-            "WRANER_POLICY_ADAPTER=none"
-        )
-    return folder
-
-
-def promoted_tuning(settings: Settings, identity: str) -> Path:
-    """Return the folder of a stored tuning of the word encoder, "" for the one that ships.
-
-    Raises:
-        Unavailable: it is not there.
-    """
-    if identity:
-        return _there(settings.state_dir / "adapters" / identity)
-    return _there(settings.adapters_dir / WORDS)
-
-
-def _is_tuning(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
-
-
-def _there(folder: Path) -> Path:
-    if not _is_tuning(folder):
-        raise Unavailable(
-            f"expected {CONFIG} and {WEIGHTS} in {folder}, found no tuning of the word encoder; "
-            "name the folder of another: WRANER_WORD_ADAPTER, or do without: "
-            "WRANER_WORD_ADAPTER=none; one that was promoted can be rolled back: wraner adapters "
-            "rollback words"
-        )
-    return folder
 
 
 def stock_packs(settings: Settings, *, say: Callable[[str], None]) -> list[str]:

@@ -24,8 +24,9 @@ from rich.status import Status
 
 from index.bundled import bundled_minilm
 from services import prepare
-from services.loading import set_environment, word_tuning
+from services.loading import set_environment
 from services.settings import Settings, read_settings
+from services.tunings import word_tuning
 from wraner.errors import InvalidInput, WranerError
 
 _NAME = "wraner"

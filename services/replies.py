@@ -47,7 +47,7 @@ def verdict(found: Verdict) -> schema.Verdict:
             characters=found.coverage.characters,
             windows=found.coverage.windows,
             truncated=found.coverage.truncated,
-            policies_judged=list(found.policies_judged),
+            policies_judged=[m.policy for m in found.judged],
             policies_skipped=found.policies_skipped,
         ),
     )

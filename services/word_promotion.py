@@ -6,9 +6,10 @@ rollback costs little. Knows no Ray, and not how a server follows.
 
 from collections.abc import Callable
 
-from services.loading import generations_with, pack_store, promoted_tuning
+from services.loading import generations_with, pack_store
 from services.settings import Settings
 from services.stock import index_domains
+from services.tunings import promoted_tuning
 from wraner import promotions
 from wraner.adapters import Task, read_adapter
 

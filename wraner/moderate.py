@@ -200,7 +200,7 @@ class Moderator:
             calibrated=self._fusion(task).calibrated,
             matches=tuple(map(_match, matches)),
             coverage=coverage,
-            policies_judged=tuple(p.id for p in task.policy_set.policies if p.id in best),
+            judged=tuple(_match(best[p.id]) for p in task.policy_set.policies if p.id in best),
             policies_skipped=len(task.policy_set.policies) - len(best),
             index=index,
         )

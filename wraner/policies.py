@@ -27,7 +27,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class PolicyMatch:
-    """One policy that the text breaches, with its score (0..1) and the evidence for it."""
+    """One policy that the model judged, with its score (0..1) and the evidence for it."""
 
     policy: str
     title: str
@@ -41,8 +41,8 @@ class PolicyMatch:
 class Verdict:
     """The decision on one text; `calibrated` says whether scores are probabilities.
 
-    Of the policy set, `policies_judged` were judged by the model; `policies_skipped` were left out
-    by the shortlist.
+    Of the policy set, in its order, `judged` were judged by the model; `policies_skipped` were left
+    out by the shortlist. `matches` are those that the decision rests on, strongest first.
     """
 
     decision: Decision
@@ -50,7 +50,7 @@ class Verdict:
     calibrated: bool
     matches: tuple[PolicyMatch, ...]
     coverage: Coverage
-    policies_judged: tuple[str, ...]
+    judged: tuple[PolicyMatch, ...]
     policies_skipped: int
     index: str
 

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api import build_api
+from services.traffic import Meter
 from tests.services.fakes import FakeEngine, FakeIndex, make_gateway
 
 
@@ -18,6 +19,11 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def index() -> FakeIndex:
     return FakeIndex()
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter()
 
 
 @pytest.fixture

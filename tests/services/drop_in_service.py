@@ -19,7 +19,10 @@ import yaml
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from tests.services.fakes import FakeEngine
+from services.api import build_api
+from services.settings import Limits
+from services.traffic import Meter
+from tests.services.fakes import FakeEngine, make_gateway
 from wraner.engine import ScoreRequest, Scores
 
 NAMES = ("beat", "fool", "swear", "mock", "expel", "blame", "spoil")
@@ -76,6 +79,20 @@ def mapped(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Non
 
 def stored(client: TestClient) -> None:
     assert client.put("/v1/policy-sets/forum", json=POLICIES).status_code == 201
+
+
+@contextmanager
+def asking(
+    folder: Path, engine: PolicyEngine, *, meter: Meter | None = None, **changes: Any
+) -> Iterator[TestClient]:
+    """Yield a client of a service with the policies stored and the mapping, with changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        mapped(folder, patch, **changes)
+        limits = Limits(max_texts=3, max_characters=60)
+        gateway = make_gateway(folder / "state", engine=engine, limits=limits)
+    with TestClient(build_api(gateway, meter)) as client:
+        stored(client)
+        yield client
 
 
 @contextmanager

@@ -18,8 +18,7 @@ from services.api import build_api
 from services.conditions import condition
 from services.drop_in import BUNDLED, Category, read_drop_in
 from services.drop_in_scores import FEW, NamedGroup, score_groups
-from services.settings import Settings, read_settings
-from tests.services.drop_in_service import MAPPING, POLICIES, PolicyEngine, mapped, stored
+from tests.services.drop_in_service import MAPPING, POLICIES, PolicyEngine, asking, mapped, stored
 from tests.services.fakes import make_gateway
 from tests.services.test_any_input import ANY
 from wraner.errors import InvalidInput, Unavailable
@@ -93,14 +92,6 @@ def make_gateway_with(path: Path, state: Path) -> None:
         make_gateway(state)
 
 
-def test_the_setting_is_taken_from_the_folder_of_the_start(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert read_settings().drop_in == Settings().drop_in == BUNDLED
-    monkeypatch.setenv("WRANER_DROP_IN", "own/mine.yaml")
-    assert Path(read_settings().drop_in) == Path.cwd() / "own/mine.yaml"
-
-
 def test_what_is_missing_is_said_at_start_and_to_who_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +124,9 @@ def test_what_is_missing_is_said_at_start_and_to_who_asks(
         ("any=0.9 beat=0.3 mock=0.2", ["hate", "violence"], 0.9),  # the strongest stands for all
         ("any=0.9 beat=0.1 mock=0.7", ["harassment", "hate"], 0.9),
         ("any=0.4 beat=0.6 mock=0.7", [], 0.4),
-        ("any=0.4 beat=0.6 fool=0.95", ["harassment", "hate"], 0.4),  # by its own threshold
+        ("any=0.4 beat=0.3 fool=0.95", ["harassment", "hate"], 0.4),  # by its own threshold
+        ("any=0.4 beat=0.6 fool=0.95", ["harassment", "hate", "violence"], 0.4),
+        ("any=0.9 beat=0.3 fool=0.8", [], 0.9),  # the likeliest has one, and is not that sure
     ],
 )
 def test_a_texts_own_score_decides_as_in_a_moderation(
@@ -154,18 +147,14 @@ def test_a_texts_own_score_decides_as_in_a_moderation(
     assert result["flagged"] is verdict["flagged"]
 
 
-def test_groups_may_lie_in_several_policy_sets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groups_may_lie_in_several_policy_sets(tmp_path: Path) -> None:
     moderations = {
         "hate": {"policy_set": "forum", "policies": ["mock"]},
         "violence": {"policy_set": "other", "policies": ["beat"]},
         "harassment": {"policy_set": "forum", "policies": ["swear"]},
     }
-    mapped(tmp_path, monkeypatch, moderations=moderations)
     engine = PolicyEngine()
-    with TestClient(build_api(make_gateway(tmp_path / "state", engine=engine))) as client:
-        stored(client)
+    with asking(tmp_path, engine, moderations=moderations) as client:
         client.put("/v1/policy-sets/other", json=POLICIES)
         body = {"input": ["mock=0.7 beat=0.2", "swear=0.6 beat=0.9"]}
         results = client.post("/v1/moderations", json=body).json()["results"]
@@ -199,11 +188,8 @@ def test_a_policy_set_that_changes_meanwhile_is_not_judged_by_old_thresholds(
         asyncio.run(ask())
 
 
-def test_a_file_that_maps_nothing_answers_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mapped(tmp_path, monkeypatch, moderations={})
-    with TestClient(build_api(make_gateway(tmp_path / "state", engine=PolicyEngine()))) as client:
+def test_a_file_that_maps_nothing_answers_nothing(tmp_path: Path) -> None:
+    with asking(tmp_path, PolicyEngine(), moderations={}) as client:
         answer = client.post("/v1/moderations", json={"input": "beat=0.9"})
     assert answer.status_code == 503 and "nothing is mapped" in answer.text
 
@@ -216,12 +202,7 @@ ROUTES = {
 
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        mapped(folder, patch)
-        api = build_api(make_gateway(folder / "state", engine=PolicyEngine()))
-    with TestClient(api) as client:
-        stored(client)
+    with asking(tmp_path_factory.mktemp("state"), PolicyEngine()) as client:
         yield client
 
 

@@ -9,19 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services import drop_in_examples
-from services.api import build_api
 from services.openai_moderations import CATEGORIES, ModerationCreateResponse
-from services.settings import Limits
 from services.traffic import Meter
-from tests.services.drop_in_service import (
-    NAMES,
-    NEITHER,
-    PolicyEngine,
-    listening,
-    mapped,
-    stored,
-)
-from tests.services.fakes import make_gateway
+from tests.services.drop_in_service import NAMES, NEITHER, PolicyEngine, asking, listening
 from wraner.errors import Overloaded, Unavailable
 
 URL = "/v1/moderations"
@@ -34,19 +24,8 @@ def engine() -> PolicyEngine:
 
 
 @pytest.fixture
-def meter() -> Meter:
-    return Meter()
-
-
-@pytest.fixture
-def client(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: PolicyEngine, meter: Meter
-) -> Iterator[TestClient]:
-    mapped(tmp_path, monkeypatch)
-    limits = Limits(max_texts=3, max_characters=60)
-    gateway = make_gateway(tmp_path / "state", engine=engine, limits=limits)
-    with TestClient(build_api(gateway, meter)) as client:
-        stored(client)
+def client(tmp_path: Path, engine: PolicyEngine, meter: Meter) -> Iterator[TestClient]:
+    with asking(tmp_path, engine, meter=meter) as client:
         yield client
 
 
@@ -101,12 +80,8 @@ def test_a_policys_own_threshold_goes_first(client: TestClient) -> None:
     assert results[0]["category_scores"]["harassment"] == pytest.approx(0.8)
 
 
-def test_exhaustive_judges_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: TestClient, engine: PolicyEngine
-) -> None:
-    mapped(tmp_path, monkeypatch, exhaustive=True)
-    with TestClient(build_api(make_gateway(tmp_path / "all", engine=engine))) as exhaustive:
-        stored(exhaustive)
+def test_exhaustive_judges_all(tmp_path: Path, engine: PolicyEngine) -> None:
+    with asking(tmp_path, engine, exhaustive=True) as exhaustive:
         (result,) = asked(exhaustive, "spoil=0.7")["results"]
     assert result["categories"]["sexual"] and result["skipped_categories"] == []
     assert sorted(engine.asked) == sorted(NAMES)

@@ -13,12 +13,9 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 
 from services import drop_in_examples
-from services.api import build_api
 from services.perspective import AnalyzeCommentRequest, AnalyzeCommentResponse
-from services.settings import Limits
 from services.traffic import Meter
-from tests.services.drop_in_service import NEITHER, PolicyEngine, listening, mapped, stored
-from tests.services.fakes import make_gateway
+from tests.services.drop_in_service import NEITHER, PolicyEngine, asking, listening
 from wraner.errors import Overloaded, Unavailable
 
 URL = "/v1alpha1/comments:analyze"
@@ -30,18 +27,8 @@ def engine() -> PolicyEngine:
 
 
 @pytest.fixture
-def meter() -> Meter:
-    return Meter()
-
-
-@pytest.fixture
-def client(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: PolicyEngine, meter: Meter
-) -> Iterator[TestClient]:
-    mapped(tmp_path, monkeypatch)
-    gateway = make_gateway(tmp_path / "state", engine=engine, limits=Limits(max_characters=60))
-    with TestClient(build_api(gateway, meter)) as client:
-        stored(client)
+def client(tmp_path: Path, engine: PolicyEngine, meter: Meter) -> Iterator[TestClient]:
+    with asking(tmp_path, engine, meter=meter) as client:
         yield client
 
 

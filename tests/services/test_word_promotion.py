@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services import loading, word_promotion
-from services.loading import WORDS, word_tuning
+from services import word_promotion
 from services.settings import Settings
+from services.tunings import WORDS, word_tuning
 from services.word_promotion import promote_words, rollback_words
 from tests.wraner.random_adapters import hollow_adapter
 from wraner.adapters import CONFIG, WEIGHTS, Task
@@ -133,5 +133,5 @@ def test_a_promoted_tuning_that_is_gone_names_the_way_out(bed: Bed) -> None:
     with pytest.raises(Unavailable, match="wraner adapters rollback words"):
         word_tuning(bed.settings)
     pinned = bed.settings.model_copy(update={"word_adapter": "none"})
-    assert loading.word_tuning(pinned) is None
+    assert word_tuning(pinned) is None
     assert word_tuning(bed.settings.model_copy(update={"encoder": "/own"})) is None

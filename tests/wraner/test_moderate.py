@@ -90,12 +90,12 @@ def test_decisions_follow_the_score() -> None:
 def test_shortlist_named_and_exhaustive() -> None:
     engine = WordEngine()
     (short,) = moderate("ccc", engine=engine)
-    assert (short.policies_judged, short.policies_skipped) == (("a", "b"), 1)
-    assert len(engine.asked) == 2
+    assert ([m.policy for m in short.judged], short.policies_skipped) == (["a", "b"], 1)
+    assert len(engine.asked) == 2 and short.matches == ()
     (named,) = moderate("ccc", policies=("c",))
-    assert (named.policies_judged, named.decision) == (("c",), "violates")
+    assert ([m.policy for m in named.judged], named.decision) == (["c"], "violates")
     (every,) = moderate("ccc", exhaustive=True)
-    assert (every.policies_judged, every.policies_skipped) == (IDS, 0)
+    assert (tuple(m.policy for m in every.judged), every.policies_skipped) == (IDS, 0)
     assert every.decision == "violates"
 
 
