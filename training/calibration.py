@@ -1,8 +1,7 @@
 """Fit how a judge's answers and the index's evidence become scores, on texts that were not taught.
 
 The policy set's examples are the texts that were taught. Each dev text is asked about as in
-serving; one logistic regression gives a policy's score, another that of the whole text, both sides
-weighing alike, so that a score is a probability where every second text breaches something.
+serving; what is fitted to the answers gives scores, see `fusion_fit`.
 
     python -m training.calibration training/configs/moderation.yaml --adapter FOLDER
 
@@ -17,41 +16,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.special import expit
 
 from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
+from training.fusion_fit import Asked, cross_fitted, fitted
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.settings import read_settings
 from wraner import packs, weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.errors import InvalidInput, WranerError
-from wraner.fusion import Fusion, VerdictFusion, nearest_definition, within_reach
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
 from wraner.metrics import auroc, failure_rates
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import PolicySet
 from wraner.prompts import NO, YES, render_judgement, render_overall
-from wraner.retrieval import Evidence, PackRef, PolicyEvidence, Retriever
+from wraner.retrieval import PackRef, Retriever
 
-Floats = npt.NDArray[np.float64]
-_RIDGE = 1e-3
 _AT_ONCE = 16  # texts: more would wait longer than the engine's queue is
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One text with what was found and answered: `judged` are its policies with their logits."""
-
-    text: TaughtText
-    evidence: Evidence
-    judged: tuple[tuple[PolicyEvidence, float], ...]
-    overall: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,75 +77,8 @@ async def ask(
     return asked
 
 
-def fitted(
-    asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool, few: bool = False
-) -> Fusion:
-    """Return the fusion that fits what was asked; of `few` examples the text's score hears less."""
-    tiers = {p.id: p.tier for p in judged.policies}
-    rows, breach, share = [], [], []
-    for a in asked:
-        for e, logit in a.judged:
-            truth = _truth(a.text, e.policy, tiers)
-            if truth is not None:
-                rows.append((logit, within_reach(e.leaning), e.definition))
-                breach.append(truth)
-                share.append(a.text.weight)
-    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
-    policy = Fusion(
-        judge=judge,
-        margin=0.0,
-        leaning=leaning,
-        definition=definition,
-        bias=bias,
-        examples_shown=shown,
-        calibrated=True,
-    )
-    return policy.model_copy(update={"verdict": _verdict(asked, policy, few=few)})
-
-
-def _verdict(asked: Sequence[Asked], policy: Fusion, *, few: bool) -> VerdictFusion:
-    scores = [tuple(policy.score(logit, e) for e, logit in a.judged) for a in asked]
-    strongest = np.array([max(s) for s in scores])
-    found = [
-        nearest_definition(a.evidence) if few else within_reach(a.evidence.leaning) for a in asked
-    ]
-    overall, heard, most, bias = logistic(
-        np.stack([[a.overall for a in asked], found, np.log(strongest / (1 - strongest))], axis=1),
-        np.array([a.text.breaches for a in asked]),
-        np.array([a.text.weight for a in asked]),
-    )
-    leaning, definition = (0.0, heard) if few else (heard, 0.0)
-    return VerdictFusion(
-        overall=overall,
-        leaning=leaning,
-        definition=definition,
-        strongest=most,
-        bias=bias,
-    )
-
-
-def logistic(rows: Floats, breach: npt.NDArray[np.bool_], share: Floats) -> list[float]:
-    """Return [weights..., bias] of a logistic regression in which both sides weigh alike.
-
-    *Shape:* rows (n, features); ``share`` (n,) is how much each row counts within its side.
-    """
-    x, y = np.c_[rows, np.ones(len(rows))], breach.astype(float)
-    weigh = np.where(breach, share / share[breach].sum(), share / share[~breach].sum()) / 2
-
-    def loss(w: Floats) -> float:
-        signed = (x @ w) * (2 * y - 1)
-        return float((weigh * np.logaddexp(0, -signed)).sum() + _RIDGE * (w[:-1] ** 2).sum())
-
-    return [float(w) for w in minimize(loss, np.zeros(x.shape[1])).x]
-
-
-def _truth(text: TaughtText, policy: str, tiers: dict[str, int | None]) -> bool | None:
-    """Return whether a text breaches a policy; None where nobody says and it may well."""
-    if policy in text.example.violates:
-        return True
-    if not text.breaches or all(tiers[p] != tiers[policy] for p in text.near):
-        return False
-    return None
+def _logit(scores: Scores) -> float:
+    return scores.logprobs[0] - scores.logprobs[1]
 
 
 def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> str:
@@ -171,35 +89,6 @@ def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> s
     hard = auroc([hateful[i] for i in heavy], [scores[i] for i in heavy]) if heavy else float("nan")
     figures = (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall)
     return f"| {name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |"
-
-
-def _logit(scores: Scores) -> float:
-    return scores.logprobs[0] - scores.logprobs[1]
-
-
-def cross_fitted(
-    asked: Sequence[Asked],
-    judged: JudgedTexts,
-    *,
-    shown: bool,
-    few: bool = False,
-    folds: int = 10,
-) -> list[float]:
-    """Return each text's score by what is fitted to the others."""
-    scores = [0.0] * len(asked)
-    for fold in range(folds):
-        others = [a for i, a in enumerate(asked) if i % folds != fold]
-        fusion = fitted(others, judged, shown=shown, few=few)
-        for number in range(fold, len(asked), folds):
-            scores[number] = score_of(asked[number], fusion)
-    return scores
-
-
-def score_of(asked: Asked, fusion: Fusion) -> float:
-    """Return a text's score."""
-    assert fusion.verdict is not None
-    policies = tuple(fusion.score(logit, e) for e, logit in asked.judged)
-    return fusion.verdict.score(asked.overall, asked.evidence, policies)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -223,14 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     except WranerError as error:
         print(error, file=sys.stderr)
         return 1
-    texts = [a.text for a in asked]
-    print("| score | AUROC | of weightier texts | hateful failure | other failure | overall |")
-    print("|---|---|---|---|---|---|")
-    print(report("whole set asked", texts, [1 / (1 + np.exp(-a.overall)) for a in asked]))
-    print(report("leaning", texts, [1 / (1 + np.exp(-a.evidence.leaning)) for a in asked]))
-    print(report("fused", texts, cross_fitted(asked, judged, shown=bool(args.shown))))
     shown = bool(args.shown)
-    print(report("few examples", texts, cross_fitted(few, judged, shown=shown, few=True)))
+    _print_figures(asked, few, judged, shown=shown)
     for_few = fitted(few, judged, shown=shown, few=True)
     fusion = fitted(asked, judged, shown=shown).model_copy(update={"few": for_few})
     print(fusion.model_dump_json(indent=2))
@@ -238,6 +121,18 @@ def main(arguments: list[str] | None = None) -> int:
     manifest = read_adapter(shelf, identity)
     write_adapter(shelf, args.adapter, manifest.model_copy(update={"calibration": fusion}))
     return 0
+
+
+def _print_figures(
+    asked: Sequence[Asked], few: Sequence[Asked], judged: JudgedTexts, *, shown: bool
+) -> None:
+    texts = [a.text for a in asked]
+    print("| score | AUROC | of weightier texts | hateful failure | other failure | overall |")
+    print("|---|---|---|---|---|---|")
+    print(report("whole set asked", texts, [expit(a.overall) for a in asked]))
+    print(report("leaning", texts, [expit(a.evidence.leaning) for a in asked]))
+    print(report("fused", texts, cross_fitted(asked, judged, shown=shown)))
+    print(report("few examples", texts, cross_fitted(few, judged, shown=shown, few=True)))
 
 
 async def _asked(

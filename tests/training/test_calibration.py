@@ -1,15 +1,20 @@
-"""Calibration: what is fitted tells sides apart, weighs both alike, and reads no policy's name."""
+"""Calibration: texts are asked about as when served, and what is fitted tells sides apart."""
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.training.judged_towns import TOWNS
-from training.calibration import Judge, ask, cross_fitted, fitted, logistic, report, score_of
+from tests.wraner.random_adapters import hollow_adapter
+from training import calibration
+from training.calibration import Judge, ask, report
+from training.fusion_fit import Asked, cross_fitted, fitted, score_of
+from wraner.adapters import read_adapter
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
+from wraner.weights import BaseModel
 
 BREACHING = [t.example.text for t in TOWNS.dev if t.breaches]
 
@@ -74,14 +79,25 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
     assert report("fused", TOWNS.dev, crossed).startswith("| fused | 1.000 |")
 
 
-def test_both_sides_weigh_alike_whatever_their_size() -> None:
-    rows = np.zeros((10, 1))
-    breach = np.array([True] * 9 + [False])
-    _, bias = logistic(rows, breach, np.ones(10))
-    assert bias == pytest.approx(0.0, abs=1e-4)
+def test_the_command_writes_what_it_fitted_into_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def asked(*_: object) -> tuple[list[Asked], list[Asked]]:
+        found = await ask(Judge(Leaning(), Knowing(), ""), TOWNS, TOWNS.dev)
+        return found, found
 
-
-def test_a_regression_finds_the_direction() -> None:
-    rows = np.array([[-1.0, 3.0], [-0.5, -2.0], [0.5, 2.0], [1.0, -3.0]])
-    first, second, _ = logistic(rows, np.array([False, False, True, True]), np.ones(4))
-    assert first > 1 > abs(second)
+    monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
+    monkeypatch.setattr(calibration, "_asked", asked)
+    identity = hollow_adapter(BaseModel(Path("none"), "tiny", "0" * 64), tmp_path, "{}")
+    config = Path(calibration.__file__).parent / "configs" / "moderation.yaml"
+    assert calibration.main([str(config), "--adapter", str(tmp_path / identity)]) == 0
+    rows = capsys.readouterr().out.split("{")[0].splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| whole set asked",
+        "| leaning",
+        "| fused",
+        "| few examples",
+    ]
+    written = read_adapter(tmp_path, identity).calibration
+    assert written is not None and written.verdict is not None and written.few is not None
+    assert written.few.verdict is not None and written.few.verdict.leaning == 0.0
