@@ -10,7 +10,9 @@ import typer
 from cli.failures import Exit, WrongUse
 from cli.report_options import ReportOptions
 from training.detector_scores import FOLDER, read_detectors
+from training.moderation_card_file import check_place
 from training.moderation_rows import TRAIN, AskedRows, read_rows
+from wraner.errors import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,42 @@ class JudgedOptions:
         return folder / self.store
 
 
+@dataclass(frozen=True)
+class CardOptions:
+    """Whether a report card is written, and where."""
+
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            "--card",
+            dir_okay=False,
+            metavar="FILE",
+            help="Also write a report card to lie beside the weights, in Markdown; an older card "
+            "is overwritten.",
+            show_default=False,
+        ),
+    ] = None
+
+    def check(self, out: Path | None) -> None:
+        """Refuse a place where no card can be written, beside a report in the folder `out` too.
+
+        Raises:
+            WrongUse: it is such a place.
+        """
+        if self.card is None:
+            return
+        try:
+            check_place(self.card)
+        except InvalidInput as error:
+            raise WrongUse(f"--card: {error}") from error
+        if out is not None and self.card.resolve().parent == out.resolve():
+            raise WrongUse(
+                f"expected --card a file outside of --out, which holds the report, was: {self.card}"
+            )
+
+
 def evaluate_moderation(
-    asked: AskedRowsOptions, judged: JudgedOptions, report: ReportOptions
+    asked: AskedRowsOptions, judged: JudgedOptions, report: ReportOptions, card: CardOptions
 ) -> int:
     """Measure moderation by failure rates under each policy, with a report.
 
@@ -103,6 +139,7 @@ def evaluate_moderation(
     --detectors
     """
     report.check()
+    card.check(report.out)
     whole = read_rows(asked.data, asked.file)
     detectors = read_detectors(asked.data / FOLDER, whole.rows) if judged.detectors else ()
 
@@ -117,14 +154,15 @@ def evaluate_moderation(
             adapter=judged.adapter,
             detectors=detectors,
             out=report.out,
-            command=_command(asked, judged),
+            card=card.card,
+            command=_command(asked, judged, card=card.card),
         )
     )
     return Exit.OK
 
 
-def _command(asked: AskedRowsOptions, judged: JudgedOptions) -> str:
-    """Return the command line that measures the same again."""
+def _command(asked: AskedRowsOptions, judged: JudgedOptions, *, card: Path | None) -> str:
+    """Return the command line that measures the same again, and writes the card again."""
     options = {
         "--policy-set": asked.policy_set,
         "--data": asked.data,
@@ -133,6 +171,7 @@ def _command(asked: AskedRowsOptions, judged: JudgedOptions) -> str:
         "--seed": asked.seed if asked.texts is not None else None,
         "--store": judged.store,
         "--adapter": judged.adapter,
+        "--card": card,
     }
     given = [str(word) for o, value in options.items() if value is not None for word in (o, value)]
     flags = {"--exhaustive": judged.exhaustive, "--detectors": judged.detectors}

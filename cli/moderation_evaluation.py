@@ -1,13 +1,12 @@
-"""One evaluation of moderation, carried out: loaded, asked, and its report written.
+"""One evaluation of moderation, carried out: loaded, asked, its report and its card written.
 
 Asks the pipeline that serves. Loads torch, so it is imported when it runs.
 """
 
 import asyncio
 import hashlib
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +15,21 @@ from rich.table import Table
 
 from cli.counts import counted
 from cli.failures import say
-from cli.measuring import adapter_choice, bar, evaluation_settings, report_folder, versions
+from cli.measuring import adapter_choice, evaluation_settings, report_folder, versions
+from cli.moderation_progress import heard_of
 from cli.terminal import out
+from index.bundled import NAME as BUNDLED_ENCODER
 from services.loading import load_engine, load_retriever, pack_store
 from services.settings import Settings
+from services.tunings import policy_tuning
 from training.hatemoderate import read_hatemoderate
+from training.moderation_card import render_card
+from training.moderation_card_file import write_card
+from training.moderation_card_subject import (
+    CardSubject,
+    read_moderation_adapter,
+    read_tuning,
+)
 from training.moderation_evaluation import (
     ModerationAsking,
     ModerationRun,
@@ -31,7 +40,7 @@ from training.moderation_evaluation import (
     without_asked,
 )
 from training.moderation_report import HTML, PREDICTIONS, write_moderation_report
-from training.moderation_results import Prediction, System, prediction_line
+from training.moderation_results import Prediction, System
 from training.moderation_rows import AskedRows
 from training.moderation_summary import (
     Evaluated,
@@ -41,12 +50,13 @@ from training.moderation_summary import (
 )
 from training.ner_summary import Fact, Provenance
 from training.report_pages import share
+from wraner import weights
 from wraner.adapters import Task
 from wraner.errors import InvalidInput
 from wraner.fusion import Fusion
 from wraner.moderate import SERVED, Moderator
 from wraner.pack_folders import DEFINITIONS_FILE, read_pack_folder
-from wraner.packs import PolicySet
+from wraner.packs import PolicySet, version
 from wraner.registry import Kind, missing_shipped
 
 _NAME = "wraner"
@@ -59,7 +69,7 @@ class ModerationPlan:
     `policy_set` is a folder or a stored name. The examples of the file `store` stand in for the
     policy set's own, None: they do not. `adapter` is a content hash or ``none``; None: the one that
     would answer requests. `detectors` are shown beside the pipeline. `out` None: a new folder in
-    the state folder. `command` asks for all this.
+    the state folder. `card` None: no report card. `command` asks for all this.
     """
 
     asked: AskedRows
@@ -69,36 +79,43 @@ class ModerationPlan:
     adapter: str | None
     detectors: tuple[System, ...]
     out: Path | None
+    card: Path | None
     command: str
 
 
 @dataclass(frozen=True)
 class _Judging:
-    """What texts are judged by; `left_out` examples have a text that is asked about."""
+    """What texts are judged by; `left_out` examples have a text that is asked about.
+
+    `version` is the policy set's, with its own examples.
+    """
 
     policy_set: PolicySet
+    version: str
     left_out: int
     asking: ModerationAsking
 
 
 def carry_out(plan: ModerationPlan) -> ModerationSummary:
-    """Evaluate, write the report, print a table of failure rates.
+    """Evaluate, write the report and the card, print a table of failure rates.
 
     Raises:
-        InvalidInput: a file or a `WRANER_…` variable is wrong, or the policy set does not fit.
+        InvalidInput: a file or a `WRANER_…` variable is wrong, the policy set does not fit, or a
+            card's subject cannot be told.
         NotFound: there is no such policy set, or no such adapter.
         Unavailable: weights are missing or damaged.
     """
     settings = evaluation_settings()
     judging = _judging(plan, settings)
+    subject = None if plan.card is None else _subject(plan, judging, settings)
     made = datetime.now(UTC)
     folder = report_folder(plan.out, settings, made)
     with closing(load_engine(settings)) as engine:
         retriever = load_retriever(settings, say=say)
         moderator = Moderator(retriever=retriever, engine=engine, settings=SERVED)
-        pipeline = Pipeline(moderator, SERVED, retriever)
-        with _heard(plan.asked, folder / PREDICTIONS) as heard:
-            run = asyncio.run(_ask(pipeline, judging, plan.asked, heard))
+        with heard_of(plan.asked, folder / PREDICTIONS) as heard:
+            asking = _ask(Pipeline(moderator, SERVED, retriever), judging, plan.asked, heard)
+            run = asyncio.run(asking)
         provenance = Provenance(
             plan.command,
             made.strftime("%Y-%m-%d %H:%M UTC"),
@@ -108,10 +125,18 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
     own = decided_by(_NAME, run.predictions, SERVED)
     evaluated = Evaluated(plan.asked, judging.policy_set, run, (own, *plan.detectors))
     summary = summarise_moderation(evaluated, provenance)
+    _publish(folder, summary)
+    if plan.card is not None and subject is not None:
+        write_card(plan.card, render_card(summary, subject))
+        say(f"the card is {plan.card}")
+    return summary
+
+
+def _publish(folder: Path, summary: ModerationSummary) -> None:
+    """Write the report; print a table of failure rates, and where the report is."""
     write_moderation_report(folder, summary)
     out().print(_table(summary))
     say(f"the report is {folder / HTML}")
-    return summary
 
 
 async def _ask(
@@ -135,7 +160,25 @@ def _judging(plan: ModerationPlan, settings: Settings) -> _Judging:
         fusion=choice.calibration(adapter),
         texts_a_call=1 if plan.exhaustive else 4,  # fills the engine's queue without passing it
     )
-    return _Judging(named.model_copy(update={"examples": kept}), len(given) - len(kept), asking)
+    return _Judging(
+        named.model_copy(update={"examples": kept}),
+        version=version(named),
+        left_out=len(given) - len(kept),
+        asking=asking,
+    )
+
+
+def _subject(plan: ModerationPlan, judging: _Judging, settings: Settings) -> CardSubject:
+    """Return what a card is about, by what serves; nothing heavy is loaded yet."""
+    tuning, encoder = policy_tuning(settings), settings.encoder
+    return CardSubject(
+        policy_set=Path(plan.policy_set).resolve().name,
+        policy_set_version=judging.version,
+        policies=len(judging.policy_set.policies),
+        encoder=BUNDLED_ENCODER if encoder == weights.BUNDLED else Path(encoder).name,
+        adapter=read_moderation_adapter(settings.state_dir / "adapters", judging.asking.adapter),
+        tuning=None if tuning is None else read_tuning(tuning),
+    )
 
 
 def _named(name: str, settings: Settings) -> PolicySet:
@@ -153,48 +196,9 @@ def _named(name: str, settings: Settings) -> PolicySet:
     return pack
 
 
-@contextmanager
-def _heard(asked: AskedRows, path: Path) -> Iterator[Callable[[Prediction], None]]:
-    """Yield a function that hears of each text: it keeps the prediction and shows progress."""
-    so_far = _SoFar(asked)
-    with path.open("wb") as file, bar(asked.file.name, len(asked.texts)) as advance:
-
-        def heard(prediction: Prediction) -> None:
-            file.write(prediction_line(prediction))
-            so_far.add(prediction)
-            advance(so_far.figures())
-
-        yield heard
-    say(f"{asked.file.name}: {counted(len(asked.texts), 'text')}, {so_far.figures()}")
-
-
-class _SoFar:
-    """Failures and pace of the texts heard of."""
-
-    def __init__(self, asked: AskedRows) -> None:
-        self._began = time.monotonic()
-        self._hateful = {row.number: row.hateful for row in asked.rows}
-        self._texts = 0
-        self._rows = {True: 0, False: 0}
-        self._failed = {True: 0, False: 0}
-
-    def add(self, prediction: Prediction) -> None:
-        self._texts += 1
-        for row in prediction.rows:
-            hateful = self._hateful[row]
-            self._rows[hateful] += 1
-            self._failed[hateful] += hateful != (prediction.decision == "violates")
-
-    def figures(self) -> str:
-        pace = self._texts / max(time.monotonic() - self._began, 1e-9)
-        passed, flagged = (self._failed[h] / max(self._rows[h], 1) for h in (True, False))
-        return (
-            f"{pace:.2f} texts/s, hateful let pass {share(passed)}, others flagged {share(flagged)}"
-        )
-
-
 def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple[Fact, ...]:
     files = [plan.asked.file, *([] if plan.store is None else [plan.store])]
+    encoder, tuning = Path(settings.encoder).name, Path(settings.policy_adapter).name
     judged = f"the first {SERVED.shortlist} by retrieval"
     shown = (judging.asking.fusion or SERVED.fusion).examples_shown
     asking, store = judging.asking, plan.store.name if plan.store else plan.policy_set
@@ -211,7 +215,7 @@ def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple
         Fact("adapter", asking.adapter or "none: the base model alone"),
         Fact("calls in flight", f"{asking.calls} of {counted(asking.texts_a_call, 'text')}"),
         Fact("scores", _weights(asking.fusion or SERVED.fusion)),
-        Fact("word encoder", f"{settings.encoder}, tuned by {settings.policy_adapter}"),
+        Fact("word encoder", f"{encoder}, tuned by {tuning}"),
         *(Fact(str(f), f"sha256 {hashlib.sha256(f.read_bytes()).hexdigest()[:16]}") for f in files),
     )
 

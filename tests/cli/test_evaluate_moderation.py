@@ -11,7 +11,12 @@ from cli.main import main
 from tests.services.fakes import FakeEngine, FakeIndex
 from tests.training.moderation_examples import POLICIES, write_data, write_guidelines
 from training import hatemoderate
+from wraner.adapters import CONFIG, MANIFEST, WEIGHTS, AdapterManifest, write_adapter
 from wraner.errors import NotFound
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import version
+
+NER = "<the hash of an adapter for extraction>"
 
 
 class ClosedEngine(FakeEngine):
@@ -177,6 +182,11 @@ def test_what_was_answered_is_kept_when_it_fails(
         (("--detectors",), 1, "a detector's scores"),
         (("--policy-set", "nowhere"), 4, "no 'nowhere'"),
         (("--out", "DATA"), 2, "a new or empty folder"),
+        (("--card", "DATA"), 2, "is a directory"),
+        (("--card", "DATA/all_examples.csv"), 2, "expected a new file or an older card"),
+        (("--card", "DATA/../out/card.md", "--out", "DATA/../out"), 2, "outside of --out"),
+        (("--card", "DATA/../card.md", "--adapter", "f0" * 32), 4, "an adapter's content hash"),
+        (("--card", "DATA/../card.md", "--adapter", NER), 1, "expected an adapter for moderation"),
         (("--texts", "0"), 2, "--texts"),
     ],
 )
@@ -193,6 +203,62 @@ def test_what_cannot_be_asked_is_refused_at_once(
         raise AssertionError("nothing heavy is needed")
 
     monkeypatch.setattr(moderation_evaluation, "load_engine", heavy)
-    given = [option.replace("DATA", str(data)) for option in options]
+    other = stored(data, task="ner") if "--card" in options else ""
+    given = [option.replace("DATA", str(data)).replace(NER, other) for option in options]
     assert moderation(data, *given) == code
     assert words in capsys.readouterr().err
+
+
+def stored(data: Path, **told: object) -> str:
+    """Store an adapter and the encoder's tuning, without weights; return the adapter's hash."""
+    scratch = data.parent / "none" / "policies"
+    scratch.mkdir(parents=True)
+    for name in (CONFIG, WEIGHTS):
+        (scratch / name).write_bytes(b"{}")
+    own = {"data": [{"name": "towns", "terms": "our own", "sentences": 7}], "config": {}}
+    made = {"created": "2026-01-02", **own}
+    tuning = {"base_sha256": "d" * 64, "parent": "", "loss": 0.5, "dev_loss": None, **made}
+    (scratch / MANIFEST).write_text(json.dumps(tuning))
+    base = {"name": "tiny", "sha256": "b" * 64}
+    adapter = {"task": "moderation", "base": base, "metrics": {}, **made, **told}
+    manifest = AdapterManifest.model_validate_json(json.dumps(adapter))
+    return write_adapter(data.parent / "state" / "adapters", scratch, manifest)
+
+
+def test_a_card_is_written_beside_the_report(
+    data: Path,
+    engine: ClosedEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    identity = stored(data)
+    monkeypatch.chdir(data.parent)
+    monkeypatch.setenv("WRANER_POLICY_ADAPTER", str(data.parent / "none" / "policies"))
+    options = ("--adapter", identity, "--card", "cards/zorvia.md")
+    assert moderation(Path("data"), *options, policy_set="packs/zorvia") == 0
+    assert "the card is cards/zorvia.md" in capsys.readouterr().err
+    card = (data.parent / "cards" / "zorvia.md").read_text()
+    assert f"# Report card: adapter {identity[:12]} on zorvia\n" in card
+    assert (
+        "    wraner evaluate moderation --policy-set packs/zorvia --data data --file "
+        "hatemoderate_test.csv --store hatemoderate_train.csv "
+        f"--adapter {identity} --card cards/zorvia.md\n"
+    ) in card
+    assert "| word encoder | bundled, tuned by policies |" in card
+    assert "| the adapter | towns | 7 | our own |" in card
+    assert "| the encoder's tuning | towns | 7 | our own |" in card
+    assert f"version `{version(read_pack_folder(Path('packs/zorvia')))}`" in card
+    assert "Zorvian" not in card and str(data.parent) not in card
+    assert moderation(Path("data"), *options, policy_set="packs/zorvia") == 0
+
+
+def test_a_card_without_an_adapter_says_so(
+    data: Path, engine: ClosedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WRANER_POLICY_ADAPTER", "none")
+    file = data.parent / "card.md"
+    assert moderation(data, "--adapter", "none", "--card", str(file)) == 0
+    card = file.read_text()
+    assert "# Report card: no adapter, the base model alone, on zorvia\n" in card
+    assert "| word encoder | all-MiniLM-L6-v2, untuned |" in card
+    assert "Its scores are not calibrated" in card
