@@ -18,6 +18,7 @@ from services.loading import load_engine, load_retriever
 from services.settings import read_settings
 from services.stock import stock_adapters
 from training.hatemoderate import CollectedText, read_collected
+from training.judge_examination import opposite
 from wraner.adapters import Task
 from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.pack_folders import read_pack_folder
@@ -55,21 +56,6 @@ OFF_TOPIC = PolicySet(
         ),
     ),
 )
-
-
-def inverted(policy: Policy) -> Policy:
-    """Return a policy that is breached by what the given one allows, and by nothing else."""
-    return policy.model_copy(
-        update={
-            "title": f"Anything but: {policy.title}"[:100],
-            "definition": (
-                "A text breaches this policy if it does not do the following, and complies if it "
-                f"does: {policy.definition}"
-            ),
-            "includes": policy.excludes,
-            "excludes": policy.includes,
-        }
-    )
 
 
 def sample(texts: Sequence[CollectedText], count: int) -> list[CollectedText]:
@@ -112,7 +98,7 @@ class Probe:
     async def inversion(self, texts: Sequence[CollectedText], base: PolicySet) -> str:
         """Return how often verdicts swap, and scores fall or rise as they should."""
         plain = base.model_copy(update={"examples": ()})
-        other = plain.model_copy(update={"policies": tuple(map(inverted, plain.policies))})
+        other = plain.model_copy(update={"policies": tuple(map(opposite, plain.policies))})
         swapped, moved = [], []
         for text in texts:
             chosen = text.policies[:1]

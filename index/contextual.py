@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -28,6 +29,22 @@ from wraner.errors import Unavailable
 WINDOW_TOKENS = 254  # MiniLM was trained on 256 with its two marks; windows overlap by a quarter
 
 _FORMAT = "contextual-1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composition:
+    """A text's unit vector, and how far each of its chunks moves it.
+
+    The vector has the direction of a mean over subwords. A chunk's pull is the sum of its subwords'
+    differences from that mean, over the number of all subwords, in units of the mean's length. So
+    the pulls of all chunks and of the special tokens sum to zero; without a chunk of k subwords
+    among n, the mean would be ``vector - pull * n / (n - k)``.
+
+    *Shape:* ``vector`` (dimension,); ``pulls`` (n_chunks, dimension).
+    """
+
+    vector: Floats
+    pulls: Floats
 
 
 class ContextualEncoder:
@@ -81,13 +98,33 @@ class ContextualEncoder:
         *Shape:* (len(texts), dimension). At the last layer this is the way of the model's authors.
         """
         rows = np.zeros((len(texts), self.dimension), np.float32)
-        for number, text in enumerate(texts):
+        for number, composition in enumerate(self.compositions(texts)):
+            rows[number] = composition.vector
+        return rows
+
+    def compositions(self, texts: Sequence[str]) -> list[Composition]:
+        """Return the vectors of `sentences`, each with the pulls of the text's chunks.
+
+        A subword that several chunks share is divided evenly among them.
+        """
+        found = []
+        for text in texts:
             with self._lock:
-                read = self._reader.read(text)
-                short = len(read.ids) <= self._window
-                whole = self._forward(read.ids, read.cases) if short else self._hidden(read)
-                rows[number] = whole.mean(0)
-        return unit_rows(rows)
+                found.append(self._compose(self._reader.read(text)))
+        return found
+
+    def _compose(self, read: Subwords) -> Composition:
+        short = len(read.ids) <= self._window
+        whole = self._forward(read.ids, read.cases) if short else self._hidden(read)
+        mean = whole.mean(0, keepdims=True)
+        first = len(self._reader.before) if short else 0
+        pulls = np.zeros((len(read.chunks), self.dimension), np.float32)
+        if read.ids:
+            subwords, words = np.array(read.parts, np.int64).reshape(-1, 2).T
+            holders = np.bincount(subwords)[subwords, None].astype(np.float32)
+            np.add.at(pulls, words, (whole[first + subwords] - mean) / holders)
+        pulls /= np.float32(len(whole) * np.linalg.norm(mean))
+        return Composition(unit_rows(mean)[0], pulls)
 
     def _encode_one(self, text: str) -> WordVectors:
         read = self._reader.read(text)

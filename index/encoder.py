@@ -22,12 +22,15 @@ class WordVectors:
 
     *Shape:* ``vectors`` is (len(chunks), dimension), float32; each row has length 1, or is zero
     where the encoder knows nothing of the chunk. ``text`` is (text dimension,), of length 1, or
-    empty where the encoder has none.
+    empty where the encoder has none. ``pulls`` is (len(chunks), text dimension): how far each chunk
+    moves ``text``, zero where it says no more than the rest; of width 0 where the encoder does not
+    tell.
     """
 
     chunks: tuple[Chunk, ...]
     vectors: Floats
     text: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    pulls: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 class WordEncoder(Protocol):

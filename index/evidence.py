@@ -1,11 +1,10 @@
 """What a generation of a policy set knows of one text: per policy, the nearest on either side.
 
 How near an example lies is said by the vectors of whole texts, where the encoder has them, else by
-those of their words; words say what speaks for a breach. Knows no language model, and decides
-nothing.
+those of their words. Knows no language model, and decides nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -13,18 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from index.encoder import Floats, WordVectors
+from index.evidence_words import matched, moved, spans
 from index.generations import Generation, Part
 from index.search import Scores, score
-from index.segments import Entry
+from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Doubles, Ints, Words, from_grid, words_that_count
-from wraner.chunks import Chunk
-from wraner.entities import Span
 from wraner.packs import JudgedExample
 from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
-_SPAN_WORDS = 5
-_SPAN_SHARE = 0.5
 _KERNEL = 0.05  # the temperature that the encoder for policy sets was tuned with
 
 Flags = npt.NDArray[np.bool_]
@@ -93,37 +89,11 @@ def gather(
 
     In a segment with a FAISS index only its candidates are considered.
     """
-    query = words_that_count(text, settings, most=settings.query_words)
-    similarity, best = _scores(generation, judgements, query, settings)
-    for number, entry in enumerate(judgements.entries if exclude else ()):
-        if entry.id in exclude:
-            similarity[number] = -np.inf
+    asked = _ask(generation, judgements, text, settings, exclude)
+    similarity = asked.similarity
     order = np.argsort(-similarity, kind="stable")  # entries ascend by id: ties too
     order = order[np.isfinite(similarity[order])]
-    assert generation.definitions is not None
-    defined = _own(Part(generation.definitions), query, settings, exact=True)
-    rows = generation.definitions.rows
-    found = []
-    for number, policy in enumerate(generation.policies):
-        violating = order[judgements.violates[number, order]][:k]
-        complying = order[judgements.complies[number, order]][:k]
-        own = defined.best[:, [rows[policy]]]
-        strength = best[:, violating] if len(violating) else own
-        margin = strength.max(axis=1, initial=-1.0)
-        if len(complying):
-            margin = margin - best[:, complying].max(axis=1)
-        found.append(
-            PolicyEvidence(
-                policy=policy,
-                violating=_neighbours(judgements, violating, similarity),
-                complying=_neighbours(judgements, complying, similarity),
-                definition=float(defined.similarity[rows[policy]]),
-                leaning=_leaning(
-                    similarity, judgements.violates[number], judgements.complies[number]
-                ),
-                spans=_spans(text.chunks, query.places, margin * _salience(query.weights)),
-            )
-        )
+    found = [_of_policy(asked, number, order, k) for number in range(len(generation.policies))]
     return Evidence(
         policies=tuple(sorted(found, key=lambda e: -strength_of(e))),
         leaning=_leaning(similarity, judgements.breach, judgements.clean),
@@ -140,6 +110,71 @@ def strength_of(evidence: PolicyEvidence) -> float:
     """
     nearest = evidence.violating[0].similarity if evidence.violating else evidence.definition
     return (nearest + evidence.definition) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A text with its scores against a generation's examples and against its policies' words.
+
+    *Shape:* ``similarity`` (n_examples,), -inf where one may not be retrieved; ``best`` (n_query,
+    n_examples).
+    """
+
+    generation: Generation
+    judgements: Judgements
+    text: WordVectors
+    query: Words
+    similarity: Doubles
+    best: Floats
+    defined: Scores
+    defining: Segment
+
+
+def _ask(
+    generation: Generation,
+    judgements: Judgements,
+    text: WordVectors,
+    settings: IndexSettings,
+    exclude: Collection[str],
+) -> _Asked:
+    query = words_that_count(text, settings, most=settings.query_words)
+    similarity, best = _scores(generation, judgements, query, settings)
+    for number, entry in enumerate(judgements.entries if exclude else ()):
+        if entry.id in exclude:
+            similarity[number] = -np.inf
+    defining = generation.definitions
+    assert defining is not None
+    defined = _own(Part(defining), query, settings, exact=True)
+    return _Asked(generation, judgements, text, query, similarity, best, defined, defining)
+
+
+def _of_policy(asked: _Asked, number: int, order: Ints, k: int) -> PolicyEvidence:
+    """Return the evidence on the policy of that number; `order` is of examples, nearest first."""
+    policy, judgements = asked.generation.policies[number], asked.judgements
+    violating = order[judgements.violates[number, order]][:k]
+    complying = order[judgements.complies[number, order]][:k]
+    row = asked.defining.rows[policy]
+    return PolicyEvidence(
+        policy=policy,
+        violating=_neighbours(judgements, violating, asked.similarity),
+        complying=_neighbours(judgements, complying, asked.similarity),
+        definition=float(asked.defined.similarity[row]),
+        leaning=_leaning(
+            asked.similarity, judgements.violates[number], judgements.complies[number]
+        ),
+        spans=spans(asked.text, asked.query, _speaking(asked, violating, complying, row)),
+    )
+
+
+def _speaking(asked: _Asked, violating: Ints, complying: Ints, row: int) -> Floats:
+    """Return how much each word of the query speaks for a breach of the policy defined in `row`."""
+    if not asked.text.pulls.shape[1]:
+        best = asked.best[:, violating] if len(violating) else asked.defined.best[:, [row]]
+        return matched(best, asked.best[:, complying])
+    near = [asked.defining.texts[row]]  # with the nearest example: what `strength_of` is made of
+    for part, entry in asked.judgements.sources[violating[:1]]:
+        near.append(asked.generation.parts[part].segment.texts[entry])
+    return moved(asked.text, asked.query, np.stack(near))
 
 
 def _scores(
@@ -184,11 +219,6 @@ def _leaning(similarity: Doubles, violates: Flags, complies: Flags) -> float:
     return float(near - far)
 
 
-def _salience(weights: Floats) -> Floats:
-    """Return weights by which the language's commonest words are not shown as evidence."""
-    return np.maximum(2 * weights - 1, 0.0)
-
-
 def _neighbours(
     judgements: Judgements, numbers: Ints, similarity: Doubles
 ) -> tuple[JudgedNeighbour, ...]:
@@ -196,24 +226,6 @@ def _neighbours(
         JudgedNeighbour(_example(judgements.entries[n].record), float(similarity[n]))
         for n in numbers
     )
-
-
-def _spans(chunks: Sequence[Chunk], places: Ints, strength: Floats) -> tuple[Span, ...]:
-    """Return the strongest words (few, and none half as strong as the best), neighbours merged."""
-    if not len(strength) or strength.max() <= 0:
-        return ()
-    strongest = np.argsort(-strength, kind="stable")[:_SPAN_WORDS]
-    chosen = sorted(places[strongest[strength[strongest] >= _SPAN_SHARE * strength.max()]])
-    spans: list[Span] = []
-    before = -2
-    for place in chosen:
-        chunk = chunks[place]
-        if place == before + 1:
-            spans[-1] = Span(spans[-1].start, chunk.end)
-        else:
-            spans.append(Span(chunk.start, chunk.end))
-        before = place
-    return tuple(spans)
 
 
 @lru_cache(maxsize=16_384)

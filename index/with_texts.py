@@ -32,10 +32,10 @@ class WithTexts:
         return self._words.dimension
 
     def encode(self, texts: Sequence[str]) -> list[WordVectors]:
-        """Return the word vectors of each text, with the text's own."""
+        """Return the word vectors of each text, with the text's own and what they do to it."""
         return [
-            replace(words, text=text)
+            replace(words, text=text.vector, pulls=text.pulls)
             for words, text in zip(
-                self._words.encode(texts), self._texts.sentences(texts), strict=True
+                self._words.encode(texts), self._texts.compositions(texts), strict=True
             )
         ]

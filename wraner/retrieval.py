@@ -47,8 +47,7 @@ class PolicyEvidence:
     `violating` and `complying` hold the nearest examples of each side, best first; `definition`
     is the similarity of the text to the policy's own words; `leaning` says how much likelier the
     text is among all violating than among all complying examples (natural log; 0 where a side has
-    none); `spans` are the text's words that lie nearest to the violating examples (or, without
-    any, to the policy's words).
+    none); `spans` are the text's words that speak most for a breach.
     """
 
     policy: str

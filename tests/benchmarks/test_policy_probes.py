@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.policy_probes import OFF_TOPIC, Probe, inverted, sample
+from benchmarks.policy_probes import OFF_TOPIC, Probe, sample
 from services.adapters import AdapterChoice
 from services.settings import Settings
 from training.hatemoderate import CollectedText
+from training.judge_examination import opposite
 from wraner.moderate import ModerateTask
 from wraner.packs import Policy, PolicySet, check_pack
 from wraner.policies import Coverage, Verdict
@@ -57,7 +58,7 @@ def test_probes_tell_who_reads(reads: bool, off_topic: str, swaps: float, tmp_pa
 
 def test_an_inverted_policy_swaps_its_cases_and_is_a_policy() -> None:
     (policy,) = BASE.policies
-    other = inverted(policy)
+    other = opposite(policy)
     assert (other.includes, other.excludes) == (policy.excludes, policy.includes)
     check_pack(BASE.model_copy(update={"policies": (other,)}))
     check_pack(OFF_TOPIC)

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,64 @@ def test_a_chunk_is_the_mean_of_its_subwords(encoder: ContextualEncoder) -> None
     expected = hidden[1:3].mean(0)
     assert found.vectors[0] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
     assert found.vectors[1] == pytest.approx(hidden[3] / np.linalg.norm(hidden[3]), abs=1e-5)
+
+
+def rows_of(encoder: ContextualEncoder, text: str) -> tuple[np.ndarray, list[list[int]]]:
+    """The vectors of a short text's tokens, marks included, and those of each of its chunks."""
+    read = encoder._reader.read(text)
+    rows = encoder._forward(read.ids, read.cases)
+    held = [[1 + s for s, word in read.parts if word == n] for n in range(len(read.chunks))]
+    return rows, held
+
+
+def check_pulls(encoder: ContextualEncoder, text: str) -> None:
+    """Without a chunk's subwords, the mean is what its pull says; all pulls sum to zero."""
+    (found,) = encoder.compositions([text])
+    rows, held = rows_of(encoder, text)
+    length = np.linalg.norm(rows.mean(0))
+    marks = (rows[[0, -1]] - rows.mean(0)).sum(0) / (len(rows) * length)
+    assert found.pulls.sum(0) + marks == pytest.approx(np.zeros(encoder.dimension), abs=1e-5)
+    for pull, own in zip(found.pulls, held, strict=True):
+        without = np.delete(rows, own, axis=0).mean(0) / length
+        left = found.vector - pull * len(rows) / (len(rows) - len(own))
+        assert without == pytest.approx(left, abs=1e-5)
+
+
+def test_a_pull_is_what_a_text_loses_without_the_chunk(encoder: ContextualEncoder) -> None:
+    check_pulls(encoder, "ab c, ab def")
+
+
+def test_a_chunk_without_subwords_does_not_pull(encoder: ContextualEncoder) -> None:
+    (found,) = encoder.compositions(["a \x01 b"])
+    assert np.linalg.norm(found.pulls, axis=1)[1] == 0 < np.linalg.norm(found.pulls, axis=1)[0]
+
+
+def test_a_text_without_words_has_a_vector_and_no_pulls(encoder: ContextualEncoder) -> None:
+    (found,) = encoder.compositions([" "])
+    assert found.pulls.shape == (0, encoder.dimension)
+    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_subword_that_chunks_share_is_divided_among_them(encoder: ContextualEncoder) -> None:
+    read = encoder._reader.read("ab c")
+    apart = encoder._compose(read).pulls
+    shared = replace(read, parts=[*read.parts, (0, 1)])
+    found = encoder._compose(shared).pulls
+    assert found.sum(0) == pytest.approx(apart.sum(0), abs=1e-5)
+    single = encoder._compose(replace(read, parts=[(0, 0)])).pulls[0]
+    assert found[0] == pytest.approx(apart[0] - single / 2, abs=1e-5)
+
+
+def test_pulls_of_a_long_text_sum_to_zero(encoder: ContextualEncoder) -> None:
+    (found,) = encoder.compositions(["a bc d " * 40])
+    assert len(found.pulls) == 120
+    assert found.pulls.sum(0) == pytest.approx(np.zeros(encoder.dimension), abs=1e-5)
+
+
+def test_sentences_are_the_vectors_of_compositions(encoder: ContextualEncoder) -> None:
+    texts = ["a b", "", "c " * 50]
+    vectors = [composed.vector for composed in encoder.compositions(texts)]
+    assert np.array_equal(encoder.sentences(texts), vectors)
 
 
 def test_special_tokens_in_a_text_are_letters(encoder: ContextualEncoder) -> None:
@@ -190,3 +249,9 @@ def test_the_bundled_encoder_tells_words_by_their_context(minilm: ContextualEnco
         )
     )
     assert river @ water > river @ money
+
+
+@pytest.mark.model
+def test_pulls_in_the_bundled_encoder_are_what_a_text_loses(minilm: ContextualEncoder) -> None:
+    for text in ("The Zorvians' buns are awful, truly.", "one"):
+        check_pulls(minilm, text)

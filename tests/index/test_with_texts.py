@@ -19,6 +19,15 @@ def test_words_and_their_texts_come_from_an_encoder_each(tiny: Path) -> None:
         assert found.chunks == alone.chunks
         assert np.array_equal(found.vectors, alone.vectors)
         assert np.array_equal(found.text, sentence)
+        assert found.pulls.shape == (len(found.chunks), texts.dimension)
+
+
+def test_what_moves_a_text_is_told_by_the_encoder_of_texts(tiny: Path) -> None:
+    words, texts = (ContextualEncoder(tiny, layer=n, window_tokens=32) for n in (1, 2))
+    for found, composed in zip(
+        WithTexts(words, texts).encode(TEXTS), texts.compositions(TEXTS), strict=True
+    ):
+        assert np.array_equal(found.pulls, composed.pulls)
 
 
 def test_identity_names_both(tiny: Path) -> None:
