@@ -1,7 +1,7 @@
 """Judged texts to learn from: a policy set's wording with the texts of HateModerate.
 
-What is held out or kept for choosing is left out by its normalised text. Policies can be left out
-whole, to see what is known of a policy that was never taught. Knows no model.
+What is held out or kept for choosing is left out by its letters and digits. Policies can be left
+out whole, to see what is known of a policy that was never taught. Knows no model.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.hatemoderate import CollectedText, dev_keys, normalised, read_collected
+from training.moderation_rows import same_text
 from wraner.adapters import TrainingData
 from wraner.errors import InvalidInput
 from wraner.pack_folders import read_pack_folder
@@ -86,13 +87,15 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
         raise InvalidInput(f"expected a policy set in {settings.policy_set}, was: a domain")
     _check_left_out(settings.without, pack)
     held_out = {
-        normalised(t.text) for file in settings.held_out for t in read_collected(data / file)
+        same_text(t.text) for file in settings.held_out for t in read_collected(data / file)
     }
-    texts = [t for t in read_collected(data / settings.train) if normalised(t.text) not in held_out]
+    texts = [t for t in read_collected(data / settings.train) if same_text(t.text) not in held_out]
     texts.sort(key=lambda text: normalised(text.text))
     kept, everything = dev_keys(), settings.model_copy(update={"without": ()})
-    train = [_taught(t, settings) for t in texts if t.key not in kept]
-    dev = [_taught(t, everything) for t in texts if t.key in kept]
+    chosen = [t for t in texts if t.key in kept]
+    known = {same_text(t.text) for t in chosen}
+    train = [_taught(t, settings) for t in texts if same_text(t.text) not in known]
+    dev = [_taught(t, everything) for t in chosen]
     taught = tuple(text for text in train if text is not None)
     return JudgedTexts(
         description=pack.description,

@@ -1,9 +1,10 @@
 """What a step teaches a judge: questions about policies, a function of seed and step alone.
 
-Some groups ask about a whole set, of texts that breach something and texts that do not; the others
-about one policy: texts that breach it, texts that were collected for it and breach nothing, texts
-that breach policies of other tiers. Wording and order vary, so that the policy is read. Prompts are
-rendered and encoded by the code that serves. Knows no model.
+Some groups ask about a whole set, of pairs of texts on one policy, only one of which breaches it;
+the others about one policy: texts that breach it, texts that were collected for it and breach
+nothing, texts that breach policies of other tiers. Wording and order vary, so that the policy is
+read, and so do the groups of people that texts name. Prompts are rendered and encoded by the code
+that serves. Knows no model.
 """
 
 from collections import defaultdict
@@ -12,6 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from training.even_draws import EvenDraws
+from training.groups import shipped_groups
+from training.inversion import inverted
 from training.judged_texts import JudgedTexts, TaughtText
 from training.packed import Lesson, Lessons
 from training.regularisers import Rng
@@ -35,6 +39,8 @@ class JudgementDrawing:
         self._chat = chat
         self._seed = seed
         self._settings = settings
+        self._groups = shipped_groups()
+        self._even = EvenDraws(judged.train)
         self._breaching = _Side([t for t in judged.train if t.breaches])
         self._clean = _Side([t for t in judged.train if not t.breaches])
         self._tiers = {p.id: p.tier for p in judged.policies}
@@ -54,12 +60,11 @@ class JudgementDrawing:
         if self._settings.shuffle:
             policies = tuple(_permuted(rng, policies))
         asked = self._judged.pack.model_copy(update={"policies": policies, "examples": ()})
-        half = self._settings.overall_texts // 2
-        sides = ((YES, self._breaching.drawn(rng, half)), (NO, self._clean.drawn(rng, half)))
+        pairs = self._even.pairs(rng, self._settings.overall_texts // 2)
         return [
-            self._lesson(render_overall(asked, text.example.text), answer)
-            for answer, texts in sides
-            for text in texts
+            self._lesson(render_overall(asked, self._text(rng, self._judged.train[place])), answer)
+            for pair in pairs
+            for answer, place in zip((YES, NO), pair, strict=True)
         ]
 
     def _one_policy(self, rng: Rng) -> list[Lesson]:
@@ -71,11 +76,17 @@ class JudgementDrawing:
         no = _picked(rng, self._clean.near[policy.id], half // 2 * self._settings.contrasts)
         no += _picked(rng, self._elsewhere(policy), half - len(no) - 1)
         no += self._clean.drawn(rng, 1)
+        answers = (YES, NO)
+        if rng.random() < self._settings.inverted:
+            worded, answers = inverted(rng, worded), (NO, YES)
         return [
-            self._lesson(render_judgement(worded, (), text.example.text), answer)
-            for answer, texts in ((YES, yes), (NO, no))
+            self._lesson(render_judgement(worded, (), self._text(rng, text)), answer)
+            for answer, texts in zip(answers, (yes, no), strict=True)
             for text in texts
         ]
+
+    def _text(self, rng: Rng, taught: TaughtText) -> str:
+        return self._groups.renamed(rng, taught.example.text, self._settings.renamed)
 
     def _elsewhere(self, policy: Policy) -> list[TaughtText]:
         """Return the texts that breach policies of other tiers alone."""
@@ -86,6 +97,8 @@ class JudgementDrawing:
         ]
 
     def _worded(self, rng: Rng, policy: Policy) -> Policy:
+        if not self._settings.definitions:
+            return policy.model_copy(update={"definition": "", "includes": (), "excludes": ()})
         if not self._settings.shuffle:
             return policy
         includes = _permuted(rng, policy.includes)

@@ -115,7 +115,7 @@ class JudgementSettings(_Frozen):
     """Policies and texts."""
     overall: Share = 0.5
     """Share of the groups that ask about the whole set; the others ask about one policy."""
-    overall_texts: Annotated[int, Field(ge=2)] = 24
+    overall_texts: Annotated[int, Field(ge=2)] = 32
     """Texts of a group about the whole set, half of which breach something."""
     policy_texts: Annotated[int, Field(ge=4)] = 12
     """Texts of a group about one policy, half of which breach it."""
@@ -125,6 +125,12 @@ class JudgementSettings(_Frozen):
     """That some of what a policy includes is left out, and some of what it excludes."""
     contrasts: bool = True
     """Whether texts that were collected for a policy and breach nothing are asked about it."""
+    definitions: bool = True
+    """Whether questions about one policy show its definition and cases, or its title alone."""
+    renamed: Share = 0.5
+    """That the groups that a text names are named by others of their kind."""
+    inverted: Share = 0.0
+    """Share of the groups about one policy in which it forbids what it allowed and the reverse."""
 
 
 class TrainingSettings(_Frozen):

@@ -83,3 +83,26 @@ def test_order_and_cases_vary_unless_they_may_not(chat: ChatEncoder) -> None:
 
     assert len(prefixes()) > 1
     assert len(prefixes(shuffle=False)) == 1
+
+
+def test_an_inverted_policy_is_breached_by_what_complied(chat: ChatEncoder) -> None:
+    asked = drawing(chat, overall=0.0, inverted=1.0, policy_texts=8)
+    for number in range(6):
+        for group in asked.step(number, tokens=1):
+            seen = [read(chat, lesson) for lesson in group.members]
+            own = {
+                p.title: {t.example.text for t in TOWNS.train if p.id in t.near} for p in POLICIES
+            }
+            (words,) = (
+                own[p.title] for p in POLICIES if p.definition and p.definition in seen[0][0]
+            )
+            for _, query, answer in seen:
+                breach = any(text in query for text in words & BREACHING)
+                assert (answer == "no") == breach
+
+
+def test_titles_alone_without_definitions(chat: ChatEncoder) -> None:
+    for group in drawing(chat, overall=0.0, definitions=False).step(1, tokens=1):
+        prefix, _, _ = read(chat, group.members[0])
+        assert not any(p.definition in prefix for p in POLICIES)
+        assert any(p.title in prefix for p in POLICIES)

@@ -1,0 +1,71 @@
+"""Groups named anew: of the same kind, the same throughout a text, in the same form and case."""
+
+import numpy as np
+import pytest
+
+from training.groups import Group, Groups, shipped_groups
+
+GROUPS = Groups(
+    [
+        Group("trade", ("bakerly", "baker", "bakers")),
+        Group("trade", ("smithly", "smith", "smiths")),
+        Group("town", ("eastern", "eastern", "easterns")),
+        Group("town", ("oldly", "oldman", "oldmen")),
+        Group("town", ("urban", "urban", "urbans")),
+    ]
+)
+
+
+def renamed(text: str, seed: int = 0, probability: float = 1.0) -> str:
+    return GROUPS.renamed(np.random.default_rng(seed), text, probability)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Bakers! A baker is bakerly.", "Smiths! A smith is smithly."),
+        ("BAKERS and Smiths", "SMITHS and Bakers"),
+        ("the bakery, unbakers", "the bakery, unbakers"),
+        ("", ""),
+    ],
+)
+def test_a_group_becomes_another_of_its_kind_in_the_same_form(text: str, expected: str) -> None:
+    assert renamed(text) == expected
+
+
+def test_a_word_that_is_two_forms_stays_such_a_word() -> None:
+    assert {renamed("an eastern", seed) for seed in range(20)} == {"an urban"}
+    assert {renamed("easterns", seed) for seed in range(20)} == {"oldmen", "urbans"}
+
+
+def test_articles_agree() -> None:
+    assert renamed("An urban and a lamp") == "An eastern and a lamp"
+    groups = shipped_groups()
+    seen = [groups.renamed(np.random.default_rng(s), "A Mexican came", 1.0) for s in range(60)]
+    assert any(text.startswith("An ") for text in seen)
+    for text in seen:
+        vowel = text.split()[1][0] in "AEIOU" and not text.split()[1].startswith("Eu")
+        assert text.startswith("An ") == vowel
+
+
+def test_nothing_changes_without_probability_or_group() -> None:
+    assert renamed("bakers", probability=0.0) == "bakers"
+    assert renamed("nobody here") == "nobody here"
+
+
+def test_some_groups_are_invented_and_some_never() -> None:
+    groups = shipped_groups()
+    words = ["muslims", "buddhists", "christians", "catholics", "hindus", "sikhs", "jews"]
+
+    def names(text: str) -> set[str]:
+        return {groups.renamed(np.random.default_rng(s), text, 1.0) for s in range(80)}
+
+    assert names("muslims") - set(words)
+    assert names("women") == {"men"}
+
+
+def test_shipped_groups_are_named_apart() -> None:
+    groups = shipped_groups()
+    for word in ("muslim", "Jews", "disabled people", "gays", "refugee"):
+        drawn = groups.renamed(np.random.default_rng(1), word, 1.0)
+        assert drawn.lower() != word.lower()

@@ -1,0 +1,117 @@
+"""Groups of people named anew, so that a judge reads what is said instead of about whom.
+
+Where most texts on a group breach something, a model learns its name. So a text that is taught may
+name each group by another of its kind, or by one that does not exist, which leaves true whether it
+breaches (counterfactual augmentation, after Garg et al. 2019). Knows no policy and no model.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+Rng = np.random.Generator
+
+_FILE = Path(__file__).with_name("groups.yaml")
+_INVENTABLE = frozenset({"origin", "religion"})
+_INVENTED = 0.3
+_ONSETS = (*"bdfghklmnprstvwyz", "br", "dr", "gl", "kr", "qu", "sk", "th", "tr", "vl")
+_VOWELS, _CODAS = tuple("aeiou"), (*"lmnrsvx", "rv", "st", "nd")
+_ARTICLE = re.compile(r"\b(an?) $", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a group is called: `forms` are an adjective, one person and people."""
+
+    kind: str
+    forms: tuple[str, str, str]
+
+    @property
+    def plain(self) -> bool:
+        """Whether one word is both adjective and person, as *Muslim* is and *Jewish* is not."""
+        return self.forms[0] == self.forms[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A group and the form by which a word names it."""
+
+    group: Group
+    form: int
+
+
+class Groups:
+    """Groups by kind, found in texts and named anew."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._kinds: dict[str, list[Group]] = {}
+        self._words: dict[str, Named] = {}
+        for group in groups:
+            self._kinds.setdefault(group.kind, []).append(group)
+            for form, word in enumerate(group.forms):
+                self._words.setdefault(word, Named(group, form))
+        longest = sorted(self._words, key=len, reverse=True)
+        named = "|".join(re.escape(word) for word in longest)
+        self._pattern = re.compile(rf"\b(?:{named})\b", re.IGNORECASE)
+
+    def renamed(self, rng: Rng, text: str, probability: float) -> str:
+        """Return a text in which every group, with this probability, is another of its kind.
+
+        The same group stays the same throughout the text, letter case and articles are kept right.
+        """
+        if rng.random() >= probability:
+            return text
+        others: dict[Group, Group] = {}
+        parts, end = [], 0
+        for match in self._pattern.finditer(text):
+            named = self._words[match[0].lower()]
+            if named.group not in others:
+                others[named.group] = self._other(rng, named)
+            word = others[named.group].forms[named.form]
+            parts += [_agreeing(text[end : match.start()], word), _cased(word, match[0])]
+            end = match.end()
+        return "".join([*parts, text[end:]])
+
+    def _other(self, rng: Rng, named: Named) -> Group:
+        """Return another group of the kind; one word that is two forms stays such a word."""
+        plain = named.group.plain and not named.form
+        if named.group.kind in _INVENTABLE and rng.random() < _INVENTED:
+            return _invented(rng, named.group.kind, plain=plain)
+        kind = self._kinds[named.group.kind]
+        others = [g for g in kind if g is not named.group and (g.plain or not plain)]
+        return others[int(rng.integers(len(others)))]
+
+
+@lru_cache(maxsize=1)
+def shipped_groups() -> Groups:
+    """Return the groups that the project names."""
+    read: Mapping[str, list[list[str]]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return Groups([Group(kind, (a, b, c)) for kind, rows in read.items() for a, b, c in rows])
+
+
+def _invented(rng: Rng, kind: str, *, plain: bool) -> Group:
+    """Return a group that does not exist, with a name of two syllables and an ending."""
+    stem = "".join(str(rng.choice(part)) for part in (_ONSETS, _VOWELS, _CODAS, _VOWELS))
+    if not plain and rng.random() < _INVENTED:
+        return Group(kind, (f"{stem}sh", f"{stem}sh person", f"{stem}sh people"))
+    return Group(kind, (f"{stem}n", f"{stem}n", f"{stem}ns"))
+
+
+def _cased(word: str, like: str) -> str:
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    return word[0].upper() + word[1:] if like[0].isupper() else word
+
+
+def _agreeing(before: str, word: str) -> str:
+    """Return what stands before a word with its article, if it ends with one, set right."""
+    article = _ARTICLE.search(before)
+    if not article:
+        return before
+    right = "an" if word[0] in "aeiou" and not word.startswith("eu") else "a"
+    return before[: article.start(1)] + _cased(right, article[1]) + " "
