@@ -72,6 +72,26 @@ class Drawing(Protocol):
         ...
 
 
+class Schedule(Protocol):
+    """Steps and rates, as the settings of every training here have them."""
+
+    @property
+    def steps(self) -> int:
+        """Updates in all."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest, at the end of the warm-up."""
+
+    @property
+    def warm_up(self) -> float:
+        """Share of the steps in which the rate grows linearly from nothing."""
+
+    @property
+    def final_rate(self) -> float:
+        """Where the cosine ends, as a share of the highest."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What is trained, on what, how. `dev` draws what is never taught."""
@@ -116,7 +136,7 @@ def measure(run: Run, drawing: Drawing) -> float:
     return float(total[0] / total[1])
 
 
-def rate(settings: OptimiserSettings, step: int) -> float:
+def rate(settings: Schedule, step: int) -> float:
     """Return the learning rate of a step, counted from 1: warm-up, then half a cosine."""
     warm = max(1, round(settings.steps * settings.warm_up))
     if step <= warm:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.judged_texts import JudgedSettings
-from training.settings import Amount, Count, OptimiserSettings, Share
+from training.settings import Amount, Count, Share
 from training.settings_file import read_settings_file
 
 Positive = Annotated[float, Field(gt=0)]
@@ -56,18 +56,6 @@ class PolicySettings(BaseModel):
     """What is longer is cut here in training; a step is as wide as its longest text."""
     seed: int = Field(default=0, ge=0)
     """Decides about everything that is drawn."""
-
-    @property
-    def schedule(self) -> OptimiserSettings:
-        """Steps and rates, as every training here has them."""
-        return OptimiserSettings(
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            warm_up=self.warm_up,
-            final_rate=self.final_rate,
-            weight_decay=self.weight_decay,
-            clip_norm=self.clip_norm,
-        )
 
 
 def read_policy_settings(file: Path) -> PolicySettings:

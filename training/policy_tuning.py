@@ -40,7 +40,7 @@ def tune_for_policies(
         read = [reader.read(text) for text in episode.texts]
         vectors = text_vectors(model, read, reader=reader, longest=settings.longest_subwords)
         loss = neighbour_loss(vectors, episode, settings=settings)
-        learning_rate = rate(settings.schedule, step)
+        learning_rate = rate(settings, step)
         norm = _update(optimiser, trained, loss, learning_rate, clip_norm=settings.clip_norm)
         on_step(
             StepReport(

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.settings import TrainingSettings
+from training.settings_file import checked, read_yaml
 from training.word_settings import WordSettings
 from wraner.errors import InvalidInput
 
@@ -53,13 +53,7 @@ def read_retrain_settings(own: Path | None = None, *, base: str) -> RetrainSetti
     content: Mapping[str, Any] = {"model": {"base": base}}
     for file in (SHIPPED,) if own is None else (SHIPPED, own):
         content = layered(content, _read(file))
-    try:
-        return RetrainSettings.model_validate(content)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
-        )
-        raise InvalidInput(f"{own or SHIPPED}: {wrong}") from error
+    return checked(content, RetrainSettings, file=own or SHIPPED)
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,12 +72,7 @@ def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"expected a YAML file of retraining settings at {file}: {error}"
-        ) from error
+    content = read_yaml(file, named="retraining settings")
     if not isinstance(content, Mapping):
         raise InvalidInput(f"{file}: expected fields such as pack_share, was: {content!r}")
     return content

@@ -8,12 +8,11 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.judged_texts import JudgedSettings
+from training.settings_file import read_settings_file
 from wraner.adapters import Task
-from wraner.errors import InvalidInput
 from wraner.view import View
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -185,15 +184,4 @@ def read_settings(file: Path) -> TrainingSettings:
     Raises:
         InvalidInput: the file cannot be read, or names the field that is wrong.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return TrainingSettings.model_validate(content)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"expected a YAML file of training settings at {file}: {error}"
-        ) from error
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
-        )
-        raise InvalidInput(f"{file}: {wrong}") from error
+    return read_settings_file(file, TrainingSettings, named="training settings")

@@ -1,10 +1,10 @@
-"""A tuning's settings from a YAML file, with errors that say what is wrong where.
+"""Settings from a YAML file, with errors that say what is wrong where.
 
 Knows no setting.
 """
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,17 +16,36 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_settings_file(file: Path, kind: type[M], *, named: str) -> M:
-    """Read settings; `named` says what they are called in an error.
+    """Read settings; an empty file is the defaults. `named` says what they are called in an error.
 
     Raises:
         InvalidInput: the file cannot be read, or names the field that is wrong.
     """
+    content = read_yaml(file, named=named)
+    return checked({} if content is None else content, kind, file=file)
+
+
+def read_yaml(file: Path, *, named: str) -> Any:
+    """Return what a file holds, None where it is empty.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return kind.model_validate({} if content is None else content)
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidInput(
             f"expected a YAML file of {named} at {file}: {error}; correct the path or the file"
         ) from error
+
+
+def checked(content: object, kind: type[M], *, file: Path) -> M:
+    """Return a file's content as settings.
+
+    Raises:
+        InvalidInput: names the field that is wrong.
+    """
+    try:
+        return kind.model_validate(content)
     except ValidationError as error:
         raise InvalidInput(f"{file}: {fault(error)}; correct the file") from error

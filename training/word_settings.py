@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.settings import Amount, Count, OptimiserSettings, Share
+from training.settings import Amount, Count, Share
 from training.settings_file import read_settings_file
 
 Positive = Annotated[float, Field(gt=0)]
@@ -63,18 +63,6 @@ class WordSettings(BaseModel):
     """Files, from the data root, with which no training sentence may share 8 words in a row."""
     seed: int = Field(default=0, ge=0)
     """Decides about everything that is drawn."""
-
-    @property
-    def schedule(self) -> OptimiserSettings:
-        """Steps and rates, as every training here has them."""
-        return OptimiserSettings(
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            warm_up=self.warm_up,
-            final_rate=self.final_rate,
-            weight_decay=self.weight_decay,
-            clip_norm=self.clip_norm,
-        )
 
     @property
     def identity(self) -> str:

@@ -113,7 +113,7 @@ def _update(
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_([p for _, p in lora.factors(model)], settings.clip_norm)
-    learning_rate = rate(settings.schedule, step)
+    learning_rate = rate(settings, step)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate * group["pace"]
     optimiser.step()

@@ -76,7 +76,7 @@ def test_ctrl_c_says_how_to_go_on(
 @pytest.mark.parametrize(
     ("content", "options", "code", "words"),
     [
-        ("sources: {towns: 1}\nlora: {rank: 0}", (), 1, "lora.rank: "),
+        ("sources: {towns: 1}\nlora: {rank: 0}", (), 1, "lora/rank: "),
         ("sources: {villages: 1}\nsource_file: SOURCES", (), 1, "was: villages"),
         (None, ("--gpu",), 2, "expected --workers N beside --gpu"),
         (None, ("--storage", "s3://somewhere"), 2, "expected --workers N beside --storage"),

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from training import checkpoints, lora
-from training.loop import Run, State, StepReport, measure, rate, train
+from training.loop import Run, Schedule, State, StepReport, measure, rate, train
+from training.policy_settings import PolicySettings
 from training.settings import OptimiserSettings, PromptSettings, Regularisers, TrainingSettings
+from training.word_settings import WordSettings
 from training.world import share_out
 from wraner.errors import InvalidInput
 
@@ -143,8 +145,19 @@ def test_work_is_shared_out_once_and_evenly() -> None:
     assert max(map(sum, parts)) - min(map(sum, parts)) <= 2
 
 
-def test_the_rate_warms_up_and_falls() -> None:
-    chosen = OptimiserSettings(steps=100, warm_up=0.1, learning_rate=2.0, final_rate=0.1)
+FALLING = {"steps": 100, "warm_up": 0.1, "learning_rate": 2.0, "final_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        OptimiserSettings.model_validate(FALLING),
+        PolicySettings.model_validate(FALLING),
+        WordSettings.model_validate({"sources": {"towns": 1.0}, **FALLING}),
+    ],
+    ids=lambda chosen: type(chosen).__name__,
+)
+def test_the_rate_warms_up_and_falls(chosen: Schedule) -> None:
     rates = [rate(chosen, step) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == rates[9] == 2.0

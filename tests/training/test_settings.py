@@ -30,12 +30,13 @@ def test_some_settings_ship() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("sources: {towns: 1}\nlora: {rank: 0}", "lora.rank: "),
+        ("sources: {towns: 1}\nlora: {rank: 0}", "lora/rank: "),
         ("sources: {towns: 1}\nsteps: 5", "steps: Extra inputs"),
-        ("sources: {towns: 0}", "sources.towns: "),
+        ("sources: {towns: 0}", "sources/towns: "),
         ("optimiser: {steps: 5}", "expected either sources or judgements"),
-        ("sources: {towns: 1}\nregularisers: {letters: 1.5}", "regularisers.letters: "),
-        ("- 1", "the file: "),
+        ("sources: {towns: 1}\nregularisers: {letters: 1.5}", "regularisers/letters: "),
+        ("- 1", "valid dictionary"),
+        ("", "expected either sources or judgements"),
         ("sources: {", "expected a YAML file"),
     ],
 )

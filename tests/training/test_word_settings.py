@@ -6,7 +6,7 @@ import pytest
 
 from training.settings import read_settings
 from training.sources import DEFAULT_SOURCES, read_source_configs
-from training.word_settings import WordSettings, read_word_settings
+from training.word_settings import read_word_settings
 from wraner.errors import InvalidInput
 
 SHIPPED = Path(__file__).parents[2] / "training" / "configs" / "words.yaml"
@@ -50,9 +50,3 @@ def test_the_wrong_field_is_named(tmp_path: Path, content: str, words: str) -> N
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"at .*none\.yaml"):
         read_word_settings(tmp_path / "none.yaml")
-
-
-def test_the_schedule_is_the_settings_own() -> None:
-    schedule = WordSettings(sources={"towns": 1.0}, steps=7, learning_rate=0.5, warm_up=0.3)
-    assert (schedule.schedule.steps, schedule.schedule.learning_rate) == (7, 0.5)
-    assert schedule.schedule.warm_up == 0.3
