@@ -114,7 +114,7 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
         retriever = load_retriever(settings, say=say)
         moderator = Moderator(retriever=retriever, engine=engine, settings=SERVED)
         with heard_of(plan.asked, folder / PREDICTIONS) as heard:
-            asking = _ask(Pipeline(moderator, SERVED, retriever), judging, plan.asked, heard)
+            asking = _ask(Pipeline(moderator, retriever), judging, plan.asked, heard)
             run = asyncio.run(asking)
         provenance = Provenance(
             plan.command,

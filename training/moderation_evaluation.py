@@ -53,10 +53,9 @@ class ModerationRun:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What answers: the moderator, the settings that it has, and the retriever that it asks."""
+    """What answers: the moderator, and the retriever that it asks."""
 
     moderator: Moderator
-    settings: ModeratorSettings
     retriever: Retriever
 
 
@@ -162,7 +161,6 @@ class _Calls:
             self.pack,
             tuple(texts),
             exhaustive=self._asking.exhaustive,
-            threshold=0.0,  # so that matches hold every judged policy; decided in `_prediction`
             adapter=self._asking.adapter,
             fusion=self._asking.fusion,
         )
@@ -179,16 +177,12 @@ class _Calls:
         return predictions
 
     def _prediction(self, text: str, verdict: Verdict, evidence: Evidence) -> Prediction:
-        settings = self._pipeline.settings
-        lead = verdict.score - settings.threshold
-        decision = "violates" if lead >= 0 else "allowed"
-        if -settings.review_band <= lead < 0:
-            decision = "review"
+        ranked = sorted(verdict.judged, key=lambda m: (-m.score, m.policy))
         return Prediction(
             rows=tuple(self._rows[text]),
             score=verdict.score,
-            decision=decision,
+            decision=verdict.decision,
             calibrated=verdict.calibrated,
-            judged=tuple(PolicyScore(m.policy, m.score) for m in verdict.matches),
+            judged=tuple(PolicyScore(m.policy, m.score) for m in ranked),
             order=tuple(e.policy for e in evidence.policies[:_KEPT]),
         )

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -19,8 +20,9 @@ from training.moderation_rows import AskedRows
 from wraner.engine import ScoreRequest, Scores
 from wraner.errors import InvalidInput, NotFound, Overloaded
 from wraner.fusion import Fusion, VerdictFusion
-from wraner.moderate import Moderator, ModeratorSettings
-from wraner.packs import PolicySet
+from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
+from wraner.packs import PolicySet, version
+from wraner.retrieval import PackRef
 
 ROWS = (
     row(1, "mock", True, text="a bad text about Zorvians"),
@@ -29,6 +31,8 @@ ROWS = (
     *(row(n, "accuse", True, text=f"bad {n}") for n in range(4, 14)),
 )
 SETTINGS = ModeratorSettings(Fusion(judge=1.0, margin=0.0, bias=0.0), shortlist=2)
+SCEPTICAL = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, bias=-4.0)
+WHOLE = SETTINGS.fusion.model_copy(update={"verdict": SCEPTICAL})
 ASKED = AskedRows(Path("rows.csv"), ROWS, len(ROWS), True)
 
 
@@ -52,6 +56,15 @@ class CountingEngine(FakeEngine):
         return answers
 
 
+class GradedEngine(CountingEngine):
+    """Is sure by text and question, so that scores lie everywhere."""
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        await super().score(requests)
+        asked = [f"{r.prompt.instruction}{r.prompt.text}" for r in requests]
+        return [Scores((crc32(one.encode()) % 121 / 10 - 6, 0.0), 0) for one in asked]
+
+
 def run(
     engine: CountingEngine | None = None,
     asking: ModerationAsking = ModerationAsking(),  # noqa: B008
@@ -64,7 +77,7 @@ def run(
     index = FakeIndex()
     moderator = Moderator(retriever=index, engine=engine or CountingEngine(), settings=settings)
     told = [] if heard is None else heard
-    pipeline = Pipeline(moderator, settings, index)
+    pipeline = Pipeline(moderator, index)
     return asyncio.run(
         evaluate_moderation(pipeline, policies, asked=asked, asking=asking, heard=told.append)
     )
@@ -103,6 +116,35 @@ def test_decisions_are_those_of_the_moderators_own_threshold() -> None:
     assert flagged == Decided(1, flagged.score, flagged=True)
 
 
+@pytest.mark.parametrize("fusion", [SETTINGS.fusion, WHOLE], ids=["policies", "whole text"])
+@pytest.mark.parametrize("exhaustive", [False, True])
+def test_without_thresholds_of_their_own_one_score_decides(
+    fusion: Fusion, exhaustive: bool
+) -> None:
+    words = " ".join(map(str, range(200)))
+    texts = [f"text {n} {words if n % 9 == 0 else ''}" for n in range(80)]
+    rows = tuple(row(n, "mock", True, text=text) for n, text in enumerate(texts))
+    asked = AskedRows(Path("rows.csv"), rows, len(rows), True)
+    asking = ModerationAsking(exhaustive=exhaustive, fusion=fusion)
+    settings = ModeratorSettings(SETTINGS.fusion, shortlist=2, review_band=0.3)
+    found = run(GradedEngine(), asking, asked=asked, settings=settings)
+    # From 0 on, whatever is judged is a match, strongest first.
+    pack = PackRef(version(POLICIES), inline=POLICIES)
+    task = ModerateTask(
+        POLICIES, pack, tuple(texts), exhaustive=exhaustive, threshold=0.0, fusion=fusion
+    )
+    moderator = Moderator(retriever=FakeIndex(), engine=GradedEngine(), settings=settings)
+    verdicts = asyncio.run(moderator.moderate(task))
+    said = [(p.score, [(j.policy, j.score) for j in p.judged]) for p in found.predictions]
+    assert said == [(v.score, [(m.policy, m.score) for m in v.matches]) for v in verdicts]
+    decisions = [p.decision for p in found.predictions]
+    assert decisions == [
+        "violates" if v.score >= 0.5 else "review" if v.score >= 0.2 else "allowed"
+        for v in verdicts
+    ]
+    assert len(set(decisions)) == 3
+
+
 def test_settings_reach_the_engine_and_bound_what_is_in_flight() -> None:
     engine = CountingEngine()
     run(engine, ModerationAsking(adapter="ab", calls=2, texts_a_call=1))
@@ -117,9 +159,7 @@ def test_the_adapters_own_weights_make_the_scores() -> None:
 
 
 def test_a_whole_texts_own_score_decides() -> None:
-    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, bias=-4.0)
-    sceptical = SETTINGS.fusion.model_copy(update={"verdict": whole})
-    loud = run(asking=ModerationAsking(fusion=sceptical)).predictions[0]
+    loud = run(asking=ModerationAsking(fusion=WHOLE)).predictions[0]
     assert (loud.decision, loud.score) == ("allowed", pytest.approx(0.25, abs=0.01))
     assert loud.judged[0].score > 0.9 and len(loud.judged) == 2
 
