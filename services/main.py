@@ -26,7 +26,7 @@ from index.bundled import bundled_minilm
 from services import prepare
 from services.loading import set_environment
 from services.settings import Settings, read_settings
-from services.tunings import word_tuning
+from services.tunings import policy_tuning, word_tuning
 from wraner.errors import InvalidInput, WranerError
 
 _NAME = "wraner"
@@ -102,6 +102,7 @@ def _prepare(settings: Settings, status: Status) -> None:
         if settings.encoder == "bundled":
             bundled_minilm()
         word_tuning(settings)
+        policy_tuning(settings)
         if not prepare.is_needed(settings):
             return
     except WranerError as error:

