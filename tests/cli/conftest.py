@@ -1,4 +1,4 @@
-"""A server of the real API over fakes, on a port of its own, and the command run against it."""
+"""A server of the real API over fakes, the command run against it, and a fake for evaluations."""
 
 import asyncio
 import os
@@ -117,6 +117,30 @@ def served(tmp_path: Path) -> Iterator[Served]:
     server.should_exit = True
     thread.join()
     structlog.reset_defaults()
+
+
+class ClosedEngine(FakeEngine):
+    """Remembers that it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedEngine:
+    """Stand in for what evaluations load; what they set in the environment is forgotten."""
+    engine = ClosedEngine()
+    for module in ("cli.evaluation", "cli.moderation_evaluation"):
+        monkeypatch.setattr(f"{module}.load_engine", lambda _: engine)
+        monkeypatch.setattr(f"{module}.load_retriever", lambda *_, **__: FakeIndex())
+    for name, folder in (("STATE", "state"), ("PACKS", "packs"), ("ADAPTERS", "none")):
+        monkeypatch.setenv(f"WRANER_{name}_DIR", str(tmp_path / folder))
+    monkeypatch.setenv("COLUMNS", "120")
+    for name in ("HF_HUB_OFFLINE", "TQDM_DISABLE", "TRANSFORMERS_VERBOSITY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "1")
+    return engine
 
 
 @dataclass(frozen=True)

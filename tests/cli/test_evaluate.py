@@ -8,7 +8,7 @@ import pytest
 
 from cli import evaluation
 from cli.main import main
-from tests.services.fakes import FakeEngine, FakeIndex
+from tests.cli.conftest import ClosedEngine
 from training.ner_results import read_predictions
 from wraner.errors import NotFound
 
@@ -18,15 +18,6 @@ types:
   - {label: loc, name: city, definition: a town or city}
   - {label: misc, name: rest, definition: any other name}
 """
-
-
-class ClosedEngine(FakeEngine):
-    """Remembers that it was closed."""
-
-    closed = False
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @pytest.fixture
@@ -39,21 +30,6 @@ def data(tmp_path: Path) -> Path:
             (tmp_path / "data" / name / f"{split}.txt").write_text(text)
         (tmp_path / "sheets" / f"{name}.yaml").write_text(SHEET)
     return tmp_path / "data"
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedEngine:
-    """Stand in for what is loaded; what the command sets in the environment is forgotten."""
-    engine = ClosedEngine()
-    monkeypatch.setattr(evaluation, "load_engine", lambda _: engine)
-    monkeypatch.setattr(evaluation, "load_retriever", lambda *_, **__: FakeIndex())
-    monkeypatch.setenv("WRANER_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("WRANER_PACKS_DIR", str(tmp_path / "none"))
-    monkeypatch.setenv("WRANER_ADAPTERS_DIR", str(tmp_path / "none"))
-    monkeypatch.setenv("COLUMNS", "100")
-    for name in ("HF_HUB_OFFLINE", "TQDM_DISABLE", "TRANSFORMERS_VERBOSITY", "GOMP_SPINCOUNT"):
-        monkeypatch.setenv(name, "1")
-    return engine
 
 
 def ner(data: Path, *more: str, domains: str = "trips") -> int:

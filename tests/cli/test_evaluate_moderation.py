@@ -8,7 +8,7 @@ import yaml
 
 from cli import moderation_evaluation
 from cli.main import main
-from tests.services.fakes import FakeEngine, FakeIndex
+from tests.cli.conftest import ClosedEngine
 from tests.training.moderation_examples import POLICIES, write_data, write_guidelines
 from training import hatemoderate
 from wraner.adapters import CONFIG, MANIFEST, WEIGHTS, AdapterManifest, write_adapter
@@ -17,15 +17,6 @@ from wraner.pack_folders import read_pack_folder
 from wraner.packs import version
 
 NER = "<the hash of an adapter for extraction>"
-
-
-class ClosedEngine(FakeEngine):
-    """Remembers that it was closed."""
-
-    closed = False
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @pytest.fixture
@@ -42,21 +33,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '{"id": "sings", "text": "My Zorvian neighbour sings.", "complies": "all"}\n'
     )
     return tmp_path / "data"
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedEngine:
-    """Stand in for what is loaded; what the command sets in the environment is forgotten."""
-    engine = ClosedEngine()
-    monkeypatch.setattr(moderation_evaluation, "load_engine", lambda _: engine)
-    monkeypatch.setattr(moderation_evaluation, "load_retriever", lambda *_, **__: FakeIndex())
-    monkeypatch.setenv("WRANER_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("WRANER_PACKS_DIR", str(tmp_path / "packs"))
-    monkeypatch.setenv("WRANER_ADAPTERS_DIR", str(tmp_path / "none"))
-    monkeypatch.setenv("COLUMNS", "120")
-    for name in ("HF_HUB_OFFLINE", "TQDM_DISABLE", "TRANSFORMERS_VERBOSITY", "GOMP_SPINCOUNT"):
-        monkeypatch.setenv(name, "1")
-    return engine
 
 
 def moderation(data: Path, *more: str, policy_set: str = "zorvia") -> int:
