@@ -10,12 +10,13 @@ policy that a text was collected for, and the same policy breached by everything
 import argparse
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.adapters import AdapterChoice
 from services.loading import load_engine, load_retriever
-from services.settings import read_settings
+from services.settings import Settings, read_settings
 from services.stock import stock_adapters
 from training.hatemoderate import CollectedText, read_collected
 from training.judge_examination import opposite
@@ -112,6 +113,20 @@ def _share(flags: Sequence[bool]) -> str:
     return f"{sum(flags) / len(flags):.3f} of {len(flags)}"
 
 
+@contextmanager
+def probing(settings: Settings) -> Iterator[tuple[Probe, PolicySet]]:
+    """Load what serves, with the policy set that ships."""
+    stock_adapters(settings.state_dir / "adapters", settings.adapters_dir)
+    base = read_pack_folder(settings.packs_dir / "hate-speech")
+    assert isinstance(base, PolicySet)
+    engine = load_engine(settings)
+    try:
+        moderator = Moderator(retriever=load_retriever(settings), engine=engine, settings=SERVED)
+        yield Probe(moderator, AdapterChoice(settings)), base
+    finally:
+        engine.close()
+
+
 async def _run(probe: Probe, texts: Sequence[CollectedText], base: PolicySet) -> None:
     print(await probe.off_topic(texts))
     print(await probe.inversion(texts, base))
@@ -123,17 +138,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--texts", type=int, default=160)
     args = parser.parse_args()
-    settings = read_settings()
-    stock_adapters(settings.state_dir / "adapters", settings.adapters_dir)
-    base = read_pack_folder(settings.packs_dir / "hate-speech")
-    assert isinstance(base, PolicySet)
     texts = sample(read_collected(args.data / "hatemoderate" / "hatemoderate_test.csv"), args.texts)
-    engine = load_engine(settings)
-    try:
-        moderator = Moderator(retriever=load_retriever(settings), engine=engine, settings=SERVED)
-        asyncio.run(_run(Probe(moderator, AdapterChoice(settings)), texts, base))
-    finally:
-        engine.close()
+    with probing(read_settings()) as (probe, base):
+        asyncio.run(_run(probe, texts, base))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,15 @@ _SHORT = 12
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train and where. `command` is the command line that asks for all this."""
+    """What to train and where; `start` is the adapter to go on from, None the config's.
+
+    `command` is the command line that asks for all this.
+    """
 
     config: Path
     places: PlaceOptions
     cluster: ClusterOptions
+    start: Path | None
     command: str
 
 
@@ -42,6 +46,8 @@ def carry_out(plan: Plan) -> bool:
     """
     settings = read_settings(plan.config)
     state = read_service_settings().state_dir
+    if plan.start is not None:
+        settings = settings.model_copy(update={"start": plan.start})
     try:
         outcome = _finetuned(plan, settings, Places(state, plan.places.data))
     except KeyboardInterrupt:
@@ -85,4 +91,5 @@ def _manifest(settings: TrainingSettings, outcome: Outcome, command: str) -> Ada
         metrics=metrics,
         view=settings.prompts.view,
         created=datetime.now(UTC).date(),
+        parent="" if settings.start is None else settings.start.name,
     )

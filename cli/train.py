@@ -52,6 +52,17 @@ class PlaceOptions:
     ] = None
 
 
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FOLDER",
+        help="An adapter of the same shape to go on from; left out: the config's, or a fresh one.",
+        show_default=False,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class ClusterOptions:
     """Whether Ray trains, and on what."""
@@ -101,6 +112,7 @@ def train(
     cluster: ClusterOptions,
     domain: DomainOptions,
     config: Config = None,
+    start: From = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> int:
     """Finetune an adapter, and go on where an earlier try with the same settings stopped.
@@ -110,10 +122,11 @@ def train(
     wraner train --domain customer-care
     """
     cluster.check()
-    if (config is None) != domain.given or (domain.given and cluster.workers is not None):
+    for_config = cluster.workers is not None or start is not None
+    if (config is None) != domain.given or (domain.given and for_config):
         raise WrongUse(
-            "expected CONFIG, with --workers or without, or else --domain NAME; `wraner train "
-            "--help` shows what goes with which"
+            "expected CONFIG, with --workers and --from or without, or else --domain NAME; "
+            "`wraner train --help` shows what goes with which"
         )
     _set_environment(places.state)
     if config is None:
@@ -121,7 +134,7 @@ def train(
 
     from cli.finetuning import Plan, carry_out  # loads torch
 
-    plan = Plan(config, places, cluster, _command(config, places, cluster))
+    plan = Plan(config, places, cluster, start, _command(config, places, cluster, start))
     return Exit.OK if carry_out(plan) else Exit.INTERRUPTED
 
 
@@ -134,9 +147,15 @@ def _set_environment(state: Path | None) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
-def _command(config: Path, places: PlaceOptions, cluster: ClusterOptions) -> str:
+def _command(
+    config: Path, places: PlaceOptions, cluster: ClusterOptions, start: Path | None
+) -> str:
     """Return the command line that trains the same again."""
-    options = {"--workers": cluster.workers, "--storage": cluster.storage or None}
+    options = {
+        "--from": start,
+        "--workers": cluster.workers,
+        "--storage": cluster.storage or None,
+    }
     flags = ["--gpu"] if cluster.gpu else []
     return shlex.join(["wraner", "train", str(config), *_words(places), *_given(options), *flags])
 

@@ -104,9 +104,7 @@ def training_data(
 
 def taught_data(prepared: Prepared) -> tuple[TrainingData, ...]:
     """Return what a prepared run is taught by."""
-    if prepared.judged is not None:
-        return (prepared.judged,)
-    return training_data(prepared.sources, prepared.run.settings)
+    return (*training_data(prepared.sources, prepared.run.settings), *prepared.judged)
 
 
 def last_dev_loss(folder: Path) -> float | None:

@@ -6,7 +6,7 @@ opposite, in words that were never taught. Knows no training.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def examine(
 ) -> Examined:
     """Ask about texts; `worded` is how a policy's question puts it."""
     policies = {p.id: worded(p) for p in pack.policies}
-    own = [(text, p) for text in texts for p in text.near if p in policies]
+    own = _own(texts, policies)
     whole = ask([render_overall(pack, text.example.text) for text in texts])
     near = ask([_question(policies[p], text) for text, p in own])
     away = _elsewhere([text for text, _ in own if text.breaches], pack)
@@ -61,6 +61,14 @@ def examine(
         which=_area([True] * len(right) + [False] * len(wrong), [*right, *wrong]),
         opposite=_within([p for _, p in own], [not breach for breach in truth], turned),
     )
+
+
+def nearness(ask: Ask, policies: Sequence[Policy], texts: Sequence[TaughtText]) -> float:
+    """Return `Examined.near` alone: about each policy, asked as it stands, its own texts."""
+    worded = {p.id: p for p in policies}
+    own = _own(texts, worded)
+    scores = ask([_question(worded[p], text) for text, p in own])
+    return _within([p for _, p in own], [text.breaches for text, _ in own], scores)
 
 
 def opposite(policy: Policy) -> Policy:
@@ -112,6 +120,11 @@ def _batches(prompts: Sequence[Prompt]) -> Iterator[list[int]]:
         places[prompt.instruction].append(place)
     for found in places.values():
         yield from (found[i : i + _TOGETHER] for i in range(0, len(found), _TOGETHER))
+
+
+def _own(texts: Sequence[TaughtText], policies: Container[str]) -> list[tuple[TaughtText, str]]:
+    """Return each text with each of the policies that it was collected for."""
+    return [(text, p) for text in texts for p in text.near if p in policies]
 
 
 def _question(policy: Policy, text: TaughtText) -> Prompt:

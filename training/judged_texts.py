@@ -24,7 +24,7 @@ class JudgedSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy_set: Path = Path("packs/hate-speech")
-    """The pack whose wording of the policies is taught; its own examples are not."""
+    """The pack whose wording of the policies is taught, and its own examples where asked for."""
     train: Path = Path("hatemoderate/hatemoderate_train.csv")
     """The texts, from the data root."""
     held_out: tuple[Path, ...] = (Path("hatemoderate/hatemoderate_test.csv"),)
@@ -35,6 +35,8 @@ class JudgedSettings(BaseModel):
     """How often texts of a data set are drawn, as weights; 1 where it is not named."""
     terms: str = "HateModerate (no licence file; upstream corpora carry their own terms)"
     """Licence and origin, for the manifest."""
+    own_terms: str = "written for this project, Apache-2.0"
+    """The same of the policy set's own examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,22 @@ class TaughtText:
 
 @dataclass(frozen=True, slots=True)
 class JudgedTexts:
-    """Policies and the texts to teach them by; `dev` is never taught."""
+    """Policies and the texts to teach them by; `dev` is never taught.
+
+    `own` are the policy set's own examples; `data` names the corpus's texts, then those.
+    """
 
     description: str
     policies: tuple[Policy, ...]
     train: tuple[TaughtText, ...]
     dev: tuple[TaughtText, ...]
-    data: TrainingData
+    own: tuple[TaughtText, ...]
+    data: tuple[TrainingData, ...]
 
     @property
     def asked_of_dev(self) -> "JudgedTexts":
         """The same policies with the texts of `dev` in the place of those that are taught."""
-        return replace(self, train=self.dev, dev=())
+        return replace(self, train=self.dev, dev=(), own=())
 
     @property
     def pack(self) -> PolicySet:
@@ -97,13 +103,36 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
     train = [_taught(t, settings) for t in texts if same_text(t.text) not in known]
     dev = [_taught(t, everything) for t in chosen]
     taught = tuple(text for text in train if text is not None)
+    own = _own_examples(pack, settings.without)
     return JudgedTexts(
         description=pack.description,
         policies=tuple(p for p in pack.policies if p.id not in settings.without),
         train=taught,
         dev=tuple(text for text in dev if text is not None),
-        data=TrainingData(name="hatemoderate", terms=settings.terms, sentences=len(taught)),
+        own=own,
+        data=(
+            TrainingData(name="hatemoderate", terms=settings.terms, sentences=len(taught)),
+            TrainingData(
+                name=settings.policy_set.name, terms=settings.own_terms, sentences=len(own)
+            ),
+        ),
     )
+
+
+def _own_examples(pack: PolicySet, without: Sequence[str]) -> tuple[TaughtText, ...]:
+    """Return a pack's examples, but for those about policies left out alone.
+
+    One that breaches nothing was written for the policy whose id its own id begins with.
+    """
+    own = []
+    for example in pack.examples:
+        written_for = (p.id for p in pack.policies if example.id.startswith(f"{p.id}-"))
+        about = example.violates or tuple(written_for)
+        near = tuple(p for p in about if p not in without)
+        if near or not about:
+            left = example.model_copy(update={"violates": near if example.violates else ()})
+            own.append(TaughtText(left, near, 1.0))
+    return tuple(own)
 
 
 def _taught(text: CollectedText, settings: JudgedSettings) -> TaughtText | None:

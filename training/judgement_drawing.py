@@ -1,10 +1,10 @@
 """What a step teaches a judge: questions about policies, a function of seed and step alone.
 
-Some groups ask about a whole set, of pairs of texts on one policy, only one of which breaches it;
-the others about one policy: texts that breach it, texts that were collected for it and breach
-nothing, texts that breach policies of other tiers. Wording and order vary, so that the policy is
-read, and so do the groups of people that texts name. Prompts are rendered and encoded by the code
-that serves. Knows no model.
+Some groups ask about a whole set, of texts half of which breach something; the others about one
+policy: texts that breach it, texts that were collected for it and breach nothing, texts that breach
+policies of other tiers. Texts are a corpus's and, in part, the policy set's own examples, which are
+about everyday life too. Wording and order vary, so that the policy is read, and so do the groups of
+people that texts name. Prompts are rendered and encoded by the code that serves. Knows no model.
 """
 
 from collections import defaultdict
@@ -13,9 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from training.even_draws import EvenDraws
 from training.groups import shipped_groups
-from training.inversion import inverted
 from training.judged_texts import JudgedTexts, TaughtText
 from training.packed import Lesson, Lessons
 from training.regularisers import Rng
@@ -40,9 +38,10 @@ class JudgementDrawing:
         self._seed = seed
         self._settings = settings
         self._groups = shipped_groups()
-        self._even = EvenDraws(judged.train)
-        self._breaching = _Side([t for t in judged.train if t.breaches])
-        self._clean = _Side([t for t in judged.train if not t.breaches])
+        self._breaching, self._clean = _sides(judged.train)
+        self._own = _sides(judged.own)
+        both = all(side.texts for side in self._own)
+        self._own_share = settings.own if both else 0.0
         self._tiers = {p.id: p.tier for p in judged.policies}
 
     def step(self, number: int, *, tokens: int) -> list[Lessons]:
@@ -60,11 +59,14 @@ class JudgementDrawing:
         if self._settings.shuffle:
             policies = tuple(_permuted(rng, policies))
         asked = self._judged.pack.model_copy(update={"policies": policies, "examples": ()})
-        pairs = self._even.pairs(rng, self._settings.overall_texts // 2)
+        half = self._settings.overall_texts // 2
+        own = round(half * self._own_share)
         return [
-            self._lesson(render_overall(asked, self._text(rng, self._judged.train[place])), answer)
-            for pair in pairs
-            for answer, place in zip((YES, NO), pair, strict=True)
+            self._lesson(render_overall(asked, self._text(rng, text)), answer)
+            for answer, side, own_side in zip(
+                (YES, NO), (self._breaching, self._clean), self._own, strict=True
+            )
+            for text in (*side.drawn(rng, half - own), *own_side.drawn(rng, own))
         ]
 
     def _one_policy(self, rng: Rng) -> list[Lesson]:
@@ -72,16 +74,17 @@ class JudgementDrawing:
         policy = policies[int(rng.integers(len(policies)))]
         worded = self._worded(rng, policy)
         half = self._settings.policy_texts // 2
-        yes = _picked(rng, self._breaching.near[policy.id], half)
-        no = _picked(rng, self._clean.near[policy.id], half // 2 * self._settings.contrasts)
+        own = round(half * self._own_share)
+        breaching, clean = (_picked(rng, side.near[policy.id], own) for side in self._own)
+        yes = breaching + _picked(rng, self._breaching.near[policy.id], half - len(breaching))
+        no = clean[: half // 2] if self._settings.contrasts else []
+        contrasts = half // 2 * self._settings.contrasts - len(no)
+        no += _picked(rng, self._clean.near[policy.id], contrasts)
         no += _picked(rng, self._elsewhere(policy), half - len(no) - 1)
-        no += self._clean.drawn(rng, 1)
-        answers = (YES, NO)
-        if rng.random() < self._settings.inverted:
-            worded, answers = inverted(rng, worded), (NO, YES)
+        no += (self._own[1] if own else self._clean).drawn(rng, 1)
         return [
             self._lesson(render_judgement(worded, (), self._text(rng, text)), answer)
-            for answer, texts in zip(answers, (yes, no), strict=True)
+            for answer, texts in ((YES, yes), (NO, no))
             for text in texts
         ]
 
@@ -120,14 +123,21 @@ class _Side:
     def __init__(self, texts: Sequence[TaughtText]) -> None:
         self.texts = tuple(texts)
         weights = np.array([t.weight for t in texts])
-        self._shares = weights / weights.sum()
+        self._shares = weights / weights.sum() if texts else weights
         self.near: defaultdict[str, list[TaughtText]] = defaultdict(list)
         for text in texts:
             for policy in text.near:
                 self.near[policy].append(text)
 
     def drawn(self, rng: Rng, count: int) -> list[TaughtText]:
+        if not count:
+            return []
         return [self.texts[i] for i in rng.choice(len(self.texts), count, p=self._shares)]
+
+
+def _sides(texts: Sequence[TaughtText]) -> tuple[_Side, _Side]:
+    """Return those that breach something, and the others."""
+    return _Side([t for t in texts if t.breaches]), _Side([t for t in texts if not t.breaches])
 
 
 def _picked(rng: Rng, texts: Sequence[TaughtText], count: int) -> list[TaughtText]:

@@ -32,8 +32,9 @@ from training.settings import (
 from training.sources import Source
 from training.world import Alone, World
 from wraner import weights
-from wraner.adapters import TrainingData
+from wraner.adapters import TrainingData, read_adapter
 from wraner.chat import ChatEncoder
+from wraner.errors import InvalidInput
 from wraner.language_model import dtype_of
 from wraner.packs import TaggedExample
 from wraner.weights import BaseModel
@@ -64,7 +65,7 @@ class Prepared:
     sources: tuple[Source, ...]
     corpora: tuple[Corpus, ...]
     chat: ChatEncoder
-    judged: TrainingData | None = None
+    judged: tuple[TrainingData, ...] = ()
 
 
 def prepare(
@@ -125,13 +126,19 @@ def _judge(
         dev=drawn(judged.asked_of_dev) if judged.dev else None,
         world=world or Alone(),
     )
-    return Prepared(run, base, shape, (), (), chat, judged.data)
+    data = judged.data if judgements.own else judged.data[:1]
+    return Prepared(run, base, shape, (), (), chat, data)
 
 
 def adapted_model(
     settings: TrainingSettings, base: BaseModel, *, device: str = "cpu"
 ) -> tuple[Any, lora.LoraShape]:
-    """Load the base model and put a fresh adapter on it; the seed decides how it begins."""
+    """Load the base model and put an adapter on it; the seed decides how a fresh one begins.
+
+    Raises:
+        InvalidInput: the adapter to start from is of another base model or shape.
+        NotFound, Unavailable: it is not there, or damaged.
+    """
     loader: Any = AutoModelForCausalLM
     model = loader.from_pretrained(
         base.path,
@@ -141,7 +148,19 @@ def adapted_model(
     shape = _shape(settings.lora, model)
     torch.manual_seed(settings.seed)
     lora.attach(model, shape)
+    if settings.start is not None:
+        _start_from(settings.start, model, base)
     return model.to(device), shape
+
+
+def _start_from(folder: Path, model: Any, base: BaseModel) -> None:
+    manifest = read_adapter(folder.parent, folder.name)
+    if manifest.base.sha256 != base.sha256:
+        raise InvalidInput(
+            f"expected an adapter of {base.name} to start from, was: {folder.name[:12]}, which is "
+            f"one of {manifest.base.name}; train the config's base, or name another adapter"
+        )
+    lora.load(model, folder)
 
 
 def _shape(settings: LoraSettings, model: Any) -> lora.LoraShape:

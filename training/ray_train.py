@@ -85,9 +85,11 @@ def finetune_on_ray(
 
 def _absolute(settings: TrainingSettings) -> TrainingSettings:
     """Return settings that mean the same in another working directory."""
-    file, base = settings.source_file, Path(settings.base).expanduser()
+    file, start = settings.source_file, settings.start
+    base = Path(settings.base).expanduser()
     changes = {
         "source_file": file and file.absolute(),
+        "start": start and start.absolute(),
         "base": str(base.absolute()) if base.is_dir() else settings.base,
     }
     return settings.model_copy(update=changes)

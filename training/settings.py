@@ -114,7 +114,7 @@ class JudgementSettings(_Frozen):
     """Policies and texts."""
     overall: Share = 0.5
     """Share of the groups that ask about the whole set; the others ask about one policy."""
-    overall_texts: Annotated[int, Field(ge=2)] = 32
+    overall_texts: Annotated[int, Field(ge=2)] = 24
     """Texts of a group about the whole set, half of which breach something."""
     policy_texts: Annotated[int, Field(ge=4)] = 12
     """Texts of a group about one policy, half of which breach it."""
@@ -126,10 +126,10 @@ class JudgementSettings(_Frozen):
     """Whether texts that were collected for a policy and breach nothing are asked about it."""
     definitions: bool = True
     """Whether questions about one policy show its definition and cases, or its title alone."""
-    renamed: Share = 0.5
+    renamed: Share = 0.0
     """That the groups that a text names are named by others of their kind."""
-    inverted: Share = 0.0
-    """Share of the groups about one policy in which it forbids what it allowed and the reverse."""
+    own: Share = 0.0
+    """Share of a group's texts that are the policy set's own examples, where it has both sides."""
 
 
 class TrainingSettings(_Frozen):
@@ -150,6 +150,8 @@ class TrainingSettings(_Frozen):
     15 ms a sentence, once."""
     held_out: tuple[Path, ...] = ()
     """Files, from the data root, with which no training sentence may share 8 words in a row."""
+    start: Path | None = None
+    """The folder of an adapter of the same shape to go on from; unset: a fresh one."""
     seed: int = 0
     """Decides about everything that is drawn."""
     lora: LoraSettings = LoraSettings()

@@ -85,7 +85,7 @@ def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console
     manifest = WordManifest(
         base_sha256=hash_file(folder / BASE_WEIGHTS),
         parent="",
-        data=(judged.data,),
+        data=judged.data[:1],
         config=settings.model_dump(mode="json"),
         loss=sum(last) / len(last),
         dev_loss=None,

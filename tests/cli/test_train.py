@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from cli import finetuning
+from cli.failures import Exit
 from cli.main import main
 from tests.training.conftest import LetterEncoder
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
+from tests.wraner.random_adapters import hollow_adapter
 from training import preparation
 from training.settings import read_settings
-from wraner.adapters import Base, Task, TrainingData, identities, read_adapter
+from wraner.adapters import WEIGHTS, Base, Task, TrainingData, identities, read_adapter
 from wraner.promotions import current
 from wraner.view import View
 from wraner.weights import BaseModel
@@ -58,6 +62,36 @@ def test_an_adapter_is_stored_with_what_it_was_made_of_and_not_promoted(
     assert shown.out == f"{adapters / identity}\n"
     assert f"loss on dev {loss:.4f}" in shown.err
     assert f"wraner adapters promote {identity[:12]}\n" in shown.err
+
+
+def test_a_run_goes_on_from_an_adapter(
+    config: Path, tiny_base: BaseModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(config) == 0
+    first = Path(capsys.readouterr().out.strip())
+    assert train(config, "--from", str(first)) == 0
+    shown = capsys.readouterr()
+    second = Path(shown.out.strip())
+    made = read_adapter(second.parent, second.name)
+    assert made.parent == first.name != second.name
+    assert str(made.metrics["command"]).endswith(f" --from {first}")
+    settings = read_settings(config).model_copy(update={"start": first})
+    weights = preparation.adapted_model(settings, tiny_base)[0].state_dict()
+    stored = load_file(first / WEIGHTS)
+    name = next(name for name in weights if "lora_B" in name)
+    assert torch.equal(weights[name].bfloat16(), stored[f"base_model.model.{name}.weight"])
+
+
+def test_an_adapter_to_go_on_from_must_fit(
+    config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert train(config, "--from", str(tmp_path / "none")) == Exit.CONFLICT
+    assert "expected an adapter's content hash" in capsys.readouterr().err
+    base = BaseModel(Path("none"), "another", "1" * 64)
+    other = hollow_adapter(base, tmp_path / "shelf", "{}")
+    assert train(config, "--from", str(tmp_path / "shelf" / other)) == 1
+    assert "which is one of another" in capsys.readouterr().err
+    assert main(["train", "--domain", "towns", "--from", "x"]) == 2
 
 
 def test_ctrl_c_says_how_to_go_on(

@@ -41,5 +41,14 @@ TOWNS = JudgedTexts(
     policies=POLICIES,
     train=tuple(taught(*row) for row in _ROWS),
     dev=tuple(taught(f"{text} Indeed.", near, breaches) for text, near, breaches in _ROWS),
-    data=TrainingData(name="towns", terms="our own", sentences=len(_ROWS)),
+    own=(
+        taught("Zorvians are just muck.", ("filth",), True),
+        taught("Every Zorvian has to go.", ("expel",), True),
+        taught("Muck spread on the fields.", ("filth",), False),
+        taught("A Zorvian sold me bread.", (), False),
+    ),
+    data=(
+        TrainingData(name="towns", terms="our own", sentences=len(_ROWS)),
+        TrainingData(name="own", terms="our own", sentences=4),
+    ),
 )

@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
-from training.judge_examination import asking, examine, opposite, titled
+from training.judge_examination import asking, examine, nearness, opposite, titled
 from training.packed import Packer
 from training.preparation import adapted_model, packer_of
 from training.settings import PromptSettings, TrainingSettings
@@ -35,6 +35,7 @@ def right(prompts: Sequence[Prompt], *, follows: bool = True) -> list[float]:
 def test_a_judge_that_is_right_scores_one_everywhere() -> None:
     found = examine(right, PACK, TOWNS.train)
     assert (found.overall, found.near, found.which, found.opposite) == (1, 1, 1, 1)
+    assert nearness(right, POLICIES, TOWNS.train) == found.near
 
 
 def test_who_does_not_read_opposites_is_wrong_about_them() -> None:

@@ -22,7 +22,8 @@ def test_taught_kept_and_held_out_texts_are_apart(hatemoderate: Path) -> None:
     assert (len(judged.train), len(judged.dev), len(dev_keys())) == (2494, 500, 501)
     assert len(taught) == 2490, "four are written twice, with other marks"
     assert not taught & dev and not (taught | dev) & test
-    assert judged.data.sentences == 2494 and len(judged.pack.examples) == 2494
+    assert len(judged.pack.examples) == 2494
+    assert [d.sentences for d in judged.data] == [2494, len(judged.own)] == [2494, 446]
     assert {t.weight for t in judged.train} == {1.0, 2.0}
     assert judged.asked_of_dev.train == judged.dev
 
@@ -33,6 +34,22 @@ def test_policies_left_out_are_not_taught(hatemoderate: Path) -> None:
     assert len(judged.policies) == 40
     assert all("exclude-expel" not in t.near for t in judged.train)
     assert any("exclude-expel" in t.near for t in judged.dev), "to be asked about"
+
+
+def test_the_sets_own_examples_go_to_the_policies_that_they_were_written_for(
+    hatemoderate: Path,
+) -> None:
+    judged = read_judged_texts(SETTINGS, hatemoderate.parent)
+    own = {t.example.id: t for t in judged.own}
+    assert own["exclude-expel-v1"].near == own["exclude-expel-v1"].example.violates
+    assert own["dehumanise-filth-n1"].near == ("dehumanise-filth",)
+    assert own["ordinary-01"].near == () and not own["ordinary-01"].breaches
+    fewer = read_judged_texts(
+        SETTINGS.model_copy(update={"without": ("exclude-expel",)}), hatemoderate.parent
+    )
+    gone = {t.example.id for t in judged.own} - {t.example.id for t in fewer.own}
+    assert {"exclude-expel-v1", "exclude-expel-n1"} <= gone
+    assert all("exclude-expel" in own[i].near for i in gone)
 
 
 def test_an_unknown_policy_and_a_domain_are_refused(tmp_path: Path) -> None:

@@ -85,20 +85,24 @@ def test_order_and_cases_vary_unless_they_may_not(chat: ChatEncoder) -> None:
     assert len(prefixes(shuffle=False)) == 1
 
 
-def test_an_inverted_policy_is_breached_by_what_complied(chat: ChatEncoder) -> None:
-    asked = drawing(chat, overall=0.0, inverted=1.0, policy_texts=8)
-    for number in range(6):
-        for group in asked.step(number, tokens=1):
-            seen = [read(chat, lesson) for lesson in group.members]
-            own = {
-                p.title: {t.example.text for t in TOWNS.train if p.id in t.near} for p in POLICIES
-            }
-            (words,) = (
-                own[p.title] for p in POLICIES if p.definition and p.definition in seen[0][0]
-            )
-            for _, query, answer in seen:
-                breach = any(text in query for text in words & BREACHING)
-                assert (answer == "no") == breach
+def test_the_sets_own_examples_are_asked_about_in_their_share(chat: ChatEncoder) -> None:
+    own = {t.example.text: t.breaches for t in TOWNS.own}
+
+    def answers(**changed: Any) -> list[str]:
+        groups = drawing(chat, own=0.5, **changed).step(2, tokens=1)
+        seen = [read(chat, m) for group in groups for m in group.members]
+        found = [(text, answer) for _, query, answer in seen for text in own if text in query]
+        assert all((answer == "yes") == own[text] for text, answer in found)
+        return sorted(answer for _, answer in found)
+
+    assert answers(overall=1.0, overall_texts=8) == ["no"] * 2 + ["yes"] * 2
+    assert answers(overall=0.0, policy_texts=8)[-2:] == ["yes"] * 2
+    assert not any(
+        text in read(chat, m)[1]
+        for group in drawing(chat).step(2, tokens=900)
+        for m in group.members
+        for text in own
+    )
 
 
 def test_titles_alone_without_definitions(chat: ChatEncoder) -> None:
