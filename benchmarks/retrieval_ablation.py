@@ -113,20 +113,22 @@ class Measured:
 def rows_of(domains: Sequence[NerDomain], seed: int) -> list[Row]:
     """Return all rows, the served retrieval first."""
     packs = [d.pack for d in domains]
-    words = LocalRetriever(word_encoders(read_settings()), IndexSettings())
-    served = (words,) * len(packs)
+    encoders = word_encoders(read_settings())
+    served = (LocalRetriever(encoders, IndexSettings()),) * len(packs)
+    words = (LocalRetriever(encoders, IndexSettings(text_share=0)),) * len(packs)
     sentence = ContextualEncoder(layer=6)
     static = tuple(
         LocalRetriever(Encoders.same(train_static([e.text for e in p.examples])), IndexSettings())
         for p in packs
     )
     return [
-        Row("words in context (served)", SERVED_K, served),
-        Row("words, FastText", SERVED_K, static),
+        Row("words in context and sentences (served)", SERVED_K, served),
+        Row("words in context", SERVED_K, words),
         Row("sentences", SERVED_K, tuple(by_sentence(p, sentence) for p in packs)),
+        Row("words, FastText", SERVED_K, static),
         Row("random", SERVED_K, tuple(at_random(p, seed) for p in packs)),
         Row("none", 0, served),
-        *(Row("words in context", k, served) for k in WORD_KS),
+        *(Row("words in context and sentences", k, served) for k in WORD_KS),
     ]
 
 
@@ -178,6 +180,7 @@ def main() -> None:
     parser.add_argument("--split", type=Split, choices=list(Split), default=Split.DEV)
     parser.add_argument("--texts", type=int, help="of each domain; left out: all")
     parser.add_argument("--adapter", default="", help="content hash; left out: the base alone")
+    parser.add_argument("--first", type=int, help="so many rows only")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)  # while loading
@@ -191,7 +194,7 @@ def main() -> None:
     model = LanguageModel(base, adapters=Path("state/adapters"))
     measured = []
     with closing(LocalEngine(model, threads=os.cpu_count())) as engine:
-        for row in rows_of(domains, args.seed):
+        for row in rows_of(domains, args.seed)[: args.first]:
             measured.append(asyncio.run(measure(row, domains, engine, args.adapter)))
             print(table([measured[0], measured[-1]]).splitlines()[-1], flush=True)
     asked = sum(len(d.asked) for d in domains)

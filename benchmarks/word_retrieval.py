@@ -4,8 +4,9 @@
 
 For each domain of CrossNER, `train` is the store and each sentence of `dev` with an entity asks for
 its k nearest examples. Type recall@k: the share of its distinct entity types that occur in them,
-averaged over sentences, then over domains. Mention recall weighs types by their mentions. Longer
-examples hold more types, hence the control that always takes the longest.
+averaged over sentences, then over domains. Mention recall weighs types by their mentions; of the
+same words are mentions that stand in the examples, tagged alike, as they stand in the sentence.
+Longer examples hold more types, hence the control that always takes the longest.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from wordfreq import zipf_frequency
 
 from index.contextual import ContextualEncoder
 from index.encoder import Floats, WordEncoder, WordVectors
+from index.encoders import TEXT_LAYER
 from index.static import train_static
 from index.weighting import weight
 from wraner.formats.conll import read_conll
@@ -28,6 +30,7 @@ from wraner.packs import TaggedExample
 
 DOMAINS = ("politics", "science", "music", "literature", "ai")
 KS = (1, 3, 5, 10)
+SHARES = (0.1, 0.2, 0.3, 0.5)
 Weigh = Callable[[str], float]
 Scores = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float64]
@@ -46,6 +49,22 @@ class Task:
     has: npt.NDArray[np.bool_]
     lengths: npt.NDArray[np.int64]
 
+    def repeated(self, order: npt.NDArray[np.int64]) -> float:
+        """Return the share of mentions that the retrieved examples hold too, tagged alike.
+
+        *Shape:* order (n_queries, k).
+        """
+        held = [_mentions(example) for example in self.store]
+        found = [
+            [mention in set().union(*(held[i] for i in near)) for mention in _mentions(query)]
+            for query, near in zip(self.queries, order, strict=True)
+        ]
+        return float(np.mean([each for one in found for each in one]))
+
+
+def _mentions(example: TaggedExample) -> list[tuple[str, str]]:
+    return [(example.text[m.start : m.end].lower(), m.label) for m in example.entities]
+
 
 def read_task(folder: Path) -> Task:
     store = read_conll(folder / "train.txt")
@@ -58,9 +77,10 @@ def read_task(folder: Path) -> Task:
 
 
 def recalls(task: Task, scores: Scores) -> Values:
-    """Return type recall at each k, then mention recall and the mean length in words at 5.
+    """Return type recall at each k, then mention recall, the share of mentions in the same words
+    and the mean length in words at 5.
 
-    *Shape:* scores (n_queries, n_store); result (n_ks + 2,).
+    *Shape:* scores (n_queries, n_store); result (n_ks + 3,).
     """
     order = np.argsort(-scores, axis=1, kind="stable")
     wanted = task.counts > 0
@@ -69,7 +89,7 @@ def recalls(task: Task, scores: Scores) -> Values:
         seen = task.has[order[:, :k]].any(axis=1)
         found.append(((seen & wanted).sum(1) / wanted.sum(1)).mean())
     found[-1] = ((seen * task.counts).sum(1) / task.counts.sum(1)).mean()
-    return np.array([*found, task.lengths[order[:, :5]].mean()])
+    return np.array([*found, task.repeated(order[:, :5]), task.lengths[order[:, :5]].mean()])
 
 
 def plain(word: str) -> float:
@@ -162,6 +182,21 @@ def word_rows(name: str, encoders: Sequence[WordEncoder], tasks: Sequence[Task])
             yield f"{name} | {weighting} | {aggregation}", np.mean(each, axis=0)
 
 
+def mixed_rows(words: ContextualEncoder, tasks: Sequence[Task]) -> Iterator[Row]:
+    """Yield rows for shares of the sentences' own similarity beside that of tuned words."""
+    texts = ContextualEncoder(layer=TEXT_LAYER)
+    found: dict[float, list[Values]] = {}
+    for task in tasks:
+        store, queries = ([e.text for e in some] for some in (task.store, task.queries))
+        scores = word_scores(words.encode(store), words.encode(queries), weight)["forward"]
+        near = (texts.sentences(queries) @ texts.sentences(store).T).astype(np.float64)
+        for share in SHARES:
+            mixed = (1 - share) * scores + share * near
+            found.setdefault(share, []).append(recalls(task, mixed))
+    for share, each in found.items():
+        yield f"tuned, {share:g} of it sentences | general | forward", np.mean(each, axis=0)
+
+
 def control_rows(tasks: Sequence[Task]) -> Iterator[Row]:
     sentence = ContextualEncoder(layer=6)
     each = []
@@ -181,8 +216,8 @@ def control_rows(tasks: Sequence[Task]) -> Iterator[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     lines = ["| vectors | weights | aggregation | " + " | ".join(f"@{k}" for k in KS)]
-    lines[0] += " | mentions @5 | words an example |"
-    lines.append("|---|---|---|" + "---|" * (len(KS) + 2))
+    lines[0] += " | mentions @5 | the same words @5 | words an example |"
+    lines.append("|---|---|---|" + "---|" * (len(KS) + 3))
     for name, values in rows:
         shares = " | ".join(f"{v:.3f}".lstrip("0") for v in values[:-1])
         lines.append(f"| {name} | {shares} | {values[-1]:.0f} |")
@@ -209,6 +244,7 @@ def main() -> None:
     rows += word_rows("FastText on the store's text", static, tasks)
     tuned = ContextualEncoder(tuning=arguments.tuning)
     rows += word_rows("tuned", [tuned] * len(tasks), tasks)
+    rows += mixed_rows(tuned, tasks)
     for layer in arguments.layers:
         encoder = ContextualEncoder(layer=layer)
         rows += word_rows(f"layer {layer}", [encoder] * len(tasks), tasks)

@@ -17,7 +17,7 @@ from index.generations import Generation, Part
 from index.search import Scores, score
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
-from index.similarity import Doubles, Ints, Words, from_grid, words_that_count
+from index.similarity import Doubles, Ints, Words, words_that_count
 from wraner.packs import JudgedExample
 from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
@@ -198,10 +198,9 @@ def _scores(
 def _own(part: Part, query: Words, settings: IndexSettings, *, exact: bool = False) -> Scores:
     """Return scores by the texts' own vectors, where there are such; matches are those of words."""
     scores = score(part, query, settings, settings.evidence_aggregation, exact=exact)
-    texts = part.segment.texts
-    if not texts.shape[1]:
+    if not len(query.text):
         return scores
-    near = from_grid(texts[scores.rows]) @ from_grid(query.text)
+    near = part.segment.likeness(scores.rows, query.text)
     return replace(scores, similarity=near.astype(np.float64))
 
 

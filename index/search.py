@@ -57,14 +57,23 @@ def nearest(
     hits: list[Hit] = []
     for part in generation.parts:
         scores = score(part, query, settings, settings.aggregation, exact=exact)
+        near = _with_texts(part.segment, scores, query, settings.text_share)
         keep = part.live[scores.rows]
         for identifier in exclude:
             keep &= scores.rows != part.segment.rows.get(identifier, -1)
-        rows, found = scores.rows[keep], scores.similarity[keep]
+        rows, found = scores.rows[keep], near[keep]
         hits += [
             Hit(part.segment.entries[rows[i]], float(found[i])) for i in _first(found, k).tolist()
         ]
     return sorted(hits, key=lambda hit: (-hit.similarity, hit.entry.id))[:k]
+
+
+def _with_texts(segment: Segment, scores: Scores, query: Words, share: float) -> Doubles:
+    """Return similarities by words and, where the encoder has them, by the vectors of texts."""
+    if not len(query.text):
+        return scores.similarity
+    near: Doubles = segment.likeness(scores.rows, query.text).astype(np.float64)
+    return (1 - share) * scores.similarity + share * near
 
 
 def _first(found: Doubles, k: int) -> Ints:

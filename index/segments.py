@@ -73,6 +73,10 @@ class Segment:
         nowhere = np.zeros(0, np.int64)
         return Words(self.vectors[start:end], self.weights[start:end], nowhere, self.texts[number])
 
+    def likeness(self, rows: Ints, text: Grid) -> Floats:
+        """Return how near the whole texts of some entries lie to `text`. *Shape:* (n_rows,)."""
+        return from_grid(self.texts[rows]) @ from_grid(text)
+
 
 def make(pairs: list[tuple[Entry, Words]], storage: str, settings: IndexSettings) -> Segment:
     """Return a segment in memory, indexed as its size asks for.

@@ -40,6 +40,10 @@ class IndexSettings:
     """How near a domain's example lies: the weighted mean of the best match in the example of each
     of the text's words (forward), or the average of that and of the reverse (symmetric)."""
 
+    text_share: float = 0.2
+    """How much the likeness of whole texts counts for a domain's example, against that of words;
+    where the encoder has no vectors of texts, nothing. See training/LOG.md."""
+
     evidence_aggregation: Aggregation = "symmetric"
     """The same for the examples and the definitions of a policy set."""
 
@@ -76,6 +80,8 @@ class IndexSettings:
                 raise ValueError(f"expected {name} of at least 1, was: {getattr(self, name)}")
         if not 0 <= self.min_weight < 1:
             raise ValueError(f"expected 0 <= min_weight < 1, was: {self.min_weight}")
+        if not 0 <= self.text_share <= 1:
+            raise ValueError(f"expected 0 <= text_share <= 1, was: {self.text_share}")
 
     def digest(self) -> str:
         """Return a hash of all settings."""

@@ -172,7 +172,7 @@ def _nearness(segment: Segment, words: Ints, query: Words, share: float) -> Floa
         near = vectors @ from_grid(segment.vectors[words]).T
     if not len(query.text):
         return near
-    texts = from_grid(segment.texts) @ from_grid(query.text)
+    texts = segment.likeness(np.arange(len(segment.entries)), query.text)
     owners = np.searchsorted(segment.offsets, words, side="right") - 1
     return np.float32(1 - share) * near + np.float32(share) * texts[owners]
 

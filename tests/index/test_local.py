@@ -60,7 +60,7 @@ def retriever(encoder: Any, tmp_path: Path) -> LocalRetriever:
 
 def test_it_is_a_retriever(retriever: LocalRetriever) -> None:
     held: Retriever = retriever
-    found = asyncio.run(held.neighbours(PackRef(version(TRAVEL)), ["bridge", "Goethe"], 2))
+    found = asyncio.run(held.neighbours(PackRef(version(TRAVEL)), ["a bridge", "Goethe"], 2))
     assert [n.neighbours[0].example.id for n in found] == ["b", "a"]
     assert [len(n.neighbours) for n in found] == [2, 2]
     assert found[0].neighbours[0].example == TRAVEL.examples[1]
@@ -78,7 +78,7 @@ def test_an_inline_pack_answers_as_the_stored_one(retriever: LocalRetriever, enc
 
 def test_a_text_never_retrieves_what_is_excluded(retriever: LocalRetriever) -> None:
     pack = PackRef(version(TRAVEL))
-    found = retriever.neighbours_now(pack, ["bridge", "bridge"], 3, exclude=[{"b"}, ()])
+    found = retriever.neighbours_now(pack, ["a bridge", "a bridge"], 3, exclude=[{"b"}, ()])
     assert [[n.example.id for n in each.neighbours] for each in found] == [
         ["c", "a"],
         ["b", "c", "a"],

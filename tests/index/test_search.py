@@ -39,6 +39,8 @@ def oracle(
         if settings.aggregation == "symmetric":
             weights = words.weights.astype(np.float64)
             value = (value + (products.max(0) * weights).sum() / weights.sum()) / 2
+        alike = query.text.astype(np.int64) @ words.text.astype(np.int64) / 2048**2
+        value = (1 - settings.text_share) * value + settings.text_share * alike
         scored.append((-value, identifier))
     return sorted(scored)
 
@@ -125,7 +127,9 @@ def test_more_is_proposed_from_more_words() -> None:
     assert settings.candidates_for(600_000) == 2 * settings.candidates
 
 
-@pytest.mark.parametrize("wrong", [{"nprobe": 0}, {"min_weight": 1.0}, {"query_words": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"nprobe": 0}, {"min_weight": 1.0}, {"text_share": 1.5}, {"query_words": 0}]
+)
 def test_settings_refuse_nonsense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="was:"):
         IndexSettings(**wrong)
