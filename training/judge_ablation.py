@@ -30,7 +30,7 @@ from wraner.errors import InvalidInput, WranerError
 from wraner.packs import Policy
 
 _CONFIGS = Path(__file__).parent / "configs"
-STEPS = 30  # of configs/moderation.yaml's 3072 tokens each
+STEPS = 120  # of configs/moderation.yaml's 3072 tokens each
 _ROWS = "rows.jsonl"
 
 
