@@ -92,12 +92,9 @@ class JudgementDrawing:
         return self._groups.renamed(rng, taught.example.text, self._settings.renamed)
 
     def _elsewhere(self, policy: Policy) -> list[TaughtText]:
-        """Return the texts that breach policies of other tiers alone."""
-        return [
-            t
-            for t in self._breaching.texts
-            if policy.id not in t.near and all(self._tiers[p] != policy.tier for p in t.near)
-        ]
+        """Return the texts that breach policies of other tiers alone, none that is left out."""
+        others = {p for p, tier in self._tiers.items() if tier != policy.tier}
+        return [t for t in self._breaching.texts if others.issuperset(t.near)]
 
     def _worded(self, rng: Rng, policy: Policy) -> Policy:
         if not self._settings.definitions:

@@ -1,5 +1,6 @@
 """Drawing judgements: a function of seed and step; answers are right; wording varies."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,15 @@ def test_order_and_cases_vary_unless_they_may_not(chat: ChatEncoder) -> None:
 
     assert len(prefixes()) > 1
     assert len(prefixes(shuffle=False)) == 1
+
+
+def test_texts_of_a_policy_that_is_left_out_are_asked_about_no_other(chat: ChatEncoder) -> None:
+    settings = JudgementSettings(overall=0.0, policy_texts=8)
+    fewer = JudgementDrawing(replace(TOWNS, policies=POLICIES[:1]), chat, seed=1, settings=settings)
+    gone = {t.example.text for t in TOWNS.train if t.breaches and "expel" in t.near}
+    for number in range(4):
+        for group in fewer.step(number, tokens=1):
+            assert not any(text in read(chat, m)[1] for m in group.members for text in gone)
 
 
 def test_the_sets_own_examples_are_asked_about_in_their_share(chat: ChatEncoder) -> None:
