@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import torch
 
+from training.tree_layout import Layout, Stretch, laid_out
 from wraner.chat import EncodedPrompt, Ids
 from wraner.view import View
 
@@ -46,19 +47,6 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Tokens ``first`` to ``end`` of a run; they see columns ``seen`` and, masked, their own.
-
-    *Shape:* mask (tokens, columns seen + tokens), added to the products.
-    """
-
-    first: int
-    end: int
-    seen: tuple[int, int]
-    mask: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class Packed:
     """A run of the model. *Shape:* ids and positions (1, tokens); `kept` names the tokens whose
     next one is taught, `targets` and `weights` what it is and how much it counts (fp32).
@@ -69,7 +57,7 @@ class Packed:
     kept: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor
-    stretches: tuple[Stretch, ...]
+    stretches: Layout
 
 
 class Packer:
@@ -100,14 +88,13 @@ class Packer:
             prefix = group.members[0].prompt.prefix
             start = len(run.ids)
             seen = (start, start + len(prefix))
-            run.stretch(prefix, 0, (start, start), self._added(_causal(len(prefix)), 0))
+            run.stretch(prefix, 0, (start, start), (0,) * len(prefix))
             for member in group.members:
-                visible = _visible([len(e) for e in member.prompt.examples], member, self._view)
                 first = len(run.ids)
                 own = (*_behind(member.prompt), *member.answer[:-1])
-                run.stretch(own, len(prefix), seen, self._added(visible, len(prefix)))
+                run.stretch(own, len(prefix), seen, _floors(member, self._view))
                 self._teach(run, member, first)
-        return run.packed(self._device)
+        return run.packed(self._dtype, self._device)
 
     def _teach(self, run: "_Run", member: Lesson, first: int) -> None:
         if self._shown_weight:
@@ -118,12 +105,6 @@ class Packer:
                 taught = (*shown[len(shown) - answer :], self._end_of_turn)
                 run.teach(end - answer - 1, taught, self._shown_weight)
         run.teach(len(run.ids) - len(member.answer), member.answer, 1.0)
-
-    def _added(self, visible: torch.Tensor, prefix: int) -> torch.Tensor:
-        """Return what is added to the products, for columns that all see and columns of its own."""
-        mask = torch.zeros(len(visible), prefix + len(visible), dtype=self._dtype)
-        mask[:, prefix:].masked_fill_(~visible, float("-inf"))
-        return mask.to(self._device)
 
 
 class _Run:
@@ -137,12 +118,12 @@ class _Run:
         self._weights: list[float] = []
         self._stretches: list[Stretch] = []
 
-    def stretch(self, ids: Ids, position: int, seen: tuple[int, int], mask: torch.Tensor) -> None:
+    def stretch(self, ids: Ids, position: int, seen: tuple[int, int], floors: Ids) -> None:
         """Add tokens, the first at `position` of its prompt."""
         first = len(self.ids)
         self.ids += ids
         self._positions += range(position, position + len(ids))
-        self._stretches.append(Stretch(first, len(self.ids), seen, mask))
+        self._stretches.append(Stretch(first, len(self.ids), seen, floors))
 
     def teach(self, first: int, answer: Ids, weight: float) -> None:
         """Teach `answer`, its first token being what follows token `first`."""
@@ -150,29 +131,25 @@ class _Run:
         self._targets += answer
         self._weights += [weight] * len(answer)
 
-    def packed(self, device: torch.device) -> Packed:
+    def packed(self, dtype: torch.dtype, device: torch.device) -> Packed:
         """Return the run as tensors."""
         ids, positions, kept, targets = (
             torch.tensor(numbers, device=device)
             for numbers in (self.ids, self._positions, self._kept, self._targets)
         )
         weights = torch.tensor(self._weights, device=device)
-        return Packed(ids[None], positions[None], kept, targets, weights, tuple(self._stretches))
+        stretches = laid_out(self._stretches, dtype, device)
+        return Packed(ids[None], positions[None], kept, targets, weights, stretches)
 
 
 def _behind(prompt: EncodedPrompt) -> Ids:
     return prompt.ids[len(prompt.prefix) :]
 
 
-def _causal(tokens: int) -> torch.Tensor:
-    return torch.ones(tokens, tokens, dtype=torch.bool).tril()
-
-
-def _visible(examples: Sequence[int], member: Lesson, view: View) -> torch.Tensor:
-    """Return which of a prompt's own tokens (rows) see which (columns)."""
-    visible = _causal(member.own_tokens)
-    end = 0
-    for length in examples[: view.alone(len(examples))]:
-        visible[end : end + length, :end] = False
-        end += length
-    return visible
+def _floors(member: Lesson, view: View) -> Ids:
+    """Return the first of a prompt's own tokens that each of them sees."""
+    lengths = [len(e) for e in member.prompt.examples]
+    floors: list[int] = []
+    for length in lengths[: view.alone(len(lengths))]:
+        floors += [len(floors)] * length
+    return (*floors, *[0] * (member.own_tokens - len(floors)))

@@ -16,6 +16,7 @@ from training.loop import Run
 from training.ner_domains import AskedSentence, NerDomain, Split
 from training.packed import Packer
 from training.settings import PromptSettings, TrainingSettings
+from training.tree_layout import Masked
 from wraner.entities import Mention
 from wraner.packs import Domain, EntityType, TaggedExample
 from wraner.view import View
@@ -109,10 +110,10 @@ def test_the_loss_is_that_of_reading_each_prompt_alone(
     for lesson in (m for q in questions for m in q.lessons.members):
         ids = torch.tensor([[*lesson.prompt.ids, *lesson.answer]])
         mask = torch.full((ids.shape[1],) * 2, float("-inf")).triu(1)
-        stretch = type("Whole", (), {"first": 0, "end": ids.shape[1], "seen": (0, 0), "mask": mask})
+        stretch = Masked(0, ids.shape[1], (0, 0), mask)
         with torch.no_grad():
             logits = model(
-                ids, attention_mask=torch.empty(1, 1, 1, 1), stretches=[stretch], use_cache=False
+                ids, attention_mask=torch.empty(1, 1, 1, 1), stretches=(stretch,), use_cache=False
             ).logits[0]
         rows = logits[-len(lesson.answer) - 1 : -1].log_softmax(-1)
         lost += [-float(row[i]) for row, i in zip(rows, lesson.answer, strict=True)]

@@ -1,6 +1,7 @@
 """Packed lessons: what is taught where, and the same sums as prompt by prompt."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from training import tree_attention
 from training.objective import supervised
 from training.packed import Lesson, Lessons, Packed, Packer
+from training.tree_layout import Masked, Stretch, padded
 from wraner.chat import EncodedPrompt
 from wraner.view import View
 
@@ -127,3 +129,32 @@ def test_answers_among_the_examples_are_taught_with_their_end() -> None:
     behind = run.ids[0][run.kept + 1 - (run.kept + 1 == run.ids.shape[1]).long()].tolist()
     for number, (target, follows) in enumerate(zip(run.targets.tolist(), behind, strict=True)):
         assert target in (follows, END), f"taught token {number}"
+
+
+@pytest.mark.parametrize("view", list(View))
+def test_padded_for_an_accelerator_a_run_teaches_the_same(
+    model: LlamaForCausalLM, view: View
+) -> None:
+    groups = [
+        Lessons((lesson((9, 8, 7), 1), lesson((9, 8, 7), 2, examples=6), lesson((9, 8, 7), 3, 0))),
+        Lessons((lesson(range(1, 41), 4),)),
+    ]
+    run = packer(view, shown_weight=0.5).pack(groups)
+    stretches = [
+        Stretch(s.first, s.end, s.seen, tuple(_first_own(s).tolist())) for s in run.stretches
+    ]
+    wide = replace(run, stretches=padded(stretches, torch.float32, torch.device("cpu")))
+    assert len(wide.stretches.buckets) > 1
+    gradients = []
+    for one in (run, wide):
+        model.zero_grad()
+        supervised(logits(model, one), one).backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    with torch.no_grad():
+        torch.testing.assert_close(logits(model, wide), logits(model, run), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def _first_own(stretch: Masked) -> torch.Tensor:
+    """Return the first of its own columns that each of a stretch's tokens sees."""
+    return (stretch.mask[:, stretch.seen[1] - stretch.seen[0] :] == 0).int().argmax(dim=1)
