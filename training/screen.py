@@ -3,14 +3,14 @@
 Each of eight factors is at its low level in half of the runs and at its high in the other half,
 see `factorial` and `screen_factors`. Everything else is as `configs/ner.yaml` says, but for the
 budget and the questions with one wording; so types are always shuffled, and examples as often as by
-default. Every run has the same seed, the same number of updates and the same tokens. Measured is
-the loss of the right answers on a fixed sample of CrossNER's dev sentences, with their train
-sentences as examples, see `answer_loss`: on so few sentences an F1 is too rough to tell runs apart.
-What is found holds for short runs on this base model; an effect is a reason to train with several
-seeds and to evaluate, not a result. Finished runs are kept in `runs.jsonl`; a screen that was
-stopped goes on behind them. Knows no cluster.
+default. Every run has the same seed, the same number of updates and the same tokens. Measured is F1
+on a fixed sample of CrossNER's dev sentences, with their train sentences as examples, of the
+adapter's own answers: no votes. An effect is a reason to confirm it, which `--confirm` does with
+one factor's two levels under three more seeds, everything else as the config has it. Finished runs
+are kept, and a command that was stopped goes on behind them. Knows no cluster.
 
     python -m training.screen --data ../shared/data --out FOLDER
+    python -m training.screen --data ../shared/data --out FOLDER --confirm "types masked"
 """
 
 import argparse
@@ -18,34 +18,42 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
 from index.contextual import ContextualEncoder
-from index.encoders import DOMAIN_LAYER
+from index.encoders import DOMAIN_LAYER, load_encoders
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from training.examination import examination
 from training.factorial import design, effects
 from training.ner_domains import Split, read_domain
 from training.preparation import Places, Say
 from training.screen_factors import FACTORS, Factor, settings_at
-from training.screen_run import Outcome, carry_out, gather
+from training.screen_run import Material, Outcome, carry_out, gather
 from training.settings import TrainingSettings, read_settings
 from training.sheets import shipped_sheet
+from wraner.engine import Engine
 from wraner.errors import InvalidInput, WranerError
+from wraner.extract import Extractor
 from wraner.formats.spans import fault
 
 CONFIG = Path(__file__).parent / "configs" / "ner.yaml"
 DOMAINS = ("politics", "science", "music", "literature", "ai")
-STEPS, STEP_TOKENS = 10, 2200  # 22,000 tokens a run
+STEPS, STEP_TOKENS = 20, 2500  # 50,000 tokens a run
 QUESTIONS = 2  # with one wording: larger groups could not be dealt into steps of equal size
-SENTENCES = 6  # of a domain
+SENTENCES = 20  # of a domain
+SEEDS = (1, 2, 3)  # of a confirmation; the screen has 0
 _RUNS, _TABLE = "runs.jsonl", "screen.md"
 
 
 class Finished(BaseModel):
-    """A run of the design, counted from 0, under the hash of its settings."""
+    """A run, counted from 0, under the hash of its settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,17 +66,30 @@ class Finished(BaseModel):
 CarryOut = Callable[[TrainingSettings], Outcome]
 
 
-def screen(
-    settings: TrainingSettings, folder: Path, run: CarryOut, *, say: Say
+def screen_settings(settings: TrainingSettings) -> list[TrainingSettings]:
+    """Return the settings of the design's runs, in its order."""
+    return [settings_at(levels, settings) for levels in design(len(FACTORS))]
+
+
+def confirmation(factor: Factor, settings: TrainingSettings) -> list[TrainingSettings]:
+    """Return the settings of a confirmation's runs: low and high under each seed."""
+    runs = []
+    for seed in SEEDS:
+        seeded = settings.model_copy(update={"seed": seed})
+        runs += [factor.at(level, seeded) for level in (-1, 1)]
+    return runs
+
+
+def carry_on(
+    runs: Sequence[TrainingSettings], file: Path, run: CarryOut, *, say: Say
 ) -> tuple[Finished, ...]:
-    """Do with `run` what is missing of the design in `folder`, and return all of its runs.
+    """Do with `run` those of some runs that `file` lacks, and return all.
 
     Raises:
-        InvalidInput: the folder holds a screen with other settings, or a damaged one.
+        InvalidInput: the file holds runs with other settings, or is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    runs = [settings_at(levels, settings) for levels in design(len(FACTORS))]
-    finished = _read(folder / _RUNS, runs)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    finished = _read(file, runs)
     for number, chosen in enumerate(runs[len(finished) :], start=len(finished)):
         began = time.monotonic()
         outcome = run(chosen)
@@ -78,9 +99,9 @@ def screen(
             outcome=outcome,
             seconds=time.monotonic() - began,
         )
-        _append(folder / _RUNS, done)
+        _append(file, done)
         finished.append(done)
-        say(f"run {number + 1} of {len(runs)}: {outcome}, {done.seconds:.0f} s")
+        say(f"run {number + 1} of {len(runs)}: F1 {outcome.f1:.1f}, {done.seconds:.0f} s")
     return tuple(finished)
 
 
@@ -113,33 +134,40 @@ def _append(file: Path, done: Finished) -> None:
 
 
 def table(finished: Sequence[Finished]) -> str:
-    """Return the effects as Markdown, and how far chance reaches."""
-    whole = effects([f.outcome.answers for f in finished], factors=len(FACTORS))
-    labels = effects([f.outcome.labels for f in finished], factors=len(FACTORS))
-    tokens = [f.outcome.tokens for f in finished]
-    rows = [
-        (f"{factor.name}: {_values(factor, 'low')} or {_values(factor, 'high')}", *sizes)
-        for factor, *sizes in zip(FACTORS, whole.factors, labels.factors, strict=True)
-    ]
+    """Return the screen's effects as Markdown, and how far chance reaches."""
+    found = effects([f.outcome.f1 for f in finished], factors=len(FACTORS))
+    rows = [(_levels(f), size) for f, size in zip(FACTORS, found.factors, strict=True)]
     rows += [
-        ("standard error, from the interactions", whole.standard_error, labels.standard_error),
-        (
-            "Lenth's pseudo standard error",
-            whole.pseudo_standard_error,
-            labels.pseudo_standard_error,
-        ),
-        ("margin of error, 95 %, after Lenth", whole.margin, labels.margin),
-        ("mean of all runs", whole.mean, labels.mean),
+        ("standard error, from the interactions", found.standard_error),
+        ("Lenth's pseudo standard error", found.pseudo_standard_error),
+        ("margin of error, 95 %, after Lenth", found.margin),
+        ("mean of all runs", found.mean),
     ]
-    lines = [
-        "| low or high | answers, nats a token | labels, nats a token |",
-        "|---|---|---|",
-        *(f"| {name} | {one:+.4f} | {other:+.4f} |" for name, one, other in rows),
-        "",
-        f"Effects are high less low, so what helps is negative; {len(finished)} runs of "
-        f"{min(tokens):,} to {max(tokens):,} tokens.",
-    ]
-    return "\n".join(lines) + "\n"
+    lines = ["| low or high | F1, points |", "|---|---|"]
+    lines += [f"| {name} | {size:+.1f} |" for name, size in rows]
+    return "\n".join([*lines, "", f"Effects are high less low; {_budget(finished)}."]) + "\n"
+
+
+def confirmed(factor: Factor, finished: Sequence[Finished]) -> str:
+    """Return a confirmation's runs as Markdown, with the mean difference and its standard error."""
+    lines = [f"| {_levels(factor)}: seed | low | high | high less low |", "|---|---|---|---|"]
+    gaps = []
+    for seed, low, high in zip(SEEDS, finished[::2], finished[1::2], strict=True):
+        gaps.append(high.outcome.f1 - low.outcome.f1)
+        shown = f"{low.outcome.f1:.1f} | {high.outcome.f1:.1f} | {gaps[-1]:+.1f}"
+        lines.append(f"| {seed} | {shown} |")
+    error = stdev(gaps) / len(gaps) ** 0.5
+    lines.append(f"| mean | | | {fmean(gaps):+.1f}, standard error {error:.1f} |")
+    return "\n".join([*lines, "", f"{_budget(finished).capitalize()}."]) + "\n"
+
+
+def _budget(finished: Sequence[Finished]) -> str:
+    tokens = [f.outcome.tokens for f in finished]
+    return f"{len(finished)} runs of {min(tokens):,} to {max(tokens):,} tokens"
+
+
+def _levels(factor: Factor) -> str:
+    return f"{factor.name}: {_values(factor, 'low')} or {_values(factor, 'high')}"
 
 
 def _values(factor: Factor, level: Literal["low", "high"]) -> str:
@@ -147,31 +175,52 @@ def _values(factor: Factor, level: Literal["low", "high"]) -> str:
 
 
 def main() -> int:
-    """Screen as the command line asks, and print the table."""
+    """Screen or confirm as the command line asks, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--word-adapter", default="adapters/words", help="a folder, or none")
+    parser.add_argument("--confirm", choices=[f.name for f in FACTORS], metavar="FACTOR")
     args = parser.parse_args()
     console = Console(stderr=True)
-    say: Say = console.log
+    tuning = None if args.word_adapter == "none" else Path(args.word_adapter)
     try:
         settings = shortened(read_settings(CONFIG))
-        domains = [
-            read_domain(args.data / "crossner" / name, shipped_sheet(name), Split.DEV)
-            for name in DOMAINS
-        ]
-        sampled = [domain.sample(SENTENCES, seed=settings.seed) for domain in domains]
-        encoder = ContextualEncoder(layer=DOMAIN_LAYER)
-        material = gather(settings, Places(args.state, args.data), sampled, encoder, say=say)
-        finished = screen(settings, args.out, lambda s: carry_out(s, material), say=say)
+        material = _material(settings, Places(args.state, args.data), tuning, console)
+        run: CarryOut = partial(carry_out, material=material)
+        if args.confirm is None:
+            file, runs = args.out / _RUNS, screen_settings(settings)
+            found = table(carry_on(runs, file, run, say=console.log))
+            (args.out / _TABLE).write_text(found, encoding="utf-8")
+        else:
+            factor = next(f for f in FACTORS if f.name == args.confirm)
+            file = args.out / f"{factor.name.replace(' ', '-')}.jsonl"
+            runs = confirmation(factor, settings)
+            found = confirmed(factor, carry_on(runs, file, run, say=console.log))
     except WranerError as error:
         console.print(f"[red]{error}[/]")
         return 1
-    found = table(finished)
-    (args.out / _TABLE).write_text(found, encoding="utf-8")
     print(found, end="")
     return 0
+
+
+def _material(
+    settings: TrainingSettings, places: Places, tuning: Path | None, console: Console
+) -> Material:
+    domains = [
+        read_domain(places.data / "crossner" / name, shipped_sheet(name), Split.DEV)
+        for name in DOMAINS
+    ]
+    sampled = [domain.sample(SENTENCES, seed=0) for domain in domains]
+    retriever = LocalRetriever(load_encoders(None, tuning), IndexSettings())
+
+    def extractor_of(engine: Engine) -> Extractor:
+        return Extractor(retriever=retriever, engine=engine)
+
+    asked = examination(extractor_of, console)
+    encoder = ContextualEncoder(layer=DOMAIN_LAYER)
+    return gather(settings, places, sampled, encoder, asked, say=console.log)
 
 
 def shortened(settings: TrainingSettings) -> TrainingSettings:

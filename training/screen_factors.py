@@ -28,6 +28,13 @@ class Factor:
     name: str
     dials: tuple[Dial, ...]
 
+    def at(self, level: int, settings: TrainingSettings) -> TrainingSettings:
+        """Return settings with this factor at a level: -1 low, 1 high."""
+        content = settings.model_dump()
+        for dial in self.dials:
+            content[dial.section][dial.field] = dial.high if level > 0 else dial.low
+        return TrainingSettings.model_validate(content)
+
 
 def _regulariser(name: str, **high: float) -> Factor:
     return Factor(name, tuple(Dial("regularisers", f, 0.0, value) for f, value in high.items()))
@@ -53,8 +60,6 @@ FACTORS = (
 
 def settings_at(levels: Sequence[int], settings: TrainingSettings) -> TrainingSettings:
     """Return settings with every factor at its level: -1 low, 1 high."""
-    content = settings.model_dump()
     for factor, level in zip(FACTORS, levels, strict=True):
-        for dial in factor.dials:
-            content[dial.section][dial.field] = dial.high if level > 0 else dial.low
-    return TrainingSettings.model_validate(content)
+        settings = factor.at(level, settings)
+    return settings

@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from training.factorial import RUNS, design
-from training.screen import CONFIG, screen, shortened, table
+from training.screen import (
+    CONFIG,
+    SEEDS,
+    Finished,
+    carry_on,
+    confirmation,
+    confirmed,
+    screen_settings,
+    shortened,
+    table,
+)
 from training.screen_factors import FACTORS, settings_at
 from training.screen_run import Outcome
 from training.settings import Regularisers, TrainingSettings, read_settings
@@ -23,14 +33,18 @@ class Laboratory:
         self._until = until
 
     def run(self, settings: TrainingSettings) -> Outcome:
-        """Return losses that only masking (-.2) and the number of examples (-.1) move."""
+        """Return an F1 that masking (+2), examples (+1) and, with both, the seed move."""
         if len(self.asked) == self._until:
             raise InterruptedError
         self.asked.append(settings)
         masked = settings.regularisers.mask_types > 0
         varied = len(set(settings.prompts.examples)) > 2
-        loss = 1 - 0.2 * masked - 0.1 * varied
-        return Outcome(answers=loss, labels=2 * loss, tokens=1000 + masked)
+        f1 = 30.0 + 2 * masked + varied + masked * settings.seed
+        return Outcome(f1=f1, interval=(f1 - 1, f1 + 1), tokens=1000 + masked)
+
+
+def screen(folder: Path, laboratory: Laboratory) -> tuple[Finished, ...]:
+    return carry_on(screen_settings(SETTINGS), folder / "runs.jsonl", laboratory.run, say=quiet)
 
 
 def quiet(_: str) -> None: ...
@@ -62,38 +76,58 @@ def test_the_shipped_settings_can_be_screened() -> None:
 
 
 def test_a_stopped_screen_goes_on_and_runs_nothing_twice(tmp_path: Path) -> None:
-    whole = screen(SETTINGS, tmp_path / "whole", Laboratory().run, say=quiet)
+    whole = screen(tmp_path / "whole", Laboratory())
     stopped, rest = Laboratory(until=5), Laboratory()
     with pytest.raises(InterruptedError):
-        screen(SETTINGS, tmp_path / "stopped", stopped.run, say=quiet)
+        screen(tmp_path / "stopped", stopped)
     file = tmp_path / "stopped" / "runs.jsonl"
     with file.open("a") as out:
         out.write('{"run": 5, "sett')  # as if it was stopped while it wrote
-    finished = screen(SETTINGS, tmp_path / "stopped", rest.run, say=quiet)
+    finished = screen(tmp_path / "stopped", rest)
     assert [f.outcome for f in finished] == [f.outcome for f in whole]
     assert [*stopped.asked, *rest.asked] == [settings_at(r, SETTINGS) for r in design(8)]
     assert len(file.read_text().splitlines()) == RUNS
-    assert screen(SETTINGS, tmp_path / "stopped", Laboratory(until=0).run, say=quiet) == finished
+    assert screen(tmp_path / "stopped", Laboratory(until=0)) == finished
 
 
-def test_a_folder_of_another_screen_is_refused(tmp_path: Path) -> None:
-    screen(SETTINGS, tmp_path, Laboratory().run, say=quiet)
-    other = SETTINGS.model_copy(update={"seed": 1})
+def test_a_file_of_another_screen_is_refused(tmp_path: Path) -> None:
+    screen(tmp_path, Laboratory())
+    other = screen_settings(SETTINGS.model_copy(update={"seed": 1}))
     with pytest.raises(InvalidInput, match="expected runs with the settings of this screen"):
-        screen(other, tmp_path, Laboratory(until=0).run, say=quiet)
+        carry_on(other, tmp_path / "runs.jsonl", Laboratory(until=0).run, say=quiet)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs.jsonl").write_text("{}\n")
     with pytest.raises(InvalidInput, match=r"is damaged: .* remove it to begin anew"):
-        screen(SETTINGS, tmp_path, Laboratory(until=0).run, say=quiet)
+        screen(tmp_path, Laboratory(until=0))
 
 
 def test_the_table_has_the_effects(tmp_path: Path) -> None:
-    found = table(screen(SETTINGS, tmp_path, Laboratory().run, say=quiet)).splitlines()
-    assert "| types masked: mask_types 0.0 or mask_types 0.5 | -0.2000 | -0.4000 |" in found
-    effects = [line.split(" | ")[-2:] for line in found[2:10]]
-    assert effects[4] == ["-0.1000", "-0.2000 |"]
-    assert [e[0].lstrip("+-") for i, e in enumerate(effects) if i not in (0, 4)] == ["0.0000"] * 6
-    assert "| mean of all runs | +0.8500 | +1.7000 |" in found
+    found = table(screen(tmp_path, Laboratory())).splitlines()
+    assert "| types masked: mask_types 0.0 or mask_types 0.5 | +2.0 |" in found
+    sizes = [line.split(" | ")[-1] for line in found[2:10]]
+    assert sizes[4] == "+1.0 |"
+    assert [s.lstrip("+-") for i, s in enumerate(sizes) if i not in (0, 4)] == ["0.0 |"] * 6
+    assert "| mean of all runs | +31.5 |" in found
     assert found[-1].endswith("16 runs of 1,000 to 1,001 tokens.")
+
+
+def test_a_confirmation_turns_one_factor_under_other_seeds(tmp_path: Path) -> None:
+    runs = confirmation(FACTORS[0], SETTINGS)
+    assert [r.seed for r in runs] == [seed for seed in SEEDS for _ in range(2)]
+    assert [r.regularisers.mask_types for r in runs] == [0.0, 0.5] * len(SEEDS)
+    own = {"mask_types"}
+    assert all(
+        r.regularisers.model_dump(exclude=own) == SETTINGS.regularisers.model_dump(exclude=own)
+        for r in runs
+    )
+    finished = carry_on(runs, tmp_path / "c.jsonl", Laboratory().run, say=quiet)
+    found = confirmed(FACTORS[0], finished).splitlines()
+    assert found[2:5] == [
+        "| 1 | 31.0 | 34.0 | +3.0 |",
+        "| 2 | 31.0 | 35.0 | +4.0 |",
+        "| 3 | 31.0 | 36.0 | +5.0 |",
+    ]
+    assert found[5] == "| mean | | | +4.0, standard error 0.6 |"
+    assert found[-1] == "6 runs of 1,000 to 1,001 tokens."
