@@ -14,16 +14,10 @@ are kept, and a command that was stopped goes on behind them. Knows no cluster.
 """
 
 import argparse
-import os
 import sys
-import time
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
 from index.contextual import ContextualEncoder
@@ -31,39 +25,25 @@ from index.encoders import DOMAIN_LAYER, load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from training.examination import examination
-from training.factorial import design, effects
+from training.factorial import design
+from training.finished_runs import CarryOut, carry_on
 from training.ner_domains import Split, read_domain
-from training.preparation import Places, Say
+from training.preparation import Places
 from training.screen_factors import FACTORS, Factor, settings_at
-from training.screen_run import Material, Outcome, carry_out, gather
+from training.screen_run import Material, carry_out, gather
+from training.screen_tables import SEEDS, confirmed, table
 from training.settings import TrainingSettings, read_settings
 from training.sheets import shipped_sheet
 from wraner.engine import Engine
-from wraner.errors import InvalidInput, WranerError
+from wraner.errors import WranerError
 from wraner.extract import Extractor
-from wraner.formats.spans import fault
 
 CONFIG = Path(__file__).parent / "configs" / "ner.yaml"
 DOMAINS = ("politics", "science", "music", "literature", "ai")
 STEPS, STEP_TOKENS = 20, 2500  # 50,000 tokens a run
 QUESTIONS = 2  # with one wording: larger groups could not be dealt into steps of equal size
 SENTENCES = 20  # of a domain
-SEEDS = (1, 2, 3)  # of a confirmation; the screen has 0
 _RUNS, _TABLE = "runs.jsonl", "screen.md"
-
-
-class Finished(BaseModel):
-    """A run, counted from 0, under the hash of its settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    run: int
-    settings: str
-    outcome: Outcome
-    seconds: float
-
-
-CarryOut = Callable[[TrainingSettings], Outcome]
 
 
 def screen_settings(settings: TrainingSettings) -> list[TrainingSettings]:
@@ -78,100 +58,6 @@ def confirmation(factor: Factor, settings: TrainingSettings) -> list[TrainingSet
         seeded = settings.model_copy(update={"seed": seed})
         runs += [factor.at(level, seeded) for level in (-1, 1)]
     return runs
-
-
-def carry_on(
-    runs: Sequence[TrainingSettings], file: Path, run: CarryOut, *, say: Say
-) -> tuple[Finished, ...]:
-    """Do with `run` those of some runs that `file` lacks, and return all.
-
-    Raises:
-        InvalidInput: the file holds runs with other settings, or is damaged.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    finished = _read(file, runs)
-    for number, chosen in enumerate(runs[len(finished) :], start=len(finished)):
-        began = time.monotonic()
-        outcome = run(chosen)
-        done = Finished(
-            run=number,
-            settings=chosen.identity,
-            outcome=outcome,
-            seconds=time.monotonic() - began,
-        )
-        _append(file, done)
-        finished.append(done)
-        say(f"run {number + 1} of {len(runs)}: F1 {outcome.f1:.1f}, {done.seconds:.0f} s")
-    return tuple(finished)
-
-
-def _read(file: Path, runs: Sequence[TrainingSettings]) -> list[Finished]:
-    """Return the finished runs; a line that a stop cut off is removed."""
-    if not file.exists():
-        return []
-    content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        os.truncate(file, len(whole))
-    try:
-        found = [Finished.model_validate_json(line) for line in whole.splitlines()]
-    except ValidationError as error:
-        raise InvalidInput(f"{file} is damaged: {fault(error)}; remove it to begin anew") from error
-    expected = [(number, chosen.identity) for number, chosen in enumerate(runs)]
-    if [(f.run, f.settings) for f in found] != expected[: len(found)]:
-        raise InvalidInput(
-            f"expected runs with the settings of this screen in {file}, was: others; "
-            "name another folder"
-        )
-    return found
-
-
-def _append(file: Path, done: Finished) -> None:
-    with file.open("a", encoding="utf-8") as out:
-        out.write(done.model_dump_json() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def table(finished: Sequence[Finished]) -> str:
-    """Return the screen's effects as Markdown, and how far chance reaches."""
-    found = effects([f.outcome.f1 for f in finished], factors=len(FACTORS))
-    rows = [(_levels(f), size) for f, size in zip(FACTORS, found.factors, strict=True)]
-    rows += [
-        ("standard error, from the interactions", found.standard_error),
-        ("Lenth's pseudo standard error", found.pseudo_standard_error),
-        ("margin of error, 95 %, after Lenth", found.margin),
-        ("mean of all runs", found.mean),
-    ]
-    lines = ["| low or high | F1, points |", "|---|---|"]
-    lines += [f"| {name} | {size:+.1f} |" for name, size in rows]
-    return "\n".join([*lines, "", f"Effects are high less low; {_budget(finished)}."]) + "\n"
-
-
-def confirmed(factor: Factor, finished: Sequence[Finished]) -> str:
-    """Return a confirmation's runs as Markdown, with the mean difference and its standard error."""
-    lines = [f"| {_levels(factor)}: seed | low | high | high less low |", "|---|---|---|---|"]
-    gaps = []
-    for seed, low, high in zip(SEEDS, finished[::2], finished[1::2], strict=True):
-        gaps.append(high.outcome.f1 - low.outcome.f1)
-        shown = f"{low.outcome.f1:.1f} | {high.outcome.f1:.1f} | {gaps[-1]:+.1f}"
-        lines.append(f"| {seed} | {shown} |")
-    error = stdev(gaps) / len(gaps) ** 0.5
-    lines.append(f"| mean | | | {fmean(gaps):+.1f}, standard error {error:.1f} |")
-    return "\n".join([*lines, "", f"{_budget(finished).capitalize()}."]) + "\n"
-
-
-def _budget(finished: Sequence[Finished]) -> str:
-    tokens = [f.outcome.tokens for f in finished]
-    return f"{len(finished)} runs of {min(tokens):,} to {max(tokens):,} tokens"
-
-
-def _levels(factor: Factor) -> str:
-    return f"{factor.name}: {_values(factor, 'low')} or {_values(factor, 'high')}"
-
-
-def _values(factor: Factor, level: Literal["low", "high"]) -> str:
-    return ", ".join(f"{dial.field} {getattr(dial, level)}" for dial in factor.dials)
 
 
 def main() -> int:

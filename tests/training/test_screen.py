@@ -5,19 +5,11 @@ from pathlib import Path
 import pytest
 
 from training.factorial import RUNS, design
-from training.screen import (
-    CONFIG,
-    SEEDS,
-    Finished,
-    carry_on,
-    confirmation,
-    confirmed,
-    screen_settings,
-    shortened,
-    table,
-)
+from training.finished_runs import Finished, carry_on
+from training.screen import CONFIG, confirmation, screen_settings, shortened
 from training.screen_factors import FACTORS, settings_at
 from training.screen_run import Outcome
+from training.screen_tables import SEEDS, confirmed, table
 from training.settings import Regularisers, TrainingSettings, read_settings
 from wraner.errors import InvalidInput
 
