@@ -32,8 +32,9 @@ class Memory:
     """Bytes that a run takes, as far as it can be said without trying.
 
     `weights` are frozen, in bf16. `adapter` is the factors, their gradients and AdamW's two
-    moments, in fp32. `kept` is what the backward pass of one run keeps. Workspace of products and
-    what an allocator holds come on top.
+    moments, in fp32. `kept` is what the backward pass of one run keeps, attention's weights among
+    it; an accelerator's fused kernel keeps less. Workspace of products and what an allocator holds
+    come on top.
     """
 
     weights: int

@@ -75,8 +75,8 @@ Layout = tuple[Masked, ...] | Padded
 
 
 def laid_out(stretches: Sequence[Stretch], dtype: torch.dtype, device: torch.device) -> Layout:
-    """Lay stretches out as suits a device."""
-    if device.type == "cpu":
+    """Lay stretches out as suits a device; what is only counted, as on a CPU (see `memory`)."""
+    if device.type in ("cpu", "meta"):
         return tuple(Masked(s.first, s.end, s.seen, _mask(s, dtype)) for s in stretches)
     return padded(stretches, dtype, device)
 
