@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from wraner.attention import rounded_up
+
 _STEP = 16  # padded lengths come in multiples of this
 
 
@@ -104,8 +106,9 @@ def _bucket(
     members: Sequence[Stretch], tokens: int, dtype: torch.dtype, device: torch.device
 ) -> Bucket:
     before = [s.seen[1] - s.seen[0] for s in members]
-    asking = _rounded_up(max(s.tokens for s in members))
-    width = _rounded_up(max(b + s.tokens for b, s in zip(before, members, strict=True)))
+    asking = rounded_up(max(s.tokens for s in members), _STEP)
+    most = max(b + s.tokens for b, s in zip(before, members, strict=True))
+    width = rounded_up(most, _STEP)
     rows, columns = _anything(len(members), asking, tokens), _anything(len(members), width, tokens)
     floors = np.zeros((len(members), asking), dtype=np.int64)
     for i, s in enumerate(members):
@@ -138,7 +141,3 @@ def _mask(stretch: Stretch, dtype: torch.dtype) -> torch.Tensor:
 
 def _on(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(numbers).to(device)
-
-
-def _rounded_up(count: int) -> int:
-    return -(-count // _STEP) * _STEP
