@@ -5,33 +5,35 @@
 Every run is `configs/moderation.yaml` with the same seed and the same small budget, but for what
 its row says. Asked are the texts kept for choosing, see `judge_examination`; and about eight
 policies, those that one of the runs is not taught, the texts of the test file that were collected
-for them, which nothing is chosen by. Finished rows are kept in `rows.jsonl`; a table that was
-stopped goes on behind them. Knows no cluster.
+for them, which nothing is chosen by. Finished runs are kept; a command that was stopped goes on
+behind them. Knows no cluster.
 """
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
+from training.finished_runs import Finished, carry_on
 from training.judge_examination import asking, examine, nearness, titled
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
-from training.loop import State, StepReport, train
+from training.loop import train
 from training.policy_settings import read_policy_settings
 from training.preparation import Places, prepare
 from training.settings import JudgementSettings, TrainingSettings, read_settings
+from training.token_count import TokenCount
 from wraner.errors import InvalidInput, WranerError
 from wraner.packs import Policy
 
 _CONFIGS = Path(__file__).parent / "configs"
-STEPS = 120  # of configs/moderation.yaml's 3072 tokens each
-_ROWS = "rows.jsonl"
+STEPS = 100  # of configs/moderation.yaml's 3072 tokens each
+_RUNS = "runs.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,20 @@ class Variant:
 
     name: str
     changed: dict[str, Any]
-    titles: bool = False
 
 
 def variants(without: tuple[str, ...]) -> tuple[Variant, ...]:
     """Return all runs; `without` are the policies that one of them is not taught."""
     return (
         Variant("as the config says", {}),
-        Variant("without definitions, titles alone", {"definitions": False}, titles=True),
+        Variant("without definitions, titles alone", {"definitions": False}),
         Variant("without contrasts", {"contrasts": False}),
         Variant("eight policies never taught", {"without": without}),
     )
 
 
-class Row(BaseModel):
-    """A finished run.
+class Answers(BaseModel):
+    """What a trained judge answered, and the tokens that it was trained on.
 
     `dev` are the figures of `Examined`; `titles_alone` and `unseen` are `Examined.near` of policies
     that show their titles alone, and of the eight, by their texts in the test file.
@@ -62,10 +63,7 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    settings: str
     tokens: int
-    seconds: float
     dev: dict[str, float]
     titles_alone: float
     unseen: float
@@ -84,14 +82,6 @@ def settings_of(variant: Variant, base: TrainingSettings) -> TrainingSettings:
     )
 
 
-class CarriesOut(Protocol):
-    """Makes a row of a variant."""
-
-    def row(self, variant: Variant, settings: TrainingSettings, places: Places) -> Row:
-        """Train a variant and ask it."""
-        ...
-
-
 @dataclass(frozen=True)
 class Asked:
     """What all runs are asked: `unseen` has the test file's texts on the policies of `few`."""
@@ -100,41 +90,22 @@ class Asked:
     few: tuple[Policy, ...]
     unseen: tuple[TaughtText, ...]
 
-    def row(self, variant: Variant, settings: TrainingSettings, places: Places) -> Row:
-        """Train a variant and ask it."""
-        began = time.monotonic()
-        prepared = prepare(settings, places)
-        heard = _Tokens()
-        train(prepared.run, heard)
-        ask = asking(prepared.run.model, prepared.run.packer, prepared.chat)
-        plain = titled if variant.titles else (lambda policy: policy)
-        pack = self.judged.pack.model_copy(update={"examples": ()})
-        return Row(
-            name=variant.name,
-            settings=settings.identity,
-            tokens=heard.tokens,
-            dev=asdict(examine(ask, pack, self.judged.dev, plain)),
-            titles_alone=nearness(ask, [titled(p) for p in pack.policies], self.judged.dev),
-            unseen=nearness(ask, self.few, self.unseen),
-            seconds=time.monotonic() - began,
-        )
 
-
-class _Tokens:
-    """Hooks that count tokens."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-
-    def on_step(self, report: StepReport) -> None:
-        """Count an update's."""
-        self.tokens += report.tokens
-
-    def on_evaluated(self, step: int, loss: float) -> None:
-        """Hear nothing."""
-
-    def on_checkpoint(self, state: State) -> None:
-        """Keep nothing: a run is short."""
+def carry_out(settings: TrainingSettings, asked: Asked, places: Places) -> Answers:
+    """Train a judge and ask it: by titles, where it was taught by them."""
+    prepared = prepare(settings, places)
+    heard = TokenCount()
+    train(prepared.run, heard)
+    ask = asking(prepared.run.model, prepared.run.packer, prepared.chat)
+    assert settings.judgements is not None
+    plain = (lambda policy: policy) if settings.judgements.definitions else titled
+    pack, dev = asked.judged.pack.model_copy(update={"examples": ()}), asked.judged.dev
+    return Answers(
+        tokens=heard.tokens,
+        dev=asdict(examine(ask, pack, dev, plain)),
+        titles_alone=nearness(ask, [titled(p) for p in pack.policies], dev),
+        unseen=nearness(ask, asked.few, asked.unseen),
+    )
 
 
 def gather(base: TrainingSettings, without: tuple[str, ...], data: Path) -> Asked:
@@ -156,18 +127,20 @@ def gather(base: TrainingSettings, without: tuple[str, ...], data: Path) -> Aske
     )
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(runs: Sequence[Variant], finished: Sequence[Finished[Answers]]) -> str:
     """Return the figures as Markdown."""
     lines = [
         "| run | whole set | policy, near texts | which policy | opposite "
         "| near, asked by titles | near, eight policies of the test file |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        dev = [row.dev[kind] for kind in ("overall", "near", "which", "opposite")]
-        figures = [*dev, row.titles_alone, row.unseen]
-        lines.append(f"| {row.name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |")
-    return "\n".join(lines) + "\n"
+    for variant, done in zip(runs, finished, strict=True):
+        answers = done.outcome
+        dev = [answers.dev[kind] for kind in ("overall", "near", "which", "opposite")]
+        figures = [*dev, answers.titles_alone, answers.unseen]
+        lines.append(f"| {variant.name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |")
+    tokens = [done.outcome.tokens for done in finished]
+    return "\n".join([*lines, "", f"Runs of {min(tokens):,} to {max(tokens):,} tokens."]) + "\n"
 
 
 def main() -> int:
@@ -181,37 +154,15 @@ def main() -> int:
     try:
         base = read_settings(_CONFIGS / "moderation.yaml")
         without = read_policy_settings(_CONFIGS / "policies-without.yaml").texts.without
-        asked = gather(base, without, args.data)
-        rows = ablate(asked, base, variants(without), Places(args.state, args.data), out=args.out)
+        asked, runs = gather(base, without, args.data), variants(without)
+        run = partial(carry_out, asked=asked, places=Places(args.state, args.data))
+        chosen, file = [settings_of(v, base) for v in runs], args.out / _RUNS
+        finished = carry_on(chosen, file, run, Finished[Answers], say=console.log)
     except WranerError as error:
         console.print(f"[red]{error}[/]")
         return 1
-    print(table(rows), end="")
+    print(table(runs, finished), end="")
     return 0
-
-
-def ablate(
-    asked: CarriesOut,
-    base: TrainingSettings,
-    runs: Sequence[Variant],
-    places: Places,
-    *,
-    out: Path,
-) -> list[Row]:
-    """Do what is missing in `out` and return all rows; one of other settings is done again."""
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / _ROWS
-    kept = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    done = {row.settings: row for row in map(Row.model_validate_json, kept)}
-    rows = []
-    for variant in runs:
-        settings = settings_of(variant, base)
-        if settings.identity not in done:
-            done[settings.identity] = asked.row(variant, settings, places)
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(done[settings.identity].model_dump_json() + "\n")
-        rows.append(done[settings.identity])
-    return rows
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ default. Every run has the same seed, the same number of updates and the same to
 on a fixed sample of CrossNER's dev sentences, with their train sentences as examples, of the
 adapter's own answers: no votes. An effect is a reason to confirm it, which `--confirm` does with
 one factor's two levels under three more seeds, everything else as the config has it. Finished runs
-are kept, and a command that was stopped goes on behind them. Knows no cluster.
+are kept, a command that was stopped goes on behind them, and confirmations share those that are
+equal. Knows no cluster.
 
     python -m training.screen --data ../shared/data --out FOLDER
     python -m training.screen --data ../shared/data --out FOLDER --confirm "types masked"
@@ -26,11 +27,11 @@ from index.local import LocalRetriever
 from index.settings import IndexSettings
 from training.examination import examination
 from training.factorial import design
-from training.finished_runs import CarryOut, carry_on
+from training.finished_runs import Finished, carry_on
 from training.ner_domains import Split, read_domain
 from training.preparation import Places
 from training.screen_factors import FACTORS, Factor, settings_at
-from training.screen_run import Material, carry_out, gather
+from training.screen_run import Material, Outcome, carry_out, gather
 from training.screen_tables import SEEDS, confirmed, table
 from training.settings import TrainingSettings, read_settings
 from training.sheets import shipped_sheet
@@ -43,7 +44,7 @@ DOMAINS = ("politics", "science", "music", "literature", "ai")
 STEPS, STEP_TOKENS = 20, 2500  # 50,000 tokens a run
 QUESTIONS = 2  # with one wording: larger groups could not be dealt into steps of equal size
 SENTENCES = 20  # of a domain
-_RUNS, _TABLE = "runs.jsonl", "screen.md"
+_RUNS = "runs.jsonl"
 
 
 def screen_settings(settings: TrainingSettings) -> list[TrainingSettings]:
@@ -74,16 +75,16 @@ def main() -> int:
     try:
         settings = shortened(read_settings(CONFIG))
         material = _material(settings, Places(args.state, args.data), tuning, console)
-        run: CarryOut = partial(carry_out, material=material)
+        run = partial(carry_out, material=material)
+
+        def finished(runs: list[TrainingSettings]) -> tuple[Finished[Outcome], ...]:
+            return carry_on(runs, args.out / _RUNS, run, Finished[Outcome], say=console.log)
+
         if args.confirm is None:
-            file, runs = args.out / _RUNS, screen_settings(settings)
-            found = table(carry_on(runs, file, run, say=console.log))
-            (args.out / _TABLE).write_text(found, encoding="utf-8")
+            found = table(finished(screen_settings(settings)))
         else:
             factor = next(f for f in FACTORS if f.name == args.confirm)
-            file = args.out / f"{factor.name.replace(' ', '-')}.jsonl"
-            runs = confirmation(factor, settings)
-            found = confirmed(factor, carry_on(runs, file, run, say=console.log))
+            found = confirmed(factor, finished(confirmation(factor, settings)))
     except WranerError as error:
         console.print(f"[red]{error}[/]")
         return 1

@@ -23,10 +23,11 @@ from training.bootstrap import mean_interval
 from training.clean_sources import read_clean_sources
 from training.drawing import Drawing, Supply
 from training.examination import Bench, Examination
-from training.loop import Run, State, StepReport, train
+from training.loop import Run, train
 from training.ner_domains import NerDomain
 from training.preparation import Places, Say, adapted_model, drawing_of, open_store, packer_of
 from training.settings import OptimiserSettings, TrainingSettings
+from training.token_count import TokenCount
 from wraner import weights
 from wraner.adapters import AdapterManifest, Base, write_adapter
 from wraner.chat import ChatEncoder
@@ -92,7 +93,7 @@ def carry_out(settings: TrainingSettings, material: Material) -> Outcome:
     drawing = drawing_of(material.supplies, material.chat, settings=settings)
     budgeted = settings.model_copy(update={"optimiser": levelled(settings.optimiser, drawing)})
     packer = packer_of(settings.prompts, material.chat, model=model)
-    heard = _Tokens()
+    heard = TokenCount()
     train(Run(budgeted, model, packer, drawing), heard)
     with TemporaryDirectory() as shelf:
         lora.save(model, shape, Path(shelf) / "trained", dtype=torch.bfloat16)
@@ -136,20 +137,3 @@ def levelled(optimiser: OptimiserSettings, drawing: Drawing) -> OptimiserSetting
     sizes = range(1, most)
     enough = sizes.start + bisect_left(sizes, optimiser.steps * most, key=total)
     return optimiser.model_copy(update={"step_tokens": enough})
-
-
-class _Tokens:
-    """Hooks that count tokens."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-
-    def on_step(self, report: StepReport) -> None:
-        """Count an update's."""
-        self.tokens += report.tokens
-
-    def on_evaluated(self, step: int, loss: float) -> None:
-        """Hear nothing: there is no dev here."""
-
-    def on_checkpoint(self, state: State) -> None:
-        """Keep nothing: a run is short."""

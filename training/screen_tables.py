@@ -7,12 +7,13 @@ from typing import Literal
 from training.factorial import effects
 from training.finished_runs import Finished
 from training.screen_factors import FACTORS, Factor
+from training.screen_run import Outcome
 
 SEEDS = (1, 2, 3)
 """Of a confirmation's pairs of runs; the screen has 0."""
 
 
-def table(finished: Sequence[Finished]) -> str:
+def table(finished: Sequence[Finished[Outcome]]) -> str:
     """Return the screen's effects as Markdown, and how far chance reaches."""
     found = effects([f.outcome.f1 for f in finished], factors=len(FACTORS))
     rows = [(_levels(f), size) for f, size in zip(FACTORS, found.factors, strict=True)]
@@ -27,7 +28,7 @@ def table(finished: Sequence[Finished]) -> str:
     return "\n".join([*lines, "", f"Effects are high less low; {_budget(finished)}."]) + "\n"
 
 
-def confirmed(factor: Factor, finished: Sequence[Finished]) -> str:
+def confirmed(factor: Factor, finished: Sequence[Finished[Outcome]]) -> str:
     """Return a confirmation's runs as Markdown, with the mean difference and its standard error."""
     lines = [f"| {_levels(factor)}: seed | low | high | high less low |", "|---|---|---|---|"]
     gaps = []
@@ -40,7 +41,7 @@ def confirmed(factor: Factor, finished: Sequence[Finished]) -> str:
     return "\n".join([*lines, "", f"{_budget(finished).capitalize()}."]) + "\n"
 
 
-def _budget(finished: Sequence[Finished]) -> str:
+def _budget(finished: Sequence[Finished[Outcome]]) -> str:
     tokens = [f.outcome.tokens for f in finished]
     return f"{len(finished)} runs of {min(tokens):,} to {max(tokens):,} tokens"
 

@@ -1,47 +1,43 @@
-"""The ablation: what each run changes, a row of it, that finished rows are not done again."""
+"""The ablation: what each run changes, what is asked, and its table."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.training.judged_towns import POLICIES, TOWNS
+from training import preparation
+from training.finished_runs import Finished
 from training.judge_ablation import (
     STEPS,
-    Row,
-    ablate,
+    Answers,
+    Asked,
+    carry_out,
     gather,
     settings_of,
     table,
     variants,
 )
 from training.preparation import Places
-from training.settings import TrainingSettings, read_settings
+from training.settings import (
+    JudgementSettings,
+    LoraSettings,
+    OptimiserSettings,
+    PromptSettings,
+    TrainingSettings,
+    read_settings,
+)
 from wraner.errors import InvalidInput
+from wraner.weights import BaseModel
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "moderation.yaml"
 BASE = read_settings(CONFIG)
 RUNS = variants(("exclude-expel",))
-FIGURES = {"overall": 0.5, "near": 0.6, "which": 0.7, "opposite": 0.8}
-
-
-class Laboratory:
-    """Notes what it is asked to run."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def row(self, variant: Any, settings: TrainingSettings, places: Places) -> Row:
-        """Return figures that say nothing."""
-        self.names.append(variant.name)
-        return Row(
-            name=variant.name,
-            settings=settings.identity,
-            tokens=1,
-            seconds=0.0,
-            dev=FIGURES,
-            titles_alone=0.65,
-            unseen=0.55,
-        )
+ANSWERS = Answers(
+    tokens=1000,
+    dev={"overall": 0.5, "near": 0.6, "which": 0.7, "opposite": 0.8},
+    titles_alone=0.65,
+    unseen=0.55,
+)
 
 
 def test_every_run_differs_from_the_first_in_what_it_says() -> None:
@@ -57,20 +53,39 @@ def test_every_run_differs_from_the_first_in_what_it_says() -> None:
         assert changed == set(variant.changed)
 
 
-def test_finished_rows_are_not_done_again(tmp_path: Path) -> None:
-    laboratory = Laboratory()
-    places = Places(tmp_path, tmp_path)
-    first = ablate(laboratory, BASE, RUNS[:2], places, out=tmp_path / "out")
-    again = ablate(laboratory, BASE, RUNS[:3], places, out=tmp_path / "out")
-    assert again[:2] == first
-    assert laboratory.names == [v.name for v in RUNS[:3]]
+@pytest.fixture
+def judge(tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> TrainingSettings:
+    monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
+    return TrainingSettings(
+        base=str(tiny_base.path),
+        judgements=JudgementSettings(overall_texts=4, policy_texts=4),
+        optimiser=OptimiserSettings(steps=3, step_tokens=400, run_tokens=400, learning_rate=0.02),
+        prompts=PromptSettings(shown_weight=0),
+        lora=LoraSettings(rank=2, alpha=4),
+    )
 
 
-def test_the_table_has_a_line_a_run(tmp_path: Path) -> None:
-    laboratory = Laboratory()
-    rows = ablate(laboratory, BASE, RUNS[:1], Places(tmp_path, tmp_path), out=tmp_path)
-    expected = "| as the config says | 0.500 | 0.600 | 0.700 | 0.800 | 0.650 | 0.550 |"
-    assert expected in table(rows).splitlines()
+def test_a_judge_is_trained_and_asked_as_it_was_taught(
+    judge: TrainingSettings, tmp_path: Path
+) -> None:
+    asked, places = Asked(TOWNS, POLICIES[:1], TOWNS.train), Places(tmp_path / "state", tmp_path)
+    answers = carry_out(judge, asked, places)
+    assert answers.tokens >= 3 * 400
+    figures = [*answers.dev.values(), answers.titles_alone, answers.unseen]
+    assert len(figures) == 6 and all(0 <= figure <= 1 for figure in figures)
+    assert carry_out(judge, asked, places) == answers
+    assert answers.dev["near"] != answers.titles_alone
+    assert judge.judgements is not None
+    by_titles = judge.judgements.model_copy(update={"definitions": False})
+    titles = carry_out(judge.model_copy(update={"judgements": by_titles}), asked, places)
+    assert titles.dev["near"] == titles.titles_alone
+
+
+def test_the_table_has_a_line_a_run() -> None:
+    finished = [Finished[Answers](settings="", outcome=ANSWERS, seconds=1.0)]
+    lines = table(RUNS[:1], finished).splitlines()
+    assert "| as the config says | 0.500 | 0.600 | 0.700 | 0.800 | 0.650 | 0.550 |" in lines
+    assert lines[-1] == "Runs of 1,000 to 1,000 tokens."
 
 
 def test_settings_without_judgements_are_refused(tmp_path: Path) -> None:

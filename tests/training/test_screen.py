@@ -35,8 +35,14 @@ class Laboratory:
         return Outcome(f1=f1, interval=(f1 - 1, f1 + 1), tokens=1000 + masked)
 
 
-def screen(folder: Path, laboratory: Laboratory) -> tuple[Finished, ...]:
-    return carry_on(screen_settings(SETTINGS), folder / "runs.jsonl", laboratory.run, say=quiet)
+def screen(folder: Path, laboratory: Laboratory) -> tuple[Finished[Outcome], ...]:
+    return finished(screen_settings(SETTINGS), folder, laboratory)
+
+
+def finished(
+    runs: list[TrainingSettings], folder: Path, laboratory: Laboratory
+) -> tuple[Finished[Outcome], ...]:
+    return carry_on(runs, folder / "runs.jsonl", laboratory.run, Finished[Outcome], say=quiet)
 
 
 def quiet(_: str) -> None: ...
@@ -74,19 +80,21 @@ def test_a_stopped_screen_goes_on_and_runs_nothing_twice(tmp_path: Path) -> None
         screen(tmp_path / "stopped", stopped)
     file = tmp_path / "stopped" / "runs.jsonl"
     with file.open("a") as out:
-        out.write('{"run": 5, "sett')  # as if it was stopped while it wrote
-    finished = screen(tmp_path / "stopped", rest)
-    assert [f.outcome for f in finished] == [f.outcome for f in whole]
+        out.write('{"settings": "79')  # as if it was stopped while it wrote
+    both = screen(tmp_path / "stopped", rest)
+    assert [f.outcome for f in both] == [f.outcome for f in whole]
     assert [*stopped.asked, *rest.asked] == [settings_at(r, SETTINGS) for r in design(8)]
     assert len(file.read_text().splitlines()) == RUNS
-    assert screen(tmp_path / "stopped", Laboratory(until=0)) == finished
+    assert screen(tmp_path / "stopped", Laboratory(until=0)) == both
 
 
-def test_a_file_of_another_screen_is_refused(tmp_path: Path) -> None:
-    screen(tmp_path, Laboratory())
-    other = screen_settings(SETTINGS.model_copy(update={"seed": 1}))
-    with pytest.raises(InvalidInput, match="expected runs with the settings of this screen"):
-        carry_on(other, tmp_path / "runs.jsonl", Laboratory(until=0).run, say=quiet)
+def test_runs_of_equal_settings_are_shared(tmp_path: Path) -> None:
+    masked, renamed = (confirmation(factor, SETTINGS) for factor in FACTORS[:2])
+    first = finished(masked, tmp_path, Laboratory())
+    laboratory = Laboratory()
+    second = finished(renamed, tmp_path, laboratory)
+    assert second[1::2] == first[1::2]
+    assert laboratory.asked == renamed[::2]
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
@@ -114,8 +122,7 @@ def test_a_confirmation_turns_one_factor_under_other_seeds(tmp_path: Path) -> No
         r.regularisers.model_dump(exclude=own) == SETTINGS.regularisers.model_dump(exclude=own)
         for r in runs
     )
-    finished = carry_on(runs, tmp_path / "c.jsonl", Laboratory().run, say=quiet)
-    found = confirmed(FACTORS[0], finished).splitlines()
+    found = confirmed(FACTORS[0], finished(runs, tmp_path, Laboratory())).splitlines()
     assert found[2:5] == [
         "| 1 | 31.0 | 34.0 | +3.0 |",
         "| 2 | 31.0 | 35.0 | +4.0 |",
