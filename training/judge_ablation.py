@@ -1,17 +1,18 @@
 """What a judge learns its policies by: short runs, each without one thing, asked without retrieval.
 
     python -m training.judge_ablation --data ../shared/data --out FOLDER
+    python -m training.judge_ablation --data ../shared/data --adapter FOLDER
 
 Every run is `configs/moderation.yaml` with the same seed and the same small budget, but for what
 its row says. Asked are the texts kept for choosing, see `judge_examination`; and about eight
 policies, those that one of the runs is not taught, the texts of the test file that were collected
 for them, which nothing is chosen by. Finished runs are kept; a command that was stopped goes on
-behind them. Knows no cluster.
+behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from training.judge_examination import asking, examine, nearness, titled
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.loop import train
 from training.policy_settings import read_policy_settings
-from training.preparation import Places, prepare
+from training.preparation import Places, Prepared, prepare
 from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.token_count import TokenCount
 from wraner.errors import InvalidInput, WranerError
@@ -92,16 +93,21 @@ class Asked:
 
 
 def carry_out(settings: TrainingSettings, asked: Asked, places: Places) -> Answers:
-    """Train a judge and ask it: by titles, where it was taught by them."""
+    """Train a judge and ask it."""
     prepared = prepare(settings, places)
     heard = TokenCount()
     train(prepared.run, heard)
-    ask = asking(prepared.run.model, prepared.run.packer, prepared.chat)
-    assert settings.judgements is not None
-    plain = (lambda policy: policy) if settings.judgements.definitions else titled
+    return answers_of(prepared, asked, heard.tokens)
+
+
+def answers_of(judge: Prepared, asked: Asked, tokens: int) -> Answers:
+    """Ask a judge as it is: by titles, where it is taught by them."""
+    ask = asking(judge.run.model, judge.run.packer, judge.chat)
+    taught = judge.run.settings.judgements
+    plain = titled if taught is not None and not taught.definitions else (lambda policy: policy)
     pack, dev = asked.judged.pack.model_copy(update={"examples": ()}), asked.judged.dev
     return Answers(
-        tokens=heard.tokens,
+        tokens=tokens,
         dev=asdict(examine(ask, pack, dev, plain)),
         titles_alone=nearness(ask, [titled(p) for p in pack.policies], dev),
         unseen=nearness(ask, asked.few, asked.unseen),
@@ -127,41 +133,48 @@ def gather(base: TrainingSettings, without: tuple[str, ...], data: Path) -> Aske
     )
 
 
-def table(runs: Sequence[Variant], finished: Sequence[Finished[Answers]]) -> str:
-    """Return the figures as Markdown."""
+def table(rows: Mapping[str, Answers]) -> str:
+    """Return judges' figures as Markdown."""
     lines = [
-        "| run | whole set | policy, near texts | which policy | opposite "
+        "| judge | tokens | whole set | policy, near texts | which policy | opposite "
         "| near, asked by titles | near, eight policies of the test file |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for variant, done in zip(runs, finished, strict=True):
-        answers = done.outcome
+    for name, answers in rows.items():
         dev = [answers.dev[kind] for kind in ("overall", "near", "which", "opposite")]
         figures = [*dev, answers.titles_alone, answers.unseen]
-        lines.append(f"| {variant.name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |")
-    tokens = [done.outcome.tokens for done in finished]
-    return "\n".join([*lines, "", f"Runs of {min(tokens):,} to {max(tokens):,} tokens."]) + "\n"
+        shown = " | ".join(f"{x:.3f}" for x in figures)
+        lines.append(f"| {name} | {answers.tokens:,} | {shown} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Run what is missing, as the command line asks, and print the table."""
+    """Run what is missing or ask one adapter, as the command line says, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
-    parser.add_argument("--out", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, help="keeps the runs")
+    what.add_argument("--adapter", type=Path, help="an adapter's folder: ask it alone")
     args = parser.parse_args()
     console = Console(stderr=True)
     try:
         base = read_settings(_CONFIGS / "moderation.yaml")
         without = read_policy_settings(_CONFIGS / "policies-without.yaml").texts.without
-        asked, runs = gather(base, without, args.data), variants(without)
-        run = partial(carry_out, asked=asked, places=Places(args.state, args.data))
-        chosen, file = [settings_of(v, base) for v in runs], args.out / _RUNS
-        finished = carry_on(chosen, file, run, Finished[Answers], say=console.log)
+        asked, places = gather(base, without, args.data), Places(args.state, args.data)
+        if args.adapter is not None:
+            started = prepare(base.model_copy(update={"start": args.adapter}), places)
+            rows = {args.adapter.name[:12]: answers_of(started, asked, 0)}
+        else:
+            run = partial(carry_out, asked=asked, places=places)
+            runs = {v.name: settings_of(v, base) for v in variants(without)}
+            file = args.out / _RUNS
+            finished = carry_on(list(runs.values()), file, run, Finished[Answers], say=console.log)
+            rows = dict(zip(runs, [f.outcome for f in finished], strict=True))
     except WranerError as error:
         console.print(f"[red]{error}[/]")
         return 1
-    print(table(runs, finished), end="")
+    print(table(rows), end="")
     return 0
 
 
