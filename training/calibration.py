@@ -1,7 +1,8 @@
 """Fit how a judge's answers and the index's evidence become scores, on texts that were not taught.
 
 The policy set's examples are the texts that were taught. Each dev text is asked about as in
-serving; what is fitted to the answers gives scores, see `fusion_fit`.
+serving, every fifth about all policies; what is fitted to the answers gives scores, see
+`fusion_fit`.
 
     python -m training.calibration training/configs/moderation.yaml --adapter FOLDER
 
@@ -21,13 +22,14 @@ from scipy.special import expit
 from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
-from training.fusion_fit import Asked, cross_fitted, fitted
+from training.fusion_fit import Asked, cross_fitted, fitted, score_of, without_number
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.settings import read_settings
 from wraner import packs, weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.errors import InvalidInput, WranerError
+from wraner.fusion import SHORTLIST, Fusion
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
 from wraner.metrics import auroc, failure_rates
@@ -36,18 +38,24 @@ from wraner.packs import PolicySet
 from wraner.prompts import NO, YES, render_judgement, render_overall
 from wraner.retrieval import PackRef, Retriever
 
-_AT_ONCE = 16  # texts: more would wait longer than the engine's queue is
+_AT_ONCE = 10  # texts: more would wait longer than the engine's queue is
+_EXHAUSTIVE = 5  # every so many texts one is asked about all policies
+_NUMBERS = (3, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who is asked, and how: so many policies a text, `shown` examples a side in a question."""
+    """Who is asked, and how: so many policies a text, `shown` examples a side in a question.
+
+    Every `exhaustive`-th text is asked about all policies.
+    """
 
     retriever: Retriever
     engine: Engine
     adapter: str
-    shortlist: int = 5
+    shortlist: int = SHORTLIST
     shown: int = 0
+    exhaustive: int = _EXHAUSTIVE
 
 
 async def ask(
@@ -60,19 +68,21 @@ async def ask(
         PackRef(packs.version(pack), inline=pack), words, max(2, judge.shown)
     )
     policies = {p.id: p for p in judged.policies}
+    chosen = [
+        e.policies[: None if number % judge.exhaustive == 0 else judge.shortlist]
+        for number, e in enumerate(found)
+    ]
     requests: list[ScoreRequest] = []
-    for text, evidence in zip(words, found, strict=True):
-        for e in evidence.policies[: judge.shortlist]:
+    for text, ranked in zip(words, chosen, strict=True):
+        for e in ranked:
             examples = [n.example for n in e.examples] if judge.shown else []
             prompt = render_judgement(policies[e.policy], examples, text)
             requests.append(ScoreRequest(prompt, (YES, NO), judge.adapter))
         requests.append(ScoreRequest(render_overall(pack, text), (YES, NO), judge.adapter))
     answers = iter(await judge.engine.score(requests))
     asked = []
-    for taught, evidence in zip(texts, found, strict=True):
-        chosen = evidence.policies[: judge.shortlist]
-        logits = [_logit(next(answers)) for _ in chosen]
-        pairs = tuple(zip(chosen, logits, strict=True))
+    for taught, evidence, ranked in zip(texts, found, chosen, strict=True):
+        pairs = tuple((e, _logit(next(answers))) for e in ranked)
         asked.append(Asked(taught, evidence, pairs, _logit(next(answers))))
     return asked
 
@@ -131,8 +141,26 @@ def _print_figures(
     print("|---|---|---|---|---|---|")
     print(report("whole set asked", texts, [expit(a.overall) for a in asked]))
     print(report("leaning", texts, [expit(a.evidence.leaning) for a in asked]))
-    print(report("fused", texts, cross_fitted(asked, judged, shown=shown)))
-    print(report("few examples", texts, cross_fitted(few, judged, shown=shown, few=True)))
+    for name, heard in (("fused", asked), ("few examples", few)):
+        fusions = cross_fitted(heard, judged, shown=shown, few=heard is few)
+        pairs = list(zip(heard, fusions, strict=True))
+        print(report(name, texts, [score_of(a.among(SHORTLIST), f) for a, f in pairs]))
+        for row in _by_number(name, pairs):
+            print(row)
+
+
+def _by_number(name: str, pairs: Sequence[tuple[Asked, Fusion]]) -> list[str]:
+    """Return rows of the texts that were asked about all policies, by how many are heard."""
+    whole = [(a, f) for a, f in pairs if len(a.judged) > SHORTLIST]
+    if not whole:
+        return []
+    texts, most = [a.text for a, _ in whole], len(whole[0][0].judged)
+    rows = [
+        report(f"{name}, {n} judged", texts, [score_of(a.among(n), f) for a, f in whole])
+        for n in (*(n for n in _NUMBERS if n < most), most)
+    ]
+    deaf = [score_of(a, without_number(f)) for a, f in whole]
+    return [*rows, report(f"{name}, {most} judged, number unheard", texts, deaf)]
 
 
 async def _asked(

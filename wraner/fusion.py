@@ -30,6 +30,9 @@ class VerdictFusion(BaseModel):
     """Is added."""
     definition: float = 0.0
     """Multiplies the similarity to the words of the policy that comes nearest."""
+    number: float = 0.0
+    """Multiplies the log of how many times `SHORTLIST` policies were judged: among more of them the
+    highest score is higher by chance."""
 
     def score(self, overall: float, evidence: "Evidence", policies: tuple[float, ...]) -> float:
         """Return how surely a text breaches a policy, 0..1; `policies` are their scores."""
@@ -39,6 +42,7 @@ class VerdictFusion(BaseModel):
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * nearest_definition(evidence)
             + self.strongest * math.log(strongest / (1 - strongest))
+            + self.number * math.log(max(1, len(policies)) / SHORTLIST)
             + self.bias
         )
 
@@ -85,6 +89,9 @@ class Fusion(BaseModel):
 
 UNTUNED = Fusion(judge=1.27, margin=4.07, bias=1.60)
 """For the bundled models without adapter or tuning; a guess beside others (training/LOG.md)."""
+
+SHORTLIST = 5
+"""So many policies of a set are judged where a request does not ask for all."""
 
 FEW_EXAMPLES = 1000
 """From so many examples on, where a text leans to says something of texts in general."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import UNTUNED, Fusion
+from wraner.fusion import SHORTLIST, UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, render_judgement, render_overall
@@ -51,7 +51,7 @@ class ModeratorSettings:
     """
 
     fusion: Fusion
-    shortlist: int = 5
+    shortlist: int = SHORTLIST
     examples: int = 2
     threshold: float = 0.5
     review_band: float = 0.1

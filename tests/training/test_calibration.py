@@ -57,9 +57,10 @@ class Knowing:
 
 def test_texts_are_asked_about_as_when_served() -> None:
     engine = Knowing()
-    asked = asyncio.run(ask(Judge(Leaning(), engine, "ad", shortlist=1), TOWNS, TOWNS.dev))
-    assert len(asked) == len(TOWNS.dev)
-    assert len(engine.asked) == 2 * len(TOWNS.dev)  # one policy and the whole set
+    judge = Judge(Leaning(), engine, "ad", shortlist=1, exhaustive=4)
+    asked = asyncio.run(ask(judge, TOWNS, TOWNS.dev))
+    assert [len(a.judged) for a in asked] == [2, 1, 1, 1] * 2
+    assert len(engine.asked) == 10 + len(TOWNS.dev)  # the policies and the whole set
     assert {r.adapter for r in engine.asked} == {"ad"}
     assert sum("any of these" in r.prompt.instruction for r in engine.asked) == len(TOWNS.dev)
     assert [a.overall for a in asked] == [1.0 if t.breaches else -1.0 for t in TOWNS.dev]
@@ -71,7 +72,8 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
     assert fusion.calibrated and not fusion.examples_shown and fusion.verdict is not None
     for a in asked:
         assert (score_of(a, fusion) >= 0.5) == a.text.breaches
-    crossed = cross_fitted(asked, TOWNS, shown=False, folds=2)
+    fusions = cross_fitted(asked, TOWNS, shown=False, folds=2)
+    crossed = [score_of(a, f) for a, f in zip(asked, fusions, strict=True)]
     assert [s >= 0.5 for s in crossed] == [t.breaches for t in TOWNS.dev]
     few = fitted(asked, TOWNS, shown=False, few=True)
     assert few.verdict is not None and few.verdict.leaning == 0.0

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from training.fusion_fit import logistic
+from tests.training.judged_towns import POLICIES, TOWNS, taught
+from training.fusion_fit import Asked, fitted, logistic, score_of, without_number
+from wraner.fusion import SHORTLIST
+from wraner.retrieval import Evidence, PolicyEvidence
 
 
 def test_both_sides_weigh_alike_whatever_their_size() -> None:
@@ -17,3 +20,39 @@ def test_a_regression_finds_the_direction() -> None:
     rows = np.array([[-1.0, 3.0], [-0.5, -2.0], [0.5, 2.0], [1.0, -3.0]])
     first, second, _ = logistic(rows, np.array([False, False, True, True]), np.ones(4))
     assert first > 1 > abs(second)
+
+
+def noisy(*, breaches: bool, policies: int, rng: np.random.Generator) -> Asked:
+    """A judge that shouts at random, and somewhat louder at the first policy of a breach."""
+    found = tuple(
+        PolicyEvidence(POLICIES[n % 2].id, (), (), 0.3, (), leaning=0.0) for n in range(policies)
+    )
+    logits = rng.normal(scale=2.0, size=policies)
+    logits[0] += 3.0 * breaches
+    text = taught("Zorvians.", ("filth",), breaches)
+    return Asked(text, Evidence(found, "g"), tuple(zip(found, logits, strict=True)), 0.0)
+
+
+def test_the_highest_of_more_policies_says_less() -> None:
+    rng = np.random.default_rng(0)
+    asked = [
+        noisy(breaches=bool(n % 2), policies=40 if n % 5 == 0 else SHORTLIST, rng=rng)
+        for n in range(600)
+    ]
+    fusion = fitted(asked, TOWNS, shown=False)
+    assert fusion.verdict is not None and fusion.verdict.number < -0.1
+    deaf = without_number(fusion)
+    few, many = asked[1], asked[0]
+    assert score_of(few, fusion) == score_of(few, deaf)
+    assert score_of(many, fusion) < score_of(many, deaf)
+    assert score_of(many.among(3), fusion) > score_of(many.among(3), deaf)
+    harmless = [a for a in asked if len(a.judged) > SHORTLIST and not a.text.breaches]
+    heard, unheard = (np.mean([score_of(a, f) for a in harmless]) for f in (fusion, deaf))
+    assert heard < unheard - 0.05
+
+
+def test_without_texts_of_more_policies_their_number_is_not_heard() -> None:
+    rng = np.random.default_rng(0)
+    asked = [noisy(breaches=bool(n % 2), policies=SHORTLIST, rng=rng) for n in range(40)]
+    fusion = fitted(asked, TOWNS, shown=False)
+    assert fusion.verdict is not None and fusion.verdict.number == 0.0
