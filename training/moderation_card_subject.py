@@ -129,8 +129,8 @@ def _length(settings: JsonValue | dict[str, JsonValue]) -> str:
     steps = length.steps if length.stop is None else min(length.stop, length.steps)
     if length.step_tokens is None:
         return f"{steps:,} steps"
-    tokens = f"{length.step_tokens:,} tokens, {steps * length.step_tokens:,} in all"
-    return f"{steps:,} steps of at most {tokens}"
+    tokens = f"{length.step_tokens:,} tokens, at least {steps * length.step_tokens:,} in all"
+    return f"{steps:,} steps of at least {tokens}"
 
 
 def _flat(name: str, value: JsonValue | dict[str, JsonValue]) -> list[Fact]:

@@ -92,6 +92,17 @@ def test_cells_are_as_hot_as_what_fails() -> None:
     assert all(round(80 * float(value)) == int(share) for share, value in cells)
 
 
+def test_policies_stand_once_for_all_rows_and_once_for_clean_texts() -> None:
+    shown = summary()
+    maps = re.split("<h2>Policies", render_html(shown))[1:]
+    for found, part in zip(maps, (shown.systems[0].all, shown.systems[0].clean), strict=True):
+        for policy in part.policies:
+            assert f"<tr><td>{policy.policy}</td><td>{policy.hateful_cases}</td>" in found
+    assert [p.hateful_cases for p in shown.systems[0].all.policies] != [
+        p.hateful_cases for p in shown.systems[0].clean.policies
+    ]
+
+
 def test_figures_that_are_not_there_are_said_to_be_missing() -> None:
     page = render_html(summary(rows=(0,), kinds=False))
     assert ">n/a<" in page and "Left out: the kinds" in page and "A sample: 1 of 4 rows" in page
