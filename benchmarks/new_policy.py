@@ -1,13 +1,15 @@
 """What is known of a policy that was never taught, from its words and three examples.
 
-    python -m training.tune_policies training/configs/policies-without.yaml --out FOLDER
-    python -m benchmarks.new_policy --tuning FOLDER --data ../shared/data
+    python -m training.tune_policies training/configs/policies-without.yaml --out TUNING
+    wraner train training/configs/moderation-without.yaml --data ../shared/data
+    python -m benchmarks.new_policy --tuning TUNING --judge ADAPTER --data ../shared/data
 
-Of each policy that the tuning left out, rows of HateModerate's test file are ranked: texts that
-breach it against texts that were collected for it and breach nothing. Three breaching texts of the
-training file and the policy's own words say what it is, texts that breach nothing what it is not.
-Compared are three ways to rank, each with the tuned encoder and with the untuned; no language model
-is asked, since the one that ships was taught all policies.
+Of each policy that tuning and judge were not taught, rows of HateModerate's test file are ranked:
+texts that breach it against texts that were collected for it and breach nothing. Three breaching
+texts of the training file and the policy's own words say what it is, texts that breach nothing what
+it is not. Compared are the index's ways and others, with the tuned encoder and with the untuned;
+and the judge, who reads the policy's words, alone and fused with the index's evidence by the
+weights that are served.
 """
 
 import argparse
@@ -23,13 +25,21 @@ from index.contextual import ContextualEncoder
 from index.encoders import TEXT_LAYER
 from index.generations import in_brief
 from training.hatemoderate import CollectedText, read_collected
+from training.judge_examination import Ask, asking
 from training.judged_texts import read_judged_texts
 from training.policy_settings import PolicySettings
+from training.preparation import Places, prepare
+from training.settings import read_settings
 from training.word_manifest import read_word_manifest
+from wraner.adapters import read_adapter
+from wraner.fusion import Fusion
 from wraner.metrics import auroc
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Policy, PolicySet
+from wraner.prompts import render_judgement
+from wraner.retrieval import PolicyEvidence
 
+_CONFIG = Path(__file__).parents[1] / "training" / "configs" / "moderation.yaml"
 EXAMPLES, DRAWS, KERNEL, RIDGE = 3, 5, 0.05, 1.0
 
 Rows = npt.NDArray[np.float64]
@@ -71,16 +81,43 @@ def leaning(shown: Rows, clean: Rows, asked: Rows) -> Rows:
 
 
 WAYS: dict[str, Rank] = {"nearest centroid": centroid, "ridge": ridge, "leaning": leaning}
+_JUDGE, _FUSED = "the judge", "the judge and leaning, as served"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Asks about texts by a policy's words alone; its answers are fused as served."""
+
+    ask: Ask
+    fusion: Fusion
+
+    def logits(self, subject: Subject) -> list[float]:
+        """Return how surely each text breaches the policy, by its words."""
+        prompts = [render_judgement(subject.policy, (), t.text) for t in subject.asked]
+        return self.ask(prompts)
+
+    def fused(self, logits: Sequence[float], leaning: Rows, definition: Rows) -> list[float]:
+        """Return scores as served, from the index's evidence too."""
+        return [
+            self.fusion.score(logit, PolicyEvidence("", (), (), float(d), (), leaning=float(lean)))
+            for logit, lean, d in zip(logits, leaning, definition, strict=True)
+        ]
 
 
 def areas(
-    vectors: Callable[[Sequence[str]], Rows], subjects: Sequence[Subject], clean: Sequence[str]
+    vectors: Callable[[Sequence[str]], Rows],
+    subjects: Sequence[Subject],
+    clean: Sequence[str],
+    judge: Judge | None = None,
 ) -> dict[str, list[float]]:
-    """Return each way's AUROC for each policy and draw."""
+    """Return each way's AUROC for each policy and draw, with those of a judge."""
     rng = np.random.default_rng(0)
     away = vectors(clean)
     found: dict[str, list[float]] = {name: [] for name in WAYS}
+    if judge is not None:
+        found |= {_JUDGE: [], _FUSED: []}
     for subject in subjects:
+        logits = [] if judge is None else judge.logits(subject)
         breaching = vectors(subject.breaching)
         own = vectors([in_brief(subject.policy)])
         asked = vectors([t.text for t in subject.asked])
@@ -90,6 +127,10 @@ def areas(
             shown = np.concatenate([breaching[drawn], own])
             for name, rank in WAYS.items():
                 found[name].append(auroc(truth, list(rank(shown, away, asked))))
+            if judge is not None:
+                fused = judge.fused(logits, leaning(shown, away, asked), asked @ own[0])
+                found[_JUDGE].append(auroc(truth, logits))
+                found[_FUSED].append(auroc(truth, fused))
     return found
 
 
@@ -112,11 +153,23 @@ def _vectors(encoder: ContextualEncoder, texts: Sequence[str]) -> Rows:
     return encoder.sentences(texts).astype(np.float64)
 
 
+def _judge(folder: Path, served: Path, places: Places) -> Judge:
+    """Return the judge of an adapter's folder, with the weights of the one that is served."""
+    settings = read_settings(_CONFIG).model_copy(update={"start": folder})
+    prepared = prepare(settings, places)
+    fusion = read_adapter(served.parent, served.name).calibration
+    assert fusion is not None
+    return Judge(asking(prepared.run.model, prepared.run.packer, prepared.chat), fusion)
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tuning", type=Path, required=True)
+    parser.add_argument("--judge", type=Path, help="an adapter's folder")
+    parser.add_argument("--served", type=Path, default=next(Path("adapters/moderation").iterdir()))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--state", type=Path, default=Path("state"))
     args = parser.parse_args()
     settings = PolicySettings.model_validate(read_word_manifest(args.tuning).config)
     pack = read_pack_folder(settings.texts.policy_set)
@@ -124,16 +177,19 @@ def main() -> None:
     subjects = subjects_of(settings, pack, args.data)
     taught = read_judged_texts(settings.texts, args.data).train
     clean = [t.example.text for t in taught if not t.breaches]
+    places = Places(args.state, args.data)
+    judge = None if args.judge is None else _judge(args.judge, args.served, places)
     asked = sum(len(s.asked) for s in subjects)
     print(f"{len(subjects)} policies never taught, {asked} texts, {DRAWS} draws of {EXAMPLES}")
-    print("| encoder | " + " | ".join(WAYS) + " |\n|---|---|---|---|")
     encoders = {
         "untuned": ContextualEncoder(layer=TEXT_LAYER),
         "tuned without them": ContextualEncoder(tuning=args.tuning),
     }
-    for name, encoder in encoders.items():
-        found = areas(partial(_vectors, encoder), subjects, clean)
-        print(f"| {name} | " + " | ".join(f"{np.mean(found[way]):.3f}" for way in WAYS) + " |")
+    for number, (name, encoder) in enumerate(encoders.items()):
+        found = areas(partial(_vectors, encoder), subjects, clean, judge)
+        if not number:
+            print("| encoder | " + " | ".join(found) + " |\n|" + "---|" * (len(found) + 1))
+        print(f"| {name} | " + " | ".join(f"{np.mean(found[way]):.3f}" for way in found) + " |")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from training.finished_runs import Finished, carry_on
 from training.judge_examination import asking, examine, nearness, titled
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.loop import train
-from training.policy_settings import read_policy_settings
 from training.preparation import Places, Prepared, prepare
 from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.token_count import TokenCount
@@ -160,14 +159,16 @@ def main() -> int:
     console = Console(stderr=True)
     try:
         base = read_settings(_CONFIGS / "moderation.yaml")
-        without = read_policy_settings(_CONFIGS / "policies-without.yaml").texts.without
-        asked, places = gather(base, without, args.data), Places(args.state, args.data)
+        without = read_settings(_CONFIGS / "moderation-without.yaml")
+        assert without.judgements is not None
+        few = without.judgements.texts.without
+        asked, places = gather(base, few, args.data), Places(args.state, args.data)
         if args.adapter is not None:
             started = prepare(base.model_copy(update={"start": args.adapter}), places)
             rows = {args.adapter.name[:12]: answers_of(started, asked, 0)}
         else:
             run = partial(carry_out, asked=asked, places=places)
-            runs = {v.name: settings_of(v, base) for v in variants(without)}
+            runs = {v.name: settings_of(v, base) for v in variants(few)}
             file = args.out / _RUNS
             finished = carry_on(list(runs.values()), file, run, Finished[Answers], say=console.log)
             rows = dict(zip(runs, [f.outcome for f in finished], strict=True))

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.new_policy import WAYS, Subject, areas
+from benchmarks.new_policy import DRAWS, WAYS, Judge, Subject, areas
 from training.hatemoderate import CollectedText
+from wraner.fusion import Fusion
 from wraner.packs import Policy
+from wraner.prompts import Prompt
 
 POLICY = Policy(id="filth", title="Filth", definition="Calls people dirt.")
 SUBJECT = Subject(
@@ -42,3 +44,19 @@ def test_every_way_ranks_what_the_vectors_tell_apart() -> None:
 def test_no_way_ranks_what_the_vectors_do_not_tell_apart() -> None:
     found = areas(alike, [SUBJECT], ["fine 40", "fine 41"])
     assert all(value == pytest.approx(0.5) for values in found.values() for value in values)
+
+
+def loudly(prompts: Sequence[Prompt]) -> list[float]:
+    """Answer right by the policy's words, for nine in ten texts."""
+    assert all("Calls people dirt" in p.instruction and not p.examples for p in prompts)
+    return [("breach" in p.text) * 2.0 - (p.text == "breach 5") * 4 for p in prompts]
+
+
+def test_a_judge_is_ranked_alone_and_fused() -> None:
+    clean = [f"fine {n}" for n in range(40, 60)]
+    heard = Judge(loudly, Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0))
+    found = areas(told_apart, [SUBJECT], clean, heard)
+    fused = "the judge and leaning, as served"
+    assert found["the judge"] == pytest.approx([0.9] * DRAWS)
+    assert found[fused] == [1.0] * DRAWS
+    assert areas(alike, [SUBJECT], clean, heard)[fused] == pytest.approx([0.9] * DRAWS)

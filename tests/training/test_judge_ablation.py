@@ -16,6 +16,7 @@ from training.judge_ablation import (
     table,
     variants,
 )
+from training.policy_settings import read_policy_settings
 from training.preparation import Places
 from training.settings import (
     JudgementSettings,
@@ -78,6 +79,15 @@ def test_a_judge_is_trained_and_asked_as_it_was_taught(
     by_titles = judge.judgements.model_copy(update={"definitions": False})
     titles = carry_out(judge.model_copy(update={"judgements": by_titles}), asked, places)
     assert titles.dev["near"] == titles.titles_alone
+
+
+def test_the_config_without_eight_policies_is_the_run_without_them() -> None:
+    settings = read_settings(CONFIG.parent / "moderation-without.yaml")
+    encoder = read_policy_settings(CONFIG.parent / "policies-without.yaml")
+    assert settings.judgements is not None
+    without = settings.judgements.texts.without
+    assert len(without) == 8 and without == encoder.texts.without
+    assert settings_of(variants(without)[-1], BASE).identity == settings.identity
 
 
 def test_the_table_has_a_line_a_judge() -> None:
