@@ -51,6 +51,10 @@ def variants(without: tuple[str, ...]) -> tuple[Variant, ...]:
         Variant("without definitions, titles alone", {"definitions": False}),
         Variant("without contrasts", {"contrasts": False}),
         Variant("eight policies never taught", {"without": without}),
+        Variant(
+            "eight never taught, the others reworded and numbered",
+            {"without": without, "reworded": 0.5, "numbered": 0.2},
+        ),
     )
 
 

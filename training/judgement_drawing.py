@@ -16,6 +16,7 @@ import numpy as np
 from training.groups import shipped_groups
 from training.judged_texts import JudgedTexts, TaughtText
 from training.packed import Lesson, Lessons
+from training.policy_wordings import numbered, shipped_wordings
 from training.regularisers import Rng
 from training.settings import JudgementSettings
 from wraner.chat import ChatEncoder
@@ -38,6 +39,7 @@ class JudgementDrawing:
         self._seed = seed
         self._settings = settings
         self._groups = shipped_groups()
+        self._wordings = shipped_wordings()
         self._breaching, self._clean = _sides(judged.train)
         self._own = _sides(judged.own)
         both = all(side.texts for side in self._own)
@@ -58,6 +60,8 @@ class JudgementDrawing:
         policies = self._judged.policies
         if self._settings.shuffle:
             policies = tuple(_permuted(rng, policies))
+        share = self._settings.reworded
+        policies = tuple(self._wordings.reworded(rng, p, share) for p in policies)
         asked = self._judged.pack.model_copy(update={"policies": policies, "examples": ()})
         half = self._settings.overall_texts // 2
         own = round(half * self._own_share)
@@ -72,7 +76,7 @@ class JudgementDrawing:
     def _one_policy(self, rng: Rng) -> list[Lesson]:
         policies = self._judged.policies
         policy = policies[int(rng.integers(len(policies)))]
-        worded = self._worded(rng, policy)
+        worded = self._named(rng, self._worded(rng, policy))
         half = self._settings.policy_texts // 2
         own = round(half * self._own_share)
         breaching, clean = (_picked(rng, side.near[policy.id], own) for side in self._own)
@@ -95,6 +99,12 @@ class JudgementDrawing:
         """Return the texts that breach policies of other tiers alone, none that is left out."""
         others = {p for p, tier in self._tiers.items() if tier != policy.tier}
         return [t for t in self._breaching.texts if others.issuperset(t.near)]
+
+    def _named(self, rng: Rng, policy: Policy) -> Policy:
+        if not self._settings.definitions:
+            return policy
+        other = self._wordings.reworded(rng, policy, self._settings.reworded)
+        return numbered(rng, other, self._settings.numbered)
 
     def _worded(self, rng: Rng, policy: Policy) -> Policy:
         if not self._settings.definitions:

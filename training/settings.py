@@ -122,6 +122,10 @@ class JudgementSettings(_Frozen):
     """Whether policies, and what they include and exclude, stand in another order each time."""
     fewer_cases: Share = 0.3
     """That some of what a policy includes is left out, and some of what it excludes."""
+    reworded: Share = 0.0
+    """That a policy is called and defined in other words, where there are such for it."""
+    numbered: Share = 0.0
+    """That a question about one policy calls it by a number, so that its words alone say it."""
     contrasts: bool = True
     """Whether texts that were collected for a policy and breach nothing are asked about it."""
     definitions: bool = True

@@ -7,8 +7,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
+from training import judgement_drawing
 from training.judgement_drawing import JudgementDrawing
 from training.packed import Lesson
+from training.policy_wordings import PolicyWordings
 from training.settings import JudgementSettings
 from wraner.chat import ChatEncoder
 from wraner.weights import BaseModel
@@ -120,3 +122,22 @@ def test_titles_alone_without_definitions(chat: ChatEncoder) -> None:
         prefix, _, _ = read(chat, group.members[0])
         assert not any(p.definition in prefix for p in POLICIES)
         assert any(p.title in prefix for p in POLICIES)
+
+
+def test_policies_may_be_reworded_or_called_by_a_number(
+    chat: ChatEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = PolicyWordings({p.id: (f"Other {p.id}", f"Else {p.id}.") for p in POLICIES})
+    monkeypatch.setattr(judgement_drawing, "shipped_wordings", lambda: others)
+
+    def prefixes(overall: float, **changed: float) -> list[str]:
+        asked = drawing(chat, overall=overall, policy_texts=8, **changed)
+        groups = [g for number in range(6) for g in asked.step(number, tokens=1)]
+        return [read(chat, group.members[0])[0] for group in groups]
+
+    assert all("Else " in p and "Other " in p for p in prefixes(0.0, reworded=1.0))
+    assert all(
+        "Rule " in p and "Other " not in p for p in prefixes(0.0, reworded=1.0, numbered=1.0)
+    )
+    assert all("Other filth" in p and "Other expel" in p for p in prefixes(1.0, reworded=1.0))
+    assert not any("Rule " in p for p in prefixes(1.0, numbered=1.0))

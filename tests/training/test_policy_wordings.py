@@ -1,0 +1,47 @@
+"""Policies in other words: each of the shipped set has some, and draws change nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+
+from training.policy_wordings import PolicyWordings, numbered, shipped_wordings
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import Policy, PolicySet
+
+POLICY = Policy(id="filth", title="Filth", definition="Calls people dirt.", includes=("mud",))
+OTHER = PolicyWordings({"filth": ("Dirt", "Says that people are muck.")})
+
+
+def test_every_shipped_policy_has_other_words_of_its_own() -> None:
+    pack = read_pack_folder(Path(__file__).parents[2] / "packs" / "hate-speech")
+    assert isinstance(pack, PolicySet)
+    others = shipped_wordings().others
+    assert set(others) == {p.id for p in pack.policies}
+    for policy in pack.policies:
+        title, definition = others[policy.id]
+        assert title != policy.title and definition != policy.definition
+    assert len({title for title, _ in others.values()} | {p.title for p in pack.policies}) == 82
+
+
+def test_a_share_of_the_draws_is_reworded() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [OTHER.reworded(rng, POLICY, 0.3) for _ in range(200)]
+    other = [p for p in drawn if p != POLICY]
+    assert 40 < len(other) < 80
+    assert {(p.id, p.title, p.definition, p.includes) for p in other} == {
+        ("filth", "Dirt", "Says that people are muck.", ("mud",))
+    }
+    assert OTHER.reworded(rng, POLICY.model_copy(update={"id": "new"}), 1.0).title == "Filth"
+
+
+def test_a_number_says_nothing_of_a_policy() -> None:
+    rng = np.random.default_rng(0)
+    titles = {numbered(rng, POLICY, 1.0).title for _ in range(50)}
+    assert len(titles) > 20 and all(t.startswith("Rule ") for t in titles)
+    assert numbered(rng, POLICY, 1.0).definition == POLICY.definition
+
+
+def test_nothing_is_drawn_where_nothing_is_to_be_changed() -> None:
+    rng, untouched = np.random.default_rng(0), np.random.default_rng(0)
+    assert numbered(rng, OTHER.reworded(rng, POLICY, 0.0), 0.0) == POLICY
+    assert rng.random() == untouched.random()

@@ -1,0 +1,46 @@
+"""Policies in other words, so that a judge in training reads them instead of knowing them.
+
+Draws nothing where nothing is to be changed. Knows no text and no prompt.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter
+
+from training.regularisers import Rng
+from wraner.packs import Policy
+
+_FILE = Path(__file__).with_name("policy_wordings.yaml")
+_NUMBERS = 99
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyWordings:
+    """Other titles and definitions by the ids of the policies that they say the same as."""
+
+    others: Mapping[str, tuple[str, str]]
+
+    def reworded(self, rng: Rng, policy: Policy, share: float) -> Policy:
+        """Return a policy, in `share` of the draws in its other words, if it has any."""
+        if not share or rng.random() >= share or policy.id not in self.others:
+            return policy
+        title, definition = self.others[policy.id]
+        return policy.model_copy(update={"title": title, "definition": definition})
+
+
+def numbered(rng: Rng, policy: Policy, share: float) -> Policy:
+    """Return a policy, in `share` of the draws called by a number that says nothing of it."""
+    if not share or rng.random() >= share:
+        return policy
+    return policy.model_copy(update={"title": f"Rule {int(rng.integers(1, _NUMBERS + 1))}"})
+
+
+@cache
+def shipped_wordings() -> PolicyWordings:
+    """Return the wordings that were written for this project."""
+    content = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return PolicyWordings(TypeAdapter(dict[str, tuple[str, str]]).validate_python(content))
