@@ -54,7 +54,7 @@ def tests_of(
     if file is None and options.domain:
         file = _shipped_test(settings, name, pack)
     if file is None:
-        say(f"{name} has no test sentences; it is judged by parts of its examples")
+        say(f"{name} has no test sentences (--test FILE); it is judged by parts of its examples")
         return ()
     say(f"{name} is judged by {file}")
     return _read(file, pack)
