@@ -82,10 +82,10 @@ def load_engine(settings: Settings) -> "LocalEngine":
 
     torch.set_num_threads(1)  # while loading, see LocalEngine
 
-    from wraner.language_model import LanguageModel
+    from wraner.language_model import LanguageModel, device_at_hand
     from wraner.local import BatchLimits, LocalEngine
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_at_hand()
     adapters = settings.state_dir / "adapters"
     model = LanguageModel(load_base(settings), adapters=adapters, device=device)
     limits = BatchLimits(

@@ -19,7 +19,7 @@ from training.ner_evaluation import AskSettings, evaluate
 from training.ner_scores import ALL, count
 from wraner.engine import Engine
 from wraner.extract import Extractor
-from wraner.language_model import LanguageModel
+from wraner.language_model import LanguageModel, device_at_hand
 from wraner.local import LocalEngine
 from wraner.metrics import SpanCounts
 from wraner.weights import BaseModel
@@ -69,7 +69,7 @@ def asked_counts(
 
 
 def _engine(bench: Bench, threads: int) -> LocalEngine:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_at_hand()
     model = LanguageModel(bench.base, adapters=bench.adapters, device=device)
     return LocalEngine(model, threads=threads)
 

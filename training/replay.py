@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from index.encoder import WordEncoder
@@ -26,6 +25,7 @@ from training.settings import LoraSettings, TrainingSettings
 from training.sources import Source
 from wraner.adapters import CONFIG
 from wraner.errors import InvalidInput
+from wraner.language_model import device_at_hand
 from wraner.packs import Domain, version
 
 _UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern")
@@ -82,7 +82,7 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
         InvalidInput, Unavailable: as `prepare`, `lora.load` and `checkpoints.latest`.
     """
     settings = subject.training
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_at_hand()
     prepared = prepare(settings, places, say=console.log, device=device)
     if subject.parent is not None:
         lora.load(prepared.run.model, subject.parent)

@@ -31,6 +31,7 @@ from training.token_count import TokenCount
 from wraner import weights
 from wraner.adapters import AdapterManifest, Base, write_adapter
 from wraner.chat import ChatEncoder
+from wraner.language_model import device_at_hand
 
 _K = 5  # examples in a prompt, as served
 
@@ -88,7 +89,7 @@ def gather(
 
 def carry_out(settings: TrainingSettings, material: Material) -> Outcome:
     """Train a fresh adapter and measure it."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_at_hand()
     model, shape = adapted_model(settings, material.base, device=device)
     drawing = drawing_of(material.supplies, material.chat, settings=settings)
     budgeted = settings.model_copy(update={"optimiser": levelled(settings.optimiser, drawing)})

@@ -143,6 +143,11 @@ class LanguageModel:
         return model.eval().to(self._device)
 
 
+def device_at_hand() -> str:
+    """Return the device that computes fastest: the first GPU, or the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def dtype_of(dtype: DType, device: str) -> torch.dtype:
     """Return bf16 where the machine multiplies it natively, as "auto" asks."""
     if dtype != "auto":
