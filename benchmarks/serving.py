@@ -3,6 +3,9 @@
 `python -m benchmarks.serving` starts the service as `make serve` does, loads the same engine and
 retriever in this process too, and lets both answer the same requests at the same concurrency in
 turns, so that whatever else the machine does falls on both alike.
+
+`python -m benchmarks.serving --moderate` asks the service that runs already to judge single texts,
+by a shortlist of policies and by all of them.
 """
 
 import argparse
@@ -14,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +37,10 @@ from wraner.retrieval import PackRef
 
 DOMAIN = "customer-care"
 LABELS = ("product", "order number", "person", "amount")
+POLICY_SET = "hate-speech"
 Ask = Callable[[str], Awaitable[None]]
+Found = dict[str, tuple[list[float], list[float]]]
+"""The seconds of each one's rounds and of its requests."""
 
 
 @contextmanager
@@ -102,24 +108,48 @@ def over_http(client: httpx.AsyncClient) -> Ask:
     return ask
 
 
+def judging(client: httpx.AsyncClient, *, exhaustive: bool) -> Ask:
+    """Return what asks the service to judge a text."""
+
+    async def ask(text: str) -> None:
+        body = {"policy_set": POLICY_SET, "text": text, "exhaustive": exhaustive}
+        (await client.post("/v1/moderate", json=body)).raise_for_status()
+
+    return ask
+
+
 async def compare(
     address: str, local: Ask, texts: list[str], *, rounds: int, concurrency: int
-) -> dict[str, tuple[list[float], list[float]]]:
-    """Let both answer in turns; return each one's rounds and requests in seconds."""
-    found: dict[str, tuple[list[float], list[float]]] = {
-        "in-process": ([], []),
-        "Ray Serve over HTTP": ([], []),
-    }
+) -> Found:
+    """Let both extract in turns."""
     async with httpx.AsyncClient(base_url=address, timeout=600) as client:
-        asked = dict(zip(found, (local, over_http(client)), strict=True))
-        for ask in asked.values():
-            await measure(ask, texts[:concurrency], concurrency)  # warm
-        for number in range(rounds):
-            order = list(asked.items())
-            for name, ask in order if number % 2 else reversed(order):
-                seconds, taken = await measure(ask, texts, concurrency)
-                found[name][0].append(seconds)
-                found[name][1].extend(taken)
+        asked = {"in-process": local, "Ray Serve over HTTP": over_http(client)}
+        return await in_turns(asked, texts, rounds=rounds, concurrency=concurrency)
+
+
+async def moderate(address: str, texts: list[str], *, rounds: int, concurrency: int) -> Found:
+    """Let a service judge by a shortlist and by all policies, in turns."""
+    async with httpx.AsyncClient(base_url=address, timeout=600) as client:
+        asked = {
+            "shortlisted": judging(client, exhaustive=False),
+            "exhaustive": judging(client, exhaustive=True),
+        }
+        return await in_turns(asked, texts, rounds=rounds, concurrency=concurrency)
+
+
+async def in_turns(
+    asked: Mapping[str, Ask], texts: list[str], *, rounds: int, concurrency: int
+) -> Found:
+    """Let each answer all texts once a round; return the seconds that it took."""
+    found: Found = {name: ([], []) for name in asked}
+    for ask in asked.values():
+        await measure(ask, texts[:concurrency], concurrency)  # warm
+    for number in range(rounds):
+        order = list(asked.items())
+        for name, ask in order if number % 2 else reversed(order):
+            seconds, taken = await measure(ask, texts, concurrency)
+            found[name][0].append(seconds)
+            found[name][1].extend(taken)
     return found
 
 
@@ -134,16 +164,22 @@ def hop_ms(address: str) -> float:
     return statistics.median(taken)
 
 
-def show(found: dict[str, tuple[list[float], list[float]]], requests: int) -> Table:
-    """Lay the comparison out."""
-    table = Table("", "requests/s", "p50 s", "p95 s", "added", title="extract, concurrency 8")
-    base = statistics.median(found["in-process"][0])
+def show(found: Found, requests: int, title: str) -> Table:
+    """Lay the comparison out; `added` is what a row takes on top of the first."""
+    table = Table("", "requests/s", "p50 s", "p95 s", "added", title=title)
+    base = statistics.median(next(iter(found.values()))[0])
     for name, (rounds, taken) in found.items():
         middle = statistics.median(rounds)
         cuts = statistics.quantiles(taken, n=20)
         added = f"{100 * (middle / base - 1):+.1f} %"
         table.add_row(name, f"{requests / middle:.2f}", f"{cuts[9]:.2f}", f"{cuts[18]:.2f}", added)
     return table
+
+
+def read_texts(file: str, most: int) -> list[str]:
+    """Return the first texts of a pack's file."""
+    lines = Path("packs", file).read_text().splitlines()
+    return [json.loads(line)["text"] for line in lines][:most]
 
 
 def main() -> None:
@@ -153,20 +189,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=24)
     parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument(
+        "--moderate",
+        nargs="?",
+        const="http://127.0.0.1:8000",
+        metavar="ADDRESS",
+        help="measure /v1/moderate of the service that runs there (%(const)s) and nothing else",
+    )
     asked = parser.parse_args()
-    lines = Path(f"packs/{DOMAIN}/test.jsonl").read_text().splitlines()
-    texts = [json.loads(line)["text"] for line in lines][: asked.requests]
     console = Console()
+    alike = {"rounds": asked.rounds, "concurrency": asked.concurrency}
+    if asked.moderate:
+        texts = read_texts(f"{POLICY_SET}/examples.jsonl", asked.requests)
+        found = asyncio.run(moderate(asked.moderate, texts, **alike))
+        console.print(show(found, len(texts), f"moderate, concurrency {asked.concurrency}"))
+        return
+    texts = read_texts(f"{DOMAIN}/test.jsonl", asked.requests)
     with service(asked.state):
         pass  # converts and indexes, if that is still to be done
     with service(asked.state) as (address, process, seconds):
         idle, hop = memory_mb(process), hop_ms(address)
         local = in_process(Settings(state_dir=asked.state))
-        found = asyncio.run(
-            compare(address, local, texts, rounds=asked.rounds, concurrency=asked.concurrency)
-        )
+        found = asyncio.run(compare(address, local, texts, **alike))
         busy = memory_mb(process)
-    console.print(show(found, len(texts)))
+    console.print(show(found, len(texts), f"extract, concurrency {asked.concurrency}"))
     console.print(
         f"proxy, gateway, engine and back without work: {hop:.1f} ms; "
         f"ready in {seconds:.1f} s; all processes {idle:.0f} MB (PSS) when idle, "

@@ -51,9 +51,10 @@ class AdapterChoice:
     def calibration(self, identity: str) -> Fusion | None:
         """Return how the answers of an adapter become scores; None where nothing was fitted.
 
-        It was fitted with the encoder's tuning that ships: with another one it is not used.
+        It was fitted with the encoder and its tuning that ship: with others it is not used.
         """
-        if not identity or self._settings.policy_adapter != weights.BUNDLED:
+        retrieval = (self._settings.encoder, self._settings.policy_adapter)
+        if not identity or retrieval != (weights.BUNDLED, weights.BUNDLED):
             return None
         if identity not in self._calibrations:
             try:

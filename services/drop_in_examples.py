@@ -53,6 +53,7 @@ RESPONSES: dict[str, dict[str, Any]] = {
             }
         },
         "languages": ["en"],
+        "detectedLanguages": [],
         "clientToken": "comment-7",
         "calibrated": False,
         "skippedAttributes": [],

@@ -93,12 +93,14 @@ class AttributeScores(_Response):
 class AnalyzeCommentResponse(_Response):
     """Scores by attribute.
 
-    `languages` are the request's: none is detected. `calibrated` says whether scores are
-    probabilities. Of `skippedAttributes` the shortlist left all policies out: their score is 0.
+    `languages` are the request's. None is detected, so `detectedLanguages` is always empty; it is
+    there for clients that read it. `calibrated` says whether scores are probabilities. Of
+    `skippedAttributes` the shortlist left all policies out: their score is 0.
     """
 
     attribute_scores: dict[str, AttributeScores]
     languages: tuple[str, ...]
+    detected_languages: tuple[str, ...] = ()
     client_token: str | None = Field(exclude_if=lambda token: token is None)
     calibrated: bool
     skipped_attributes: tuple[str, ...]

@@ -28,12 +28,17 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """Continuations of one prompt to weigh against each other."""
+    """Continuations of one prompt to weigh against each other.
+
+    What is `dispensable` need not fit the model's context: it is then answered without weights, and
+    the other requests of its call as ever.
+    """
 
     prompt: Prompt
     continuations: tuple[str, ...]
     adapter: str = ""
     deadline: float = float("inf")
+    dispensable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The log-probability of each continuation (natural log, whole continuation)."""
+    """The log-probability of each continuation (natural log, whole continuation).
+
+    There is none where the request was dispensable and does not fit.
+    """
 
     logprobs: tuple[float, ...]
     examples_used: int
@@ -80,7 +88,8 @@ class Engine(Protocol):
         """Write one answer a request, each within what its spec permits.
 
         Raises:
-            InvalidInput: a prompt does not fit the model's context even without examples.
+            InvalidInput: a prompt does not fit the model's context even without examples, and is
+                not dispensable.
             NotFound: an adapter is not there.
             Overloaded: the queue is full.
             DeadlineExceeded: the time was up.

@@ -123,7 +123,7 @@ class LocalEngine:
         with self._ready:
             if self._closed:
                 raise Unavailable("the engine is shutting down; ask another replica")
-            self._waiting.add(jobs)
+            self._waiting.add(job for job in jobs if not job.answered.done())
             self._ready.notify()
         try:
             return list(await asyncio.gather(*(asyncio.wrap_future(j.answered) for j in jobs)))
@@ -154,7 +154,12 @@ class LocalEngine:
                 f"expected continuations with at most {self._limits.rows} different beginnings, "
                 f"was: {len(groups)}; ask in several requests"
             )
-        prompt = chat.encode(request.prompt, max_tokens=self._model.context_tokens - room)
+        try:
+            prompt = chat.encode(request.prompt, max_tokens=self._model.context_tokens - room)
+        except InvalidInput:
+            if isinstance(request, ScoreRequest) and request.dispensable:
+                return _unfitting(request)
+            raise
         used = len(prompt.examples)
         judging = isinstance(request, ScoreRequest)
         viewed = prompt.viewed(self._model.view(request.adapter, judging=judging))
@@ -303,6 +308,12 @@ def _answer(job: _Job) -> None:
         result = Scores(tuple(weighed[option] for option in job.options), used)
     if job.answered.set_running_or_notify_cancel():
         job.answered.set_result(result)
+
+
+def _unfitting(request: ScoreRequest) -> _Job:
+    job = _Job(request, EncodedPrompt((), (), ()), [], [], 0, 0)
+    job.answered.set_result(Scores((), 0))
+    return job
 
 
 def _refuse(jobs: Iterable[_Job], error: Exception) -> None:

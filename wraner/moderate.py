@@ -91,11 +91,16 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A window's judgements and its score, that it breaches any policy."""
+    """A window's judgements and its score, that it breaches any policy.
+
+    `complete` is false where the whole set's titles do not fit the model: the score is then the
+    highest among the policies'.
+    """
 
     text: int
     judgements: tuple[_Judgement, ...]
     score: float
+    complete: bool
 
 
 class Moderator:
@@ -142,12 +147,13 @@ class Moderator:
                 )
                 for e in chosen
             ]
+            requests = [ScoreRequest(p, (YES, NO), task.adapter, task.deadline) for p in prompts]
             if self._asks_overall(task):
-                prompts.append(render_overall(task.policy_set, piece))
-            requests = tuple(
-                ScoreRequest(prompt, (YES, NO), task.adapter, task.deadline) for prompt in prompts
-            )
-            seen.append(_Seen(number, window, evidence, chosen, requests))
+                whole = render_overall(task.policy_set, piece)
+                requests.append(
+                    ScoreRequest(whole, (YES, NO), task.adapter, task.deadline, dispensable=True)
+                )
+            seen.append(_Seen(number, window, evidence, chosen, tuple(requests)))
         return seen
 
     def _asks_overall(self, task: ModerateTask) -> bool:
@@ -167,7 +173,7 @@ class Moderator:
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
         fusion = self._fusion(task).for_examples(seen.found.examples)
         policies = {p.id: p for p in task.policy_set.policies}
-        logits = [s.logprobs[0] - s.logprobs[1] for s in scores]
+        logits = [s.logprobs[0] - s.logprobs[1] for s in scores if s.logprobs]
         judgements = tuple(
             _Judgement(
                 seen.window,
@@ -180,9 +186,10 @@ class Moderator:
         )
         found = tuple(j.score for j in judgements)
         score = max(found, default=0.0)
-        if fusion.verdict is not None and self._asks_overall(task):
-            score = fusion.verdict.score(logits[-1], seen.found, found)
-        return _Judged(seen.text, judgements, score)
+        overall = logits[len(seen.chosen) :]
+        if fusion.verdict is not None and overall:
+            score = fusion.verdict.score(overall[0], seen.found, found)
+        return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
 
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]
@@ -197,7 +204,7 @@ class Moderator:
         return Verdict(
             decision=decision,
             score=score,
-            calibrated=self._fusion(task).calibrated,
+            calibrated=self._fusion(task).calibrated and all(w.complete for w in judged),
             matches=tuple(map(_match, matches)),
             coverage=coverage,
             judged=tuple(_match(best[p.id]) for p in task.policy_set.policies if p.id in best),

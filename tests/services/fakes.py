@@ -25,6 +25,8 @@ from wraner.retrieval import (
     PolicyEvidence,
 )
 
+JUDGE_ALONE = Fusion(judge=1.0, margin=0.0, bias=0.0)
+
 
 class FakeEngine:
     """Takes every word with a capital for an entity of the first label; finds "bad" texts bad."""
@@ -120,6 +122,7 @@ def make_gateway(
     index: FakeIndex | None = None,
     limits: Limits | None = None,
     gateway_queue: int = 256,
+    fusion: Fusion = JUDGE_ALONE,
 ) -> Gateway:
     """Put a gateway together over fakes and a real store in `state`."""
     engine, index, limits = engine or FakeEngine(), index or FakeIndex(), limits or Limits()
@@ -129,7 +132,7 @@ def make_gateway(
         moderator=Moderator(
             retriever=index,
             engine=engine,
-            settings=ModeratorSettings(fusion=Fusion(judge=1.0, margin=0.0, bias=0.0)),
+            settings=ModeratorSettings(fusion=fusion),
         ),
         engine=engine,
         packs=packs,

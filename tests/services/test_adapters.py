@@ -231,7 +231,7 @@ def test_a_damaged_shipped_adapter_is_told_and_the_others_answer(
     assert len(complaints) == 2
 
 
-def test_a_calibration_is_that_of_the_adapter_and_of_the_tuning_that_ships(
+def test_a_calibration_is_that_of_the_adapter_and_of_the_encoder_and_tuning_that_ship(
     tiny_base: BaseModel, adapters: Path, tmp_path: Path
 ) -> None:
     plain = random_adapter(tiny_base, adapters, seed=1, task="moderation")
@@ -242,5 +242,12 @@ def test_a_calibration_is_that_of_the_adapter_and_of_the_tuning_that_ships(
     choice = AdapterChoice(Settings(state_dir=tmp_path))
     assert choice.calibration(fitted) == fusion
     assert [choice.calibration(i) for i in ("", plain, "0" * 64)] == [None] * 3
-    other = AdapterChoice(Settings(state_dir=tmp_path, policy_adapter="none"))
-    assert other.calibration(fitted) is None
+    folder = str(tmp_path / "own")
+    for changed in (
+        {"policy_adapter": "none"},
+        {"policy_adapter": folder},
+        {"encoder": folder},
+        {"encoder": folder, "policy_adapter": folder},
+    ):
+        other = AdapterChoice(Settings.model_validate({"state_dir": tmp_path, **changed}))
+        assert other.calibration(fitted) is None, changed

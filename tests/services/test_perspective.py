@@ -1,21 +1,19 @@
 """`POST /v1alpha1/comments:analyze` over fakes, and asked by Google's own client."""
 
-import json
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httplib2
 import pytest
 from fastapi.testclient import TestClient
-from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
+from pydantic import BaseModel
 
-from services import drop_in_examples
+from services import drop_in_examples, perspective
 from services.perspective import AnalyzeCommentRequest, AnalyzeCommentResponse
 from services.traffic import Meter
 from tests.services.drop_in_service import NEITHER, PolicyEngine, asking, listening
+from tests.services.perspective_client import SCHEMAS, misfits, vendors_client
 from wraner.errors import Overloaded, Unavailable
 
 URL = "/v1alpha1/comments:analyze"
@@ -217,54 +215,53 @@ def test_the_worked_example_is_what_is_sent_and_answered(client: TestClient) -> 
     assert client.post(URL, json=comment(" ", "THREAT")).json() == error
 
 
-DISCOVERY: dict[str, Any] = {
-    "kind": "discovery#restDescription",
-    "id": "commentanalyzer:v1alpha1",
-    "name": "commentanalyzer",
-    "version": "v1alpha1",
-    "servicePath": "",
-    "parameters": {
-        "key": {"type": "string", "location": "query"},
-        "alt": {"type": "string", "location": "query", "default": "json"},
-        "prettyPrint": {"type": "boolean", "location": "query", "default": "true"},
-    },
-    "schemas": {
-        "AnalyzeCommentRequest": {"id": "AnalyzeCommentRequest", "type": "object"},
-        "AnalyzeCommentResponse": {"id": "AnalyzeCommentResponse", "type": "object"},
-    },
-    "resources": {
-        "comments": {
-            "methods": {
-                "analyze": {
-                    "id": "commentanalyzer.comments.analyze",
-                    "path": "v1alpha1/comments:analyze",
-                    "httpMethod": "POST",
-                    "parameters": {},
-                    "request": {"$ref": "AnalyzeCommentRequest"},
-                    "response": {"$ref": "AnalyzeCommentResponse"},
-                }
-            }
-        }
-    },
-}
-
-
 @pytest.fixture
 def vendor(client: TestClient) -> Iterator[Any]:
-    with listening(client.app) as address:  # type: ignore[arg-type]
-        document = DISCOVERY | {"rootUrl": f"{address}/", "baseUrl": f"{address}/"}
-        with closing(
-            build_from_document(json.dumps(document), developerKey="unused", http=httplib2.Http())
-        ) as vendor:
-            yield vendor
+    with (
+        listening(client.app) as address,  # type: ignore[arg-type]
+        vendors_client(address) as vendor,
+    ):
+        yield vendor
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (perspective.AnalyzeCommentRequest, "AnalyzeCommentRequest"),
+        (perspective.Comment, "TextEntry"),
+        (perspective.RequestedAttribute, "AttributeParameters"),
+        (perspective.AnalyzeCommentResponse, "AnalyzeCommentResponse"),
+        (perspective.AttributeScores, "AttributeScores"),
+        (perspective.SpanScore, "SpanScore"),
+        (perspective.Score, "Score"),
+    ],
+)
+def test_every_field_of_the_reference_is_known(ours: type[BaseModel], theirs: str) -> None:
+    known = ours.model_json_schema(by_alias=True)["properties"]
+    assert set(SCHEMAS[theirs]["properties"]) <= set(known)
 
 
 def test_the_vendors_client_reads_scores(vendor: Any) -> None:
     body = comment("😀 beat=0.6", "TOXICITY", "THREAT", spanAnnotations=True, clientToken="c")
     reply = vendor.comments().analyze(body=body).execute()
+    assert misfits("AnalyzeCommentRequest", body) == misfits("AnalyzeCommentResponse", reply) == []
+    assert set(SCHEMAS["AnalyzeCommentResponse"]["properties"]) <= set(reply)
+    assert reply["languages"] == reply["detectedLanguages"] == []
     toxicity = reply["attributeScores"]["TOXICITY"]
     assert toxicity["summaryScore"]["value"] == pytest.approx(0.6)
     assert toxicity["spanScores"][0]["end"] == 2 and reply["clientToken"] == "c"
+
+
+def test_the_vendors_client_reads_the_languages_that_it_named(vendor: Any) -> None:
+    body = comment("fine", "THREAT", languages=["en", "de"])
+    reply = vendor.comments().analyze(body=body).execute()
+    assert (reply["languages"], reply["detectedLanguages"]) == (["en", "de"], [])
+
+
+def test_a_body_of_other_types_is_told_apart() -> None:
+    span = {"begin": "0", "score": {"value": 0.5, "type": "LOUD"}}
+    reply = {"attributeScores": {"THREAT": {"spanScores": [span]}}, "languages": "en"}
+    assert len(misfits("AnalyzeCommentResponse", reply)) == 3
 
 
 def test_the_vendors_client_raises_its_own_errors(vendor: Any, engine: PolicyEngine) -> None:

@@ -17,8 +17,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from googleapiclient.errors import HttpError
 
-from services import examples
+from services import drop_in_examples, examples
+from tests.services.perspective_client import misfits, vendors_client
 from tests.services.running import Running, serving
 from tests.wraner.random_adapters import hollow_adapter, random_adapter
 from wraner.adapters import Task
@@ -70,6 +72,21 @@ def test_shipped_packs_answer(service: Running) -> None:
     assert answer.status_code == 200, answer.text
     coverage = answer.json()["results"][0]["coverage"]
     assert len(coverage["policies_judged"]) + coverage["policies_skipped"] == 41
+
+
+def test_googles_client_reads_scores_through_the_proxy(service: Running) -> None:
+    sent = drop_in_examples.REQUESTS["AnalyzeCommentRequest"]
+    with vendors_client(str(service.client.base_url).rstrip("/")) as vendor:
+        reply = vendor.comments().analyze(body=sent).execute()
+        with pytest.raises(HttpError, match="comment"):
+            vendor.comments().analyze(body=sent | {"comment": {"text": " "}}).execute()
+    assert misfits("AnalyzeCommentResponse", reply) == []
+    assert (reply["languages"], reply["detectedLanguages"]) == (["en"], [])
+    toxicity = reply["attributeScores"]["TOXICITY"]
+    assert 0 < toxicity["summaryScore"]["value"] < 1 and reply["clientToken"] == "comment-7"
+    length = len(sent["comment"]["text"].encode("utf-16-le")) // 2
+    assert toxicity["spanScores"]
+    assert all(0 <= s["begin"] < s["end"] <= length for s in toxicity["spanScores"])
 
 
 def test_a_pack_is_live_for_the_next_request(service: Running) -> None:

@@ -19,6 +19,7 @@ from wraner.adapters import (
 from wraner.errors import InvalidInput, NotFound, Unavailable
 from wraner.weights import BaseModel
 
+ROOT = Path(__file__).parents[2]
 BASE = BaseModel(Path("none"), "tiny", "0" * 64)
 
 
@@ -28,6 +29,14 @@ def saved(folder: Path, config: str = "{}") -> Path:
     (folder / WEIGHTS).write_bytes(b"weights")
     (folder / "README.md").write_text("as PEFT leaves one")
     return folder
+
+
+def test_what_ships_is_small_enough_for_a_repository() -> None:
+    shipped = {p.parent for p in (ROOT / "adapters").rglob(WEIGHTS)}
+    tasks = {folder.relative_to(ROOT / "adapters").parts[0] for folder in shipped}
+    assert tasks == {"ner", "moderation", "words", "policies"}
+    for folder in shipped:
+        assert sum(file.stat().st_size for file in folder.iterdir()) < 25_000_000, folder
 
 
 def test_an_adapter_is_read_back_as_it_was_written(tmp_path: Path) -> None:

@@ -122,6 +122,22 @@ def test_more_continuations_than_there_are_rows_are_refused(tiny_model: Language
     engine.close()
 
 
+def test_what_is_dispensable_and_does_not_fit_is_answered_without_weights(
+    tiny_engine: LocalEngine, tiny_model: LanguageModel
+) -> None:
+    short, long = (Prompt("judge" * n, (), "some text") for n in (1, tiny_model.context_tokens))
+    requests = [
+        ScoreRequest(prompt, ("yes", "no"), dispensable=dispensable)
+        for prompt, dispensable in ((short, False), (long, True), (short, True))
+    ]
+    plain, unfitting, fitting = asyncio.run(tiny_engine.score(requests))
+    assert unfitting.logprobs == () and len(plain.logprobs) == 2
+    assert fitting.logprobs == pytest.approx(plain.logprobs)
+    assert asyncio.run(tiny_engine.score([requests[1]])) == [unfitting]
+    with pytest.raises(InvalidInput, match="ask for fewer types or policies"):
+        asyncio.run(tiny_engine.score([requests[0], ScoreRequest(long, ("yes", "no"))]))
+
+
 def test_a_short_request_does_not_wait_for_a_long_ones_end(tiny_model: LanguageModel) -> None:
     engine = LocalEngine(tiny_model, BatchLimits(rows=2, join_tokens=1))
 

@@ -165,6 +165,35 @@ def test_a_text_has_a_score_of_its_own() -> None:
     assert [c.id for c in loud.matches[0].neighbours] == ["a+", "a-"]
 
 
+class CrampedEngine(OverallEngine):
+    """Cannot read the titles of the whole set together with more than eight characters."""
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        found = await super().score(requests)
+        return [
+            Scores((), 0) if r.dispensable and len(r.prompt.text) > 8 else s
+            for r, s in zip(requests, found, strict=True)
+        ]
+
+
+def test_a_set_whose_titles_do_not_fit_is_judged_by_its_policies_alone() -> None:
+    for words, shown in (("x aaaaaaa", "violates"), ("x aaa", "allowed"), ("b xxxxxxxx", "review")):
+        (verdict,) = moderate(words, engine=CrampedEngine(), fusion=WHOLE)
+        (own,) = moderate(words, fusion=WHOLE.model_copy(update={"verdict": None}))
+        assert verdict.decision == shown and verdict.calibrated is (len(words) <= 8)
+        assert own.calibrated and (verdict.score == own.score) is (len(words) > 8)
+        assert [(m.policy, m.score) for m in verdict.judged] == [
+            (m.policy, m.score) for m in own.judged
+        ]
+
+
+def test_of_several_windows_one_that_does_not_fit_makes_the_text_uncalibrated() -> None:
+    (verdict,) = moderate("x y z !!! aaaaaaaaaa", engine=CrampedEngine(), fusion=WHOLE)
+    assert verdict.coverage.windows == 2 and not verdict.calibrated
+    (fitting,) = moderate("x y z !!! a", engine=CrampedEngine(), fusion=WHOLE)
+    assert fitting.coverage.windows == 2 and fitting.calibrated
+
+
 def test_a_sure_policy_is_a_match_only_where_the_text_breaches_something() -> None:
     (verdict,) = moderate("aaaa", engine=OverallEngine(), fusion=WHOLE)
     assert (verdict.decision, verdict.matches) == ("allowed", ())

@@ -5,8 +5,8 @@ import pytest
 
 from wraner.entities import Mention
 from wraner.language_model import LanguageModel
-from wraner.packs import EntityType, JudgedExample, Policy, TaggedExample
-from wraner.prompts import Prompt, render_extraction, render_judgement
+from wraner.packs import EntityType, JudgedExample, Policy, PolicySet, TaggedExample
+from wraner.prompts import Prompt, render_extraction, render_judgement, render_overall
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "prompts.jsonl"
 
@@ -46,6 +46,19 @@ def test_prompts_and_their_tokens_are_the_golden_ones(bundled_model: LanguageMod
         ids = bundled_model.chat.encode(prompt, max_tokens=4096).ids
         assert bundled_model.chat._tokenizer.decode(ids) == golden["text"]
         assert list(ids) == golden["ids"]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("characters", "fits"), [(35, True), (100, False)])
+def test_the_titles_of_500_policies_fit_unless_they_are_long(
+    bundled_model: LanguageModel, characters: int, fits: bool
+) -> None:
+    words = "Calling people dirt or rubbish, threatening or praising violence, denying crimes. " * 2
+    titles = [words[n % 60 :][:characters].strip() for n in range(500)]
+    policies = tuple(Policy(id=f"{n}", title=t, definition="d") for n, t in enumerate(titles))
+    prompt = render_overall(PolicySet(policies=policies), "Sweep them out.")
+    tokens = bundled_model.chat.encode(prompt, max_tokens=100_000).tokens
+    assert (tokens <= bundled_model.context_tokens) is fits, tokens
 
 
 def test_only_asked_types_show() -> None:
