@@ -3,12 +3,12 @@
 Each of eight factors is at its low level in half of the runs and at its high in the other half,
 see `factorial` and `screen_factors`. Everything else is as `configs/ner.yaml` says, but for the
 budget and the questions with one wording; so types are always shuffled, and examples as often as by
-default. Every run has the same seed, the same number of updates and the same tokens. Measured is F1
-on a fixed sample of CrossNER's dev sentences, with their train sentences as examples, of the
-adapter's own answers: no votes. An effect is a reason to confirm it, which `--confirm` does with
-one factor's two levels under three more seeds, everything else as the config has it. Finished runs
-are kept, a command that was stopped goes on behind them, and confirmations share those that are
-equal. Knows no cluster.
+default, which `--confirm "order shuffled"` asks about. Every run has the same seed, the same number
+of updates and the same tokens. Measured is F1 on a fixed sample of CrossNER's dev sentences, with
+their train sentences as examples, of the adapter's own answers: no votes. An effect is a reason to
+confirm it, which `--confirm` does with one factor's two levels under three more seeds, everything
+else as the config has it. Finished runs are kept, a command that was stopped goes on behind them,
+and confirmations share those that are equal. Knows no cluster.
 
     python -m training.screen --data ../shared/data --out FOLDER
     python -m training.screen --data ../shared/data --out FOLDER --confirm "types masked"
@@ -30,7 +30,7 @@ from training.factorial import design
 from training.finished_runs import Finished, carry_on
 from training.ner_domains import Split, read_domain
 from training.preparation import Places
-from training.screen_factors import FACTORS, Factor, settings_at
+from training.screen_factors import FACTORS, SHUFFLED, Factor, settings_at
 from training.screen_run import Material, Outcome, carry_out, gather
 from training.screen_tables import SEEDS, confirmed, table
 from training.settings import TrainingSettings, read_settings
@@ -45,6 +45,7 @@ STEPS, STEP_TOKENS = 20, 2500  # 50,000 tokens a run
 QUESTIONS = 2  # with one wording: larger groups could not be dealt into steps of equal size
 SENTENCES = 20  # of a domain
 _RUNS = "runs.jsonl"
+_CONFIRMED = {factor.name: factor for factor in (*FACTORS, SHUFFLED)}
 
 
 def screen_settings(settings: TrainingSettings) -> list[TrainingSettings]:
@@ -68,7 +69,7 @@ def main() -> int:
     parser.add_argument("--state", type=Path, default=Path("state"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--word-adapter", default="adapters/words", help="a folder, or none")
-    parser.add_argument("--confirm", choices=[f.name for f in FACTORS], metavar="FACTOR")
+    parser.add_argument("--confirm", choices=list(_CONFIRMED), metavar="FACTOR")
     args = parser.parse_args()
     console = Console(stderr=True)
     tuning = None if args.word_adapter == "none" else Path(args.word_adapter)
@@ -83,7 +84,7 @@ def main() -> int:
         if args.confirm is None:
             found = table(finished(screen_settings(settings)))
         else:
-            factor = next(f for f in FACTORS if f.name == args.confirm)
+            factor = _CONFIRMED[args.confirm]
             found = confirmed(factor, finished(confirmation(factor, settings)))
     except WranerError as error:
         console.print(f"[red]{error}[/]")

@@ -57,6 +57,15 @@ FACTORS = (
     ),
 )
 
+SHUFFLED = Factor(
+    "order shuffled",
+    (
+        Dial("regularisers", "shuffle_types", 0.0, 1.0),
+        Dial("regularisers", "shuffle_examples", 0.0, 0.1),
+    ),
+)
+"""Not screened, since the design has room for eight factors; confirmed like them."""
+
 
 def settings_at(levels: Sequence[int], settings: TrainingSettings) -> TrainingSettings:
     """Return settings with every factor at its level: -1 low, 1 high."""
