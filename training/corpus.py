@@ -2,8 +2,9 @@
 
 The corpus is dealt into stores of different sizes, as large as the packs that people have, and a
 sentence's neighbours come from its own store, by the same word index that serves: never the
-sentence itself, never a duplicate of it. In one large store neighbours would be nearer than they
-ever are in use, and a model would learn to copy them. Knows no prompt and no tokens.
+sentence itself, never a duplicate of it, letter case and marks aside. In one large store neighbours
+would be nearer than they ever are in use, and a model would learn to copy them. Knows no prompt and
+no tokens.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ from wraner.entities import Mention
 from wraner.packs import Domain, EntityType, TaggedExample, check_domain
 from wraner.retrieval import PackRef
 
-_FORMAT = 1  # of the files; another one is built anew
+_FORMAT = 2  # of the files; another one is built anew
 _FEATURES = Features(
     {
         "id": Value("string"),
@@ -167,10 +168,25 @@ def _nearest(
         PackRef("", inline=pack),
         [e.text for e in members],
         kept,
-        exclude=[[e.id] for e in members],
+        exclude=_same_texts(members),
     )
     for near in found:
         yield [numbers[n.example.id] for n in near.neighbours]
+
+
+def _same_texts(members: Sequence[TaggedExample]) -> list[list[str]]:
+    """Return for each sentence the ids of those with the same words, its own among them."""
+    keys = [_words(e.text) for e in members]
+    same: dict[str, list[str]] = {}
+    for example, key in zip(members, keys, strict=True):
+        same.setdefault(key, []).append(example.id)
+    return [same[key] for key in keys]
+
+
+def _words(text: str) -> str:
+    """Return a text's words, letter case folded; a text of marks alone as it is."""
+    words = (c.text.casefold() for c in chunk(text) if any(map(str.isalnum, c.text)))
+    return " ".join(words) or text
 
 
 class _Remembering:

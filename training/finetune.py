@@ -26,9 +26,11 @@ from training.sources import Source
 from wraner.adapters import TrainingData
 from wraner.chunks import chunk
 from wraner.errors import WranerError
+from wraner.language_model import device_at_hand
 from wraner.weights import BaseModel
 
 ADAPTER, CHECKPOINTS = "adapter", "checkpoints"
+_PACE_S = 1800  # the time left is told from the steps in so long; on a CPU one may take minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
         InvalidInput, Unavailable: as `prepare` and `checkpoints.latest`.
     """
     folder = run_folder(settings, places)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_at_hand()
     say: Say = console.log
     prepared = prepare(settings, places, say=say, device=device)
     start = checkpoints.latest(folder / CHECKPOINTS, run=settings.identity)
@@ -134,6 +136,7 @@ class StepBar:
             TextColumn("loss {task.fields[loss]}, {task.fields[pace]} tokens/s"),
             TimeRemainingColumn(),
             console=console,
+            speed_estimate_period=_PACE_S,
         )
         self._task = self.progress.add_task("", total=steps, loss="-", pace="-")
 

@@ -34,7 +34,7 @@ from training.loop import State, train
 from training.preparation import Places, adapted_model, prepare
 from training.ray_cluster import Cluster, connected
 from training.ray_reports import Following, Logging, Reporting, begin
-from training.settings import TrainingSettings
+from training.settings import JudgementSettings, TrainingSettings
 from training.world import Group
 from wraner.errors import Unavailable, WranerError
 from wraner.weights import BaseModel
@@ -91,8 +91,15 @@ def _absolute(settings: TrainingSettings) -> TrainingSettings:
         "source_file": file and file.absolute(),
         "start": start and start.absolute(),
         "base": str(base.absolute()) if base.is_dir() else settings.base,
+        "judgements": settings.judgements and _absolute_pack(settings.judgements),
     }
     return settings.model_copy(update=changes)
+
+
+def _absolute_pack(judgements: JudgementSettings) -> JudgementSettings:
+    texts = judgements.texts
+    texts = texts.model_copy(update={"policy_set": texts.policy_set.absolute()})
+    return judgements.model_copy(update={"texts": texts})
 
 
 def _trainer(work: _Work, folder: Path, cluster: Cluster) -> TorchTrainer:

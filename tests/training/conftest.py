@@ -109,8 +109,9 @@ def begin(tiny_base: BaseModel, corpus: Corpus, tmp_path: Path) -> Begin:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         loader: Any = AutoModelForCausalLM
+        dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
         model = loader.from_pretrained(
-            tiny_base.path, dtype=torch.float32, attn_implementation=tree_attention.NAME
+            tiny_base.path, dtype=dtype, attn_implementation=tree_attention.NAME
         )
         torch.manual_seed(settings.seed)
         targets = tuple(lora.linear_names(model))
@@ -127,7 +128,7 @@ def begin(tiny_base: BaseModel, corpus: Corpus, tmp_path: Path) -> Begin:
             settings.prompts.view,
             shown_weight=settings.prompts.shown_weight,
             end_of_turn=chat.end_of_turn,
-            dtype=torch.float32,
+            dtype=dtype,
             device=torch.device("cpu"),
         )
         extra = {} if world is None else {"world": world}

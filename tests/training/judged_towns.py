@@ -1,8 +1,16 @@
 """Judged texts about invented groups, small enough to learn by heart."""
 
 from training.judged_texts import JudgedTexts, TaughtText
+from training.settings import (
+    JudgementSettings,
+    LoraSettings,
+    OptimiserSettings,
+    PromptSettings,
+    TrainingSettings,
+)
 from wraner.adapters import TrainingData
 from wraner.packs import JudgedExample, Policy
+from wraner.weights import BaseModel
 
 POLICIES = (
     Policy(
@@ -52,3 +60,16 @@ TOWNS = JudgedTexts(
         TrainingData(name="own", terms="our own", sentences=4),
     ),
 )
+
+
+def judge_settings(base: BaseModel) -> TrainingSettings:
+    """Return settings of a judge's run that stops behind three of six steps."""
+    return TrainingSettings(
+        base=str(base.path),
+        dtype="float32",
+        judgements=JudgementSettings(overall_texts=4, policy_texts=4),
+        optimiser=OptimiserSettings(steps=6, stop=3, step_tokens=400, run_tokens=400),
+        prompts=PromptSettings(shown_weight=0),
+        lora=LoraSettings(rank=2, alpha=4),
+        evaluate_every=3,
+    )

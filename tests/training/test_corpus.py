@@ -37,6 +37,29 @@ def test_the_nearest_shares_words(corpus: Corpus) -> None:
     assert sum(shared) / len(shared) > 2.5  # by chance 1.9 of 4
 
 
+def test_a_duplicate_is_never_a_neighbour(sentences: list[TaggedExample], tmp_path: Path) -> None:
+    first, other, *rest = sentences
+    again = [
+        TaggedExample(id="again", text=first.text, entities=first.entities),
+        TaggedExample(id="loud", text=f"{first.text.upper()}!", entities=first.entities),
+    ]
+    settings = StoreSettings(smallest=8, largest=20, kept=60)  # more than a store holds
+    mixed = open_corpus(
+        "towns",
+        [first, *again, other, *rest[:9]],
+        LetterEncoder(),
+        cache=tmp_path,
+        settings=settings,
+    )
+    assert len({tuple(mixed.store(i)) for i in range(len(mixed))}) == 1
+    same = {first.id, "again", "loud"}
+    for number in range(len(mixed)):
+        own = mixed.example(number).id
+        near = {mixed.example(i).id for i in mixed.neighbours(number)}
+        everything = {mixed.example(i).id for i in range(len(mixed))}
+        assert near == everything - (same if own in same else {own})
+
+
 class Refuses:
     """An encoder that must not be asked."""
 

@@ -1,27 +1,22 @@
 """A run in this process: what it leaves, and that it goes on where it stopped."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from tests.training.conftest import LetterEncoder
-from tests.training.judged_towns import TOWNS
+from tests.training.judged_towns import TOWNS, judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import finetune as finetuning
 from training import preparation
-from training.finetune import CHECKPOINTS, finetune, run_folder, training_data
+from training.finetune import ADAPTER, CHECKPOINTS, StepBar, finetune, run_folder, training_data
 from training.loop import State
 from training.metric_log import read_metrics
 from training.preparation import Places
-from training.settings import (
-    JudgementSettings,
-    LoraSettings,
-    OptimiserSettings,
-    PromptSettings,
-    TrainingSettings,
-)
+from training.settings import TrainingSettings
 from training.sources import read_source, read_source_configs
 from wraner.adapters import CONFIG, WEIGHTS, Task, TrainingData
 from wraner.errors import InvalidInput
@@ -57,6 +52,53 @@ def test_a_run_leaves_an_adapter_figures_and_what_went_into_it(
     ]
     assert outcome.base == tiny_base
     assert outcome.data == (TrainingData(name="towns", terms=TERMS, sentences=TRAIN_SENTENCES),)
+
+
+def test_a_run_shows_its_steps_loss_pace_and_time_left(
+    settings: TrainingSettings, places: Places
+) -> None:
+    heard = io.StringIO()
+    outcome = finetune(settings, places, console=Console(file=heard, width=200))
+    last = [line for line in read_metrics(outcome.folder) if "loss" in line][-1]
+    (shown,) = [line for line in heard.getvalue().splitlines() if line.startswith("step 4 of 4 ")]
+    assert f"loss {last['loss']:.3f}, {last['tokens_per_s']:.0f} tokens/s" in shown
+    assert shown.rstrip().endswith("0:00:00")
+
+
+@pytest.mark.parametrize(("step_s", "left"), [(10, "0:01:20"), (90, "0:12:00")])
+def test_the_time_left_follows_from_the_pace_of_the_steps(step_s: int, left: str) -> None:
+    now = [0.0]
+    heard = Console(file=io.StringIO(), width=200, record=True, get_time=lambda: now[0])
+    bar = StepBar(10, heard)
+    for step in (1, 2):
+        now[0] += step_s
+        bar.show(step, {"loss": 1.5, "tokens_per_s": 300.0})
+    heard.print(bar.progress.get_renderable())
+    shown = heard.export_text()
+    assert "step 2 of 10" in shown and "loss 1.500, 300 tokens/s" in shown
+    assert shown.rstrip().endswith(left)
+
+
+def test_the_command_prints_where_the_adapter_lies_or_what_is_wrong(
+    settings: TrainingSettings,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = places.data / "run.yaml"
+    file.write_text(settings.model_dump_json())
+    command = ["finetune", str(file), "--data", str(places.data), "--state", str(places.state)]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setenv("COLUMNS", "300")  # rich wraps what it says
+    assert finetuning.main() == 0
+    said = capsys.readouterr()
+    adapter = run_folder(settings, places) / ADAPTER
+    assert said.out == f"{adapter}\n" and (adapter / WEIGHTS).is_file()
+    assert "loss on dev" in said.err
+    file.write_text("steps: 5")
+    assert finetuning.main() == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "steps: Extra inputs" in said.err
 
 
 def test_a_stopped_run_goes_on_and_ends_the_same(
@@ -119,14 +161,7 @@ def test_a_judge_is_trained_by_the_same_loop_and_stops_where_it_is_told(
     tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
-    settings = TrainingSettings(
-        base=str(tiny_base.path),
-        judgements=JudgementSettings(overall_texts=4, policy_texts=4),
-        optimiser=OptimiserSettings(steps=6, stop=3, step_tokens=400, run_tokens=400),
-        prompts=PromptSettings(shown_weight=0),
-        lora=LoraSettings(rank=2, alpha=4),
-        evaluate_every=3,
-    )
+    settings = judge_settings(tiny_base)
     places = Places(state=tmp_path / "state", data=tmp_path)
     outcome = finetune(settings, places, console=quiet())
     lines = read_metrics(outcome.folder)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.judged_towns import POLICIES, TOWNS
+from tests.training.judged_towns import POLICIES, TOWNS, judge_settings
 from training import preparation
 from training.judge_ablation import (
     STEPS,
@@ -18,14 +18,7 @@ from training.judge_ablation import (
 )
 from training.policy_settings import read_policy_settings
 from training.preparation import Places
-from training.settings import (
-    JudgementSettings,
-    LoraSettings,
-    OptimiserSettings,
-    PromptSettings,
-    TrainingSettings,
-    read_settings,
-)
+from training.settings import TrainingSettings, read_settings
 from wraner.errors import InvalidInput
 from wraner.weights import BaseModel
 
@@ -56,13 +49,9 @@ def test_every_run_differs_from_the_first_in_what_it_says() -> None:
 @pytest.fixture
 def judge(tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> TrainingSettings:
     monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
-    return TrainingSettings(
-        base=str(tiny_base.path),
-        judgements=JudgementSettings(overall_texts=4, policy_texts=4),
-        optimiser=OptimiserSettings(steps=3, step_tokens=400, run_tokens=400, learning_rate=0.02),
-        prompts=PromptSettings(shown_weight=0),
-        lora=LoraSettings(rank=2, alpha=4),
-    )
+    settings = judge_settings(tiny_base)
+    faster = settings.optimiser.model_copy(update={"learning_rate": 0.02})
+    return settings.model_copy(update={"optimiser": faster})
 
 
 def test_a_judge_is_trained_and_asked_as_it_was_taught(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 
 from training import checkpoints, lora
 from training.loop import Run, Schedule, State, StepReport, measure, rate, train
+from training.objective import supervised
+from training.packed import Packed
 from training.policy_settings import PolicySettings
 from training.settings import OptimiserSettings, PromptSettings, Regularisers, TrainingSettings
 from training.word_settings import WordSettings
@@ -50,6 +53,13 @@ class Heard:
             raise InterruptedError
 
 
+def one_step(**optimiser: float) -> TrainingSettings:
+    """Settings of a single update, at the full rate."""
+    whole = settings()
+    changes = {"steps": 1, **optimiser}
+    return whole.model_copy(update={"optimiser": whole.optimiser.model_copy(update=changes)})
+
+
 def weights(run: Run) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in lora.factors(run.model)}
 
@@ -66,11 +76,62 @@ def test_the_loss_falls(begin: Begin) -> None:
     assert measure(run, run.drawing) < before - 0.02
 
 
-@pytest.mark.parametrize("noise", [0.0, 5.0])
+def test_another_objective_is_what_is_trained_and_measured(begin: Begin) -> None:
+    def doubled(logits: torch.Tensor, run: Packed) -> torch.Tensor:
+        return 2 * supervised(logits, run)
+
+    usual, other = begin(one_step()), replace(begin(one_step()), objective=doubled)
+    assert measure(other, other.drawing) == pytest.approx(2 * measure(usual, usual.drawing))
+    heard = [Heard(), Heard()]
+    for run, hooks in zip((usual, other), heard, strict=True):
+        train(run, hooks)
+    (expected,), (report,) = (hooks.steps for hooks in heard)
+    assert report.loss == pytest.approx(2 * expected.loss)
+    assert report.gradient_norm == pytest.approx(2 * expected.gradient_norm)
+
+
+def test_a_long_gradient_is_cut(begin: Begin) -> None:
+    heard = Heard()
+    train(begin(one_step(clip_norm=1e-3)), heard)
+    (report,), (state,) = heard.steps, heard.states
+    assert report.gradient_norm > 2e-3, "it is told as it was"
+    first = [t.flatten() for name, t in state.tensors.items() if name.startswith("first/")]
+    # AdamW's first moment behind one step: a tenth of the gradient that it was given
+    assert torch.cat(first).norm().item() == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_weights_decay_by_the_rate(begin: Begin) -> None:
+    runs = [begin(one_step(weight_decay=decay)) for decay in (0.0, 3.0)]
+    before, highest = weights(runs[0]), one_step().optimiser.learning_rate
+    for run in runs:
+        train(run, Heard())
+    free, decayed = map(weights, runs)
+    for name, start in before.items():
+        expected = free[name] - 3.0 * highest * start
+        assert torch.allclose(decayed[name], expected, atol=1e-6), name
+    assert any(not torch.equal(free[name], decayed[name]) for name in before)
+
+
+def test_noise_falls_on_what_is_taught_and_never_on_what_is_measured(begin: Begin) -> None:
+    ended = []
+    for noise in (0.0, 5.0):
+        run = begin(settings(regularisers=Regularisers(embedding_noise=noise)))
+        heard = Heard()
+        train(replace(run, dev=run.drawing), heard)
+        # at its end, when nothing of the noise is left behind
+        assert heard.dev == [measure(run, run.drawing)]
+        ended.append(weights(run))
+    quiet, noisy = ended
+    assert all(not torch.equal(noisy[name], w) for name, w in quiet.items())
+
+
+@pytest.mark.parametrize(
+    ("noise", "dtype"), [(0.0, "float32"), (5.0, "float32"), (5.0, "bfloat16")]
+)
 def test_a_stopped_run_ends_with_the_same_weights_to_the_bit(
-    begin: Begin, noise: float, tmp_path: Path
+    begin: Begin, noise: float, dtype: str, tmp_path: Path
 ) -> None:
-    chosen = settings(regularisers=Regularisers(embedding_noise=noise))
+    chosen = settings(regularisers=Regularisers(embedding_noise=noise), dtype=dtype)
     chosen = chosen.model_copy(update={"lora": chosen.lora.model_copy(update={"dropout": 0.2})})
     whole = begin(chosen)
     train(whole, Heard())

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from tests.training.judged_towns import judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import ray_cluster, ray_train
 from training.finetune import Outcome, finetune
@@ -95,12 +96,34 @@ def test_two_workers_see_the_losses_of_one(
     alone: Outcome, settings: TrainingSettings, places: Places, tmp_path: Path
 ) -> None:
     apart = replace(places, state=tmp_path)
-    two = on_ray(settings, apart, Cluster(workers=2, storage=str(tmp_path / "kept")))
+    storage = (tmp_path / "kept").as_uri()  # as an object store is named
+    two = on_ray(settings, apart, Cluster(workers=2, storage=storage))
     assert len(losses(two)) == settings.optimiser.steps
     assert losses(two) == pytest.approx(losses(alone), rel=1e-5)
     assert two.dev_loss == pytest.approx(alone.dev_loss, rel=1e-5)
     kept = tmp_path / "kept" / settings.identity
     assert sorted(p.name for p in kept.iterdir() if p.is_dir()) == ["000002", "000004"]
+
+
+def test_workers_are_told_paths_that_hold_in_their_folders(
+    tiny_base: BaseModel, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[TrainingSettings] = []
+
+    def stop(settings: TrainingSettings, *_: object, **__: object) -> None:
+        told.append(settings)
+        raise InterruptedError
+
+    monkeypatch.setattr(ray_train, "prepare", stop)
+    extracting = town_settings(tiny_base, Path("sources.yaml"), start=Path("adapters/first"))
+    for chosen in (extracting, judge_settings(tiny_base)):
+        with pytest.raises(InterruptedError):
+            on_ray(chosen, replace(places, state=tmp_path))
+    extraction, judge = told
+    assert extraction.source_file == Path("sources.yaml").absolute()
+    assert extraction.start == Path("adapters/first").absolute()
+    assert judge.judgements is not None
+    assert judge.judgements.texts.policy_set == Path("packs/hate-speech").absolute()
 
 
 def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(

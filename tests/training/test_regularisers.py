@@ -1,6 +1,7 @@
 """Regularisers: nothing at probability 0, what their names say at 1, gold carried along."""
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -61,6 +62,12 @@ def test_what_is_masked_is_left_out_of_types_and_tags(seed: int) -> None:
     assert shown.entities == tuple(m for m in EXAMPLE.entities if m.label in {t.name for t in kept})
 
 
+def test_masking_leaves_any_number_of_types_and_spares_none() -> None:
+    drawn = [regularisers.masked(rng(seed), TYPES, 1) for seed in range(40)]
+    assert {len(kept) for kept in drawn} == {1, 2, 3}
+    assert {kept[0].name for kept in drawn if len(kept) == 1} == {t.name for t in TYPES}
+
+
 @given(seed=st.integers(0, 1000))
 def test_types_and_tags_are_renamed_together(seed: int) -> None:
     for change in (regularisers.renamed, regularisers.anonymous):
@@ -103,6 +110,11 @@ def test_what_is_shuffled_is_all_there(seed: int, items: Sequence[int]) -> None:
     assert sorted(regularisers.shuffled(rng(seed), items, 1)) == sorted(items)
 
 
+def test_shuffling_gives_every_order() -> None:
+    orders = {tuple(regularisers.shuffled(rng(seed), "abc", 1)) for seed in range(60)}
+    assert orders == set(permutations("abc"))
+
+
 def test_neighbours_give_way_to_random_examples() -> None:
     assert set(regularisers.irrelevant(rng(), [1, 2, 3], [7, 8], 1)) <= {7, 8}
     assert regularisers.irrelevant(rng(), [1, 2], [], 1) == [1, 2]
@@ -114,3 +126,10 @@ def test_spoilt_tags_are_lost_or_have_another_label(seed: int) -> None:
     places = {(m.start, m.end) for m in EXAMPLE.entities}
     assert all((m.start, m.end) in places for m in spoilt.entities)
     assert {m.label for m in spoilt.entities} <= {"elsewhere"}
+
+
+def test_half_of_the_spoilt_tags_are_lost() -> None:
+    spoilt = [regularisers.mistagged(rng(seed), EXAMPLE, ["elsewhere"], 1) for seed in range(200)]
+    left = [len(example.entities) for example in spoilt]
+    assert set(left) == {0, 1, 2, 3}, "each mention for itself"
+    assert sum(left) == pytest.approx(300, abs=40)
