@@ -1,11 +1,12 @@
 """The ablation: what each run changes, what is asked, and its table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.training.judged_towns import POLICIES, TOWNS, judge_settings
-from training import preparation
+from training import judge_ablation, preparation
 from training.judge_ablation import (
     STEPS,
     Answers,
@@ -16,10 +17,13 @@ from training.judge_ablation import (
     table,
     variants,
 )
+from training.judge_examination import Ask, Examined, Worded, examine, titled
+from training.judged_texts import TaughtText
 from training.policy_settings import read_policy_settings
 from training.preparation import Places
 from training.settings import TrainingSettings, read_settings
 from wraner.errors import InvalidInput
+from wraner.packs import PolicySet
 from wraner.weights import BaseModel
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "moderation.yaml"
@@ -49,25 +53,30 @@ def test_every_run_differs_from_the_first_in_what_it_says() -> None:
 @pytest.fixture
 def judge(tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> TrainingSettings:
     monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
-    settings = judge_settings(tiny_base)
-    faster = settings.optimiser.model_copy(update={"learning_rate": 0.02})
-    return settings.model_copy(update={"optimiser": faster})
+    return judge_settings(tiny_base)
 
 
 def test_a_judge_is_trained_and_asked_as_it_was_taught(
-    judge: TrainingSettings, tmp_path: Path
+    judge: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told = []
+
+    def heard(ask: Ask, pack: PolicySet, texts: Sequence[TaughtText], worded: Worded) -> Examined:
+        told.append(worded(POLICIES[0]))
+        return examine(ask, pack, texts, worded)
+
+    monkeypatch.setattr(judge_ablation, "examine", heard)
     asked, places = Asked(TOWNS, POLICIES[:1], TOWNS.train), Places(tmp_path / "state", tmp_path)
     answers = carry_out(judge, asked, places)
     assert answers.tokens >= 3 * 400
     figures = [*answers.dev.values(), answers.titles_alone, answers.unseen]
     assert len(figures) == 6 and all(0 <= figure <= 1 for figure in figures)
     assert carry_out(judge, asked, places) == answers
-    assert answers.dev["near"] != answers.titles_alone
     assert judge.judgements is not None
     by_titles = judge.judgements.model_copy(update={"definitions": False})
     titles = carry_out(judge.model_copy(update={"judgements": by_titles}), asked, places)
     assert titles.dev["near"] == titles.titles_alone
+    assert told == [POLICIES[0], POLICIES[0], titled(POLICIES[0])]
 
 
 def test_the_config_without_eight_policies_is_the_run_without_them() -> None:
