@@ -3,8 +3,9 @@
 The corpus is dealt into stores of different sizes, as large as the packs that people have, and a
 sentence's neighbours come from its own store, by the same word index that serves: never the
 sentence itself, never a duplicate of it, letter case and marks aside. In one large store neighbours
-would be nearer than they ever are in use, and a model would learn to copy them. Knows no prompt and
-no tokens.
+would be nearer than they ever are in use, and a model would learn to copy them; for the same reason
+runs give an encoder without the tuning that serves, which was taught these very sentences. Knows no
+prompt and no tokens.
 """
 
 import hashlib
