@@ -2,9 +2,9 @@
 
 Each of eight factors is at its low level in half of the runs and at its high in the other half,
 see `factorial` and `screen_factors`. Everything else is as `configs/ner.yaml` says, but for the
-budget and the questions with one wording; so types are always shuffled, and examples as often as by
-default, which `--confirm "order shuffled"` asks about. Every run has the same seed, the same number
-of updates and the same tokens. Measured is F1 on a fixed sample of CrossNER's dev sentences, with
+budget and the questions with one wording; so types are always shuffled, examples as often as by
+default, and the answers of shown examples count too, which `--confirm` can ask about. Every run has
+the same seed, the same number of updates and the same tokens. Measured is F1 on a fixed sample of CrossNER's dev sentences, with
 their train sentences as examples, of the adapter's own answers: no votes. An effect is a reason to
 confirm it, which `--confirm` does with one factor's two levels under three more seeds, everything
 else as the config has it. Finished runs are kept, a command that was stopped goes on behind them,
@@ -30,7 +30,7 @@ from training.factorial import design
 from training.finished_runs import Finished, carry_on
 from training.ner_domains import Split, read_domain
 from training.preparation import Places
-from training.screen_factors import FACTORS, SHUFFLED, Factor, settings_at
+from training.screen_factors import FACTORS, UNSCREENED, Factor, settings_at
 from training.screen_run import Material, Outcome, carry_out, gather
 from training.screen_tables import SEEDS, confirmed, table
 from training.settings import TrainingSettings, read_settings
@@ -45,7 +45,7 @@ STEPS, STEP_TOKENS = 20, 2500  # 50,000 tokens a run
 QUESTIONS = 2  # with one wording: larger groups could not be dealt into steps of equal size
 SENTENCES = 20  # of a domain
 _RUNS = "runs.jsonl"
-_CONFIRMED = {factor.name: factor for factor in (*FACTORS, SHUFFLED)}
+_CONFIRMED = {factor.name: factor for factor in (*FACTORS, *UNSCREENED)}
 
 
 def screen_settings(settings: TrainingSettings) -> list[TrainingSettings]:

@@ -57,12 +57,15 @@ FACTORS = (
     ),
 )
 
-SHUFFLED = Factor(
-    "order shuffled",
-    (
-        Dial("regularisers", "shuffle_types", 0.0, 1.0),
-        Dial("regularisers", "shuffle_examples", 0.0, 0.1),
+UNSCREENED = (
+    Factor(
+        "order shuffled",
+        (
+            Dial("regularisers", "shuffle_types", 0.0, 1.0),
+            Dial("regularisers", "shuffle_examples", 0.0, 0.1),
+        ),
     ),
+    Factor("shown answers counted", (Dial("prompts", "shown_weight", 0.0, 0.5),)),
 )
 """Not screened, since the design has room for eight factors; confirmed like them."""
 

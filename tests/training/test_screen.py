@@ -7,7 +7,7 @@ import pytest
 from training.factorial import RUNS, design
 from training.finished_runs import Finished, carry_on
 from training.screen import CONFIG, confirmation, screen_settings, shortened
-from training.screen_factors import FACTORS, SHUFFLED, settings_at
+from training.screen_factors import FACTORS, UNSCREENED, Factor, settings_at
 from training.screen_run import Outcome
 from training.screen_tables import SEEDS, confirmed, table
 from training.settings import Regularisers, TrainingSettings, read_settings
@@ -61,16 +61,17 @@ def test_low_is_off_and_high_is_the_default_where_that_is_on() -> None:
 
 
 def test_every_factor_turns_dials_of_its_own() -> None:
-    dials = [(d.section, d.field) for factor in (*FACTORS, SHUFFLED) for d in factor.dials]
+    dials = [(d.section, d.field) for factor in (*FACTORS, *UNSCREENED) for d in factor.dials]
     assert len(set(dials)) == len(dials)
     for number in range(len(FACTORS)):
         levels = tuple(1 if i == number else -1 for i in range(len(FACTORS)))
         assert settings_at(levels, SETTINGS) != settings_at(LOW, SETTINGS)
 
 
-def test_the_shipped_settings_shuffle() -> None:
+@pytest.mark.parametrize("factor", UNSCREENED, ids=lambda factor: factor.name)
+def test_what_was_not_screened_is_on_in_the_shipped_settings(factor: Factor) -> None:
     chosen = read_settings(CONFIG)
-    assert SHUFFLED.at(1, chosen) == chosen != SHUFFLED.at(-1, chosen)
+    assert factor.at(1, chosen) == chosen != factor.at(-1, chosen)
 
 
 def test_the_shipped_settings_can_be_screened() -> None:
