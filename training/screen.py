@@ -4,11 +4,11 @@ Each of eight factors is at its low level in half of the runs and at its high in
 see `factorial` and `screen_factors`. Everything else is as `configs/ner.yaml` says, but for the
 budget and the questions with one wording; so types are always shuffled, examples as often as by
 default, and the answers of shown examples count too, which `--confirm` can ask about. Every run has
-the same seed, the same number of updates and the same tokens. Measured is F1 on a fixed sample of CrossNER's dev sentences, with
-their train sentences as examples, of the adapter's own answers: no votes. An effect is a reason to
-confirm it, which `--confirm` does with one factor's two levels under three more seeds, everything
-else as the config has it. Finished runs are kept, a command that was stopped goes on behind them,
-and confirmations share those that are equal. Knows no cluster.
+the same seed, the same number of updates and the same tokens. Measured is F1 on a fixed sample of
+CrossNER's dev sentences, with their train sentences as examples, of the adapter's own answers: no
+votes. An effect is a reason to confirm it, which `--confirm` does with one factor's two levels
+under three more seeds, everything else as the config has it. Finished runs are kept, a command that
+was stopped goes on behind them, and confirmations share those that are equal. Knows no cluster.
 
     python -m training.screen --data ../shared/data --out FOLDER
     python -m training.screen --data ../shared/data --out FOLDER --confirm "types masked"
