@@ -13,7 +13,7 @@ weights that are served.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from training.policy_settings import PolicySettings
 from training.preparation import Places, prepare
 from training.settings import read_settings
 from training.word_manifest import read_word_manifest
-from wraner.adapters import read_adapter
+from wraner.adapters import identities, read_adapter
 from wraner.fusion import Fusion
 from wraner.metrics import auroc
 from wraner.pack_folders import read_pack_folder
@@ -39,7 +39,9 @@ from wraner.packs import Policy, PolicySet
 from wraner.prompts import render_judgement
 from wraner.retrieval import PolicyEvidence
 
-_CONFIG = Path(__file__).parents[1] / "training" / "configs" / "moderation.yaml"
+_ROOT = Path(__file__).parents[1]
+_CONFIG = _ROOT / "training" / "configs" / "moderation.yaml"
+_SHIPPED = _ROOT / "adapters" / "moderation"
 EXAMPLES, DRAWS, KERNEL, RIDGE = 3, 5, 0.05, 1.0
 
 Rows = npt.NDArray[np.float64]
@@ -85,30 +87,38 @@ _JUDGE, _FUSED = "the judge", "the judge and leaning, as served"
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Asks about texts by a policy's words alone; its answers are fused as served."""
+class Judged:
+    """What a judge answered, by a policy's words alone, and how its answers are fused as served.
 
-    ask: Ask
+    `logits` are by policy, one for each text that is asked about.
+    """
+
+    logits: Mapping[str, list[float]]
     fusion: Fusion
 
-    def logits(self, subject: Subject) -> list[float]:
-        """Return how surely each text breaches the policy, by its words."""
-        prompts = [render_judgement(subject.policy, (), t.text) for t in subject.asked]
-        return self.ask(prompts)
-
-    def fused(self, logits: Sequence[float], leaning: Rows, definition: Rows) -> list[float]:
+    def fused(self, policy: str, leaning: Rows, definition: Rows) -> list[float]:
         """Return scores as served, from the index's evidence too."""
         return [
-            self.fusion.score(logit, PolicyEvidence("", (), (), float(d), (), leaning=float(lean)))
-            for logit, lean, d in zip(logits, leaning, definition, strict=True)
+            self.fusion.score(
+                logit, PolicyEvidence(policy, (), (), float(d), (), leaning=float(lean))
+            )
+            for logit, lean, d in zip(self.logits[policy], leaning, definition, strict=True)
         ]
+
+
+def judged(ask: Ask, subjects: Sequence[Subject], fusion: Fusion) -> Judged:
+    """Ask a judge once about each text."""
+    prompts = {
+        s.policy.id: [render_judgement(s.policy, (), t.text) for t in s.asked] for s in subjects
+    }
+    return Judged({policy: ask(asked) for policy, asked in prompts.items()}, fusion)
 
 
 def areas(
     vectors: Callable[[Sequence[str]], Rows],
     subjects: Sequence[Subject],
     clean: Sequence[str],
-    judge: Judge | None = None,
+    judge: Judged | None = None,
 ) -> dict[str, list[float]]:
     """Return each way's AUROC for each policy and draw, with those of a judge."""
     rng = np.random.default_rng(0)
@@ -117,7 +127,6 @@ def areas(
     if judge is not None:
         found |= {_JUDGE: [], _FUSED: []}
     for subject in subjects:
-        logits = [] if judge is None else judge.logits(subject)
         breaching = vectors(subject.breaching)
         own = vectors([in_brief(subject.policy)])
         asked = vectors([t.text for t in subject.asked])
@@ -128,9 +137,9 @@ def areas(
             for name, rank in WAYS.items():
                 found[name].append(auroc(truth, list(rank(shown, away, asked))))
             if judge is not None:
-                fused = judge.fused(logits, leaning(shown, away, asked), asked @ own[0])
-                found[_JUDGE].append(auroc(truth, logits))
-                found[_FUSED].append(auroc(truth, fused))
+                policy, lean = subject.policy.id, leaning(shown, away, asked)
+                found[_JUDGE].append(auroc(truth, judge.logits[policy]))
+                found[_FUSED].append(auroc(truth, judge.fused(policy, lean, asked @ own[0])))
     return found
 
 
@@ -153,13 +162,14 @@ def _vectors(encoder: ContextualEncoder, texts: Sequence[str]) -> Rows:
     return encoder.sentences(texts).astype(np.float64)
 
 
-def _judge(folder: Path, served: Path, places: Places) -> Judge:
-    """Return the judge of an adapter's folder, with the weights of the one that is served."""
-    settings = read_settings(_CONFIG).model_copy(update={"start": folder})
-    prepared = prepare(settings, places)
-    fusion = read_adapter(served.parent, served.name).calibration
+def _judged(folder: Path, subjects: Sequence[Subject], places: Places) -> Judged:
+    """Ask the judge of an adapter's folder; its answers are fused as the shipped one's are."""
+    prepared = prepare(read_settings(_CONFIG).model_copy(update={"start": folder}), places)
+    (ships,) = identities(_SHIPPED)
+    fusion = read_adapter(_SHIPPED, ships).calibration
     assert fusion is not None
-    return Judge(asking(prepared.run.model, prepared.run.packer, prepared.chat), fusion)
+    run = prepared.run
+    return judged(asking(run.model, run.packer, prepared.chat), subjects, fusion)
 
 
 def main() -> None:
@@ -167,7 +177,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tuning", type=Path, required=True)
     parser.add_argument("--judge", type=Path, help="an adapter's folder")
-    parser.add_argument("--served", type=Path, default=next(Path("adapters/moderation").iterdir()))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
     args = parser.parse_args()
@@ -178,7 +187,7 @@ def main() -> None:
     taught = read_judged_texts(settings.texts, args.data).train
     clean = [t.example.text for t in taught if not t.breaches]
     places = Places(args.state, args.data)
-    judge = None if args.judge is None else _judge(args.judge, args.served, places)
+    judge = None if args.judge is None else _judged(args.judge, subjects, places)
     asked = sum(len(s.asked) for s in subjects)
     print(f"{len(subjects)} policies never taught, {asked} texts, {DRAWS} draws of {EXAMPLES}")
     encoders = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.new_policy import DRAWS, WAYS, Judge, Subject, areas
+from benchmarks.new_policy import DRAWS, WAYS, Subject, areas, judged
 from training.hatemoderate import CollectedText
 from wraner.fusion import Fusion
 from wraner.packs import Policy
@@ -54,7 +54,7 @@ def loudly(prompts: Sequence[Prompt]) -> list[float]:
 
 def test_a_judge_is_ranked_alone_and_fused() -> None:
     clean = [f"fine {n}" for n in range(40, 60)]
-    heard = Judge(loudly, Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0))
+    heard = judged(loudly, [SUBJECT], Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0))
     found = areas(told_apart, [SUBJECT], clean, heard)
     fused = "the judge and leaning, as served"
     assert found["the judge"] == pytest.approx([0.9] * DRAWS)
