@@ -22,7 +22,7 @@ from scipy.special import expit
 from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
-from training.fusion_fit import Asked, cross_fitted, fitted, score_of, without_number
+from training.fusion_fit import Asked, cross_fitted, fitted, score_of, with_number
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.settings import read_settings
 from wraner import packs, weights
@@ -159,7 +159,7 @@ def _by_number(name: str, pairs: Sequence[tuple[Asked, Fusion]]) -> list[str]:
         report(f"{name}, {n} judged", texts, [score_of(a.among(n), f) for a, f in whole])
         for n in (*(n for n in _NUMBERS if n < most), most)
     ]
-    deaf = [score_of(a, without_number(f)) for a, f in whole]
+    deaf = [score_of(a, with_number(f, 0.0)) for a, f in whole]
     return [*rows, report(f"{name}, {most} judged, number unheard", texts, deaf)]
 
 

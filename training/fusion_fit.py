@@ -131,16 +131,14 @@ def _numbered(fusion: Fusion, asked: Sequence[Asked]) -> Fusion:
         signed = (odds + w * number) * np.where(breach, 1, -1)
         return float((weigh * np.logaddexp(0, -signed)).sum() + _RIDGE * w**2)
 
+    return with_number(fusion, float(minimize_scalar(loss).x))
+
+
+def with_number(fusion: Fusion, weight: float) -> Fusion:
+    """Return a fusion whose verdict weighs so how many policies were judged."""
     assert fusion.verdict is not None
-    found = float(minimize_scalar(loss).x)
-    verdict = fusion.verdict.model_copy(update={"number": found})
+    verdict = fusion.verdict.model_copy(update={"number": weight})
     return fusion.model_copy(update={"verdict": verdict})
-
-
-def without_number(fusion: Fusion) -> Fusion:
-    """Return a fusion that does not hear how many policies were judged."""
-    assert fusion.verdict is not None
-    return fusion.model_copy(update={"verdict": fusion.verdict.model_copy(update={"number": 0.0})})
 
 
 def logistic(rows: Floats, breach: npt.NDArray[np.bool_], share: Floats) -> list[float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.judged_towns import POLICIES, TOWNS, taught
-from training.fusion_fit import Asked, fitted, logistic, score_of, without_number
+from training.fusion_fit import Asked, fitted, logistic, score_of, with_number
 from wraner.fusion import SHORTLIST
 from wraner.retrieval import Evidence, PolicyEvidence
 
@@ -41,7 +41,7 @@ def test_the_highest_of_more_policies_says_less() -> None:
     ]
     fusion = fitted(asked, TOWNS, shown=False)
     assert fusion.verdict is not None and fusion.verdict.number < -0.1
-    deaf = without_number(fusion)
+    deaf = with_number(fusion, 0.0)
     few, many = asked[1], asked[0]
     assert score_of(few, fusion) == score_of(few, deaf)
     assert score_of(many, fusion) < score_of(many, deaf)
