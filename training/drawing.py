@@ -12,7 +12,7 @@ import numpy as np
 
 from training import regularisers
 from training.corpus import Corpus
-from training.packed import Lesson, Lessons
+from training.packed import Lesson, Lessons, lesson_of
 from training.regularisers import Rng, Wording
 from training.settings import PromptSettings, Regularisers
 from training.sheets import TypeSheet
@@ -82,14 +82,8 @@ class Drawing:
         number, example = self._text(rng, corpus, wording)
         shown = self._shown(rng, corpus, number, wording)
         prompt = render_extraction(wording.entity_types, shown, example.text)
-        encoded = self._chat.encode(prompt, max_tokens=self._prompts.max_tokens)
         answer = AnswerSpec(_names(wording), example.text).render(example.entities)
-        kept = prompt.examples[len(prompt.examples) - len(encoded.examples) :]
-        return Lesson(
-            encoded,
-            (*self._chat.text_ids(answer), self._chat.end_of_turn),
-            tuple(len(self._chat.text_ids(turn.answer)) for turn in kept),
-        )
+        return lesson_of(prompt, answer, self._chat, max_tokens=self._prompts.max_tokens)
 
     def _text(self, rng: Rng, corpus: Corpus, wording: Wording) -> tuple[int, TaggedExample]:
         """Draw a text; of those without a mention asked for only some are kept."""

@@ -14,15 +14,18 @@ import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
+from index.contextual import ContextualEncoder
+from index.encoders import TEXT_LAYER
 from training.finished_runs import Finished, carry_on
-from training.judge_examination import asking, examine, nearness, titled
+from training.judge_examination import Shown, asking, examine, nearness, nothing, titled
+from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.loop import train
 from training.preparation import Places, Prepared, prepare
@@ -54,6 +57,10 @@ def variants(without: tuple[str, ...]) -> tuple[Variant, ...]:
         Variant(
             "eight never taught, the others reworded and numbered",
             {"without": without, "reworded": 0.5, "numbered": 0.2},
+        ),
+        Variant(
+            "the same with examples in questions",
+            {"without": without, "reworded": 0.5, "numbered": 0.2, "examples": (2.0, 1.0, 1.0)},
         ),
     )
 
@@ -94,6 +101,17 @@ class Asked:
     few: tuple[Policy, ...]
     unseen: tuple[TaughtText, ...]
 
+    @cached_property
+    def neighbours(self) -> JudgedNeighbours:
+        """The taught texts as examples, those of `few` among them, as a store would have them."""
+        return JudgedNeighbours(self.judged.train, ContextualEncoder(layer=TEXT_LAYER).sentences)
+
+    def shown(self, a_side: int) -> Shown:
+        """Return what shows so many examples a side."""
+        if not a_side:
+            return nothing
+        return lambda text, policy: self.neighbours.nearest(text.example.text, policy, a_side)
+
 
 def carry_out(settings: TrainingSettings, asked: Asked, places: Places) -> Answers:
     """Train a judge and ask it."""
@@ -104,16 +122,18 @@ def carry_out(settings: TrainingSettings, asked: Asked, places: Places) -> Answe
 
 
 def answers_of(judge: Prepared, asked: Asked, tokens: int) -> Answers:
-    """Ask a judge as it is: by titles, where it is taught by them."""
+    """Ask a judge as it is taught: by titles, or with as many examples as it ever saw."""
     ask = asking(judge.run.model, judge.run.packer, judge.chat)
     taught = judge.run.settings.judgements
-    plain = titled if taught is not None and not taught.definitions else (lambda policy: policy)
+    assert taught is not None
+    plain = (lambda policy: policy) if taught.definitions else titled
+    shown = asked.shown(len(taught.examples) - 1)
     pack, dev = asked.judged.pack.model_copy(update={"examples": ()}), asked.judged.dev
     return Answers(
         tokens=tokens,
-        dev=asdict(examine(ask, pack, dev, plain)),
-        titles_alone=nearness(ask, [titled(p) for p in pack.policies], dev),
-        unseen=nearness(ask, asked.few, asked.unseen),
+        dev=asdict(examine(ask, pack, dev, plain, shown)),
+        titles_alone=nearness(ask, [titled(p) for p in pack.policies], dev, shown),
+        unseen=nearness(ask, asked.few, asked.unseen, shown),
     )
 
 

@@ -15,10 +15,10 @@ import torch
 
 from training.judged_texts import TaughtText
 from training.loop import logits_of
-from training.packed import Lesson, Lessons, Packer
+from training.packed import Lessons, Packer, lesson_of
 from wraner.chat import ChatEncoder
 from wraner.metrics import auroc
-from wraner.packs import Policy, PolicySet
+from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 
 _MAX_TOKENS = 1536
@@ -27,6 +27,13 @@ _TOGETHER = 40
 Ask = Callable[[Sequence[Prompt]], list[float]]
 """Prompts to log p(yes) - log p(no), in their order."""
 Worded = Callable[[Policy], Policy]
+Shown = Callable[[TaughtText, str], Sequence[JudgedExample]]
+"""A text and a policy's id to the examples in the question, nearest first."""
+
+
+def nothing(text: TaughtText, policy: str) -> Sequence[JudgedExample]:
+    """Show no examples."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +50,23 @@ class Examined:
 
 
 def examine(
-    ask: Ask, pack: PolicySet, texts: Sequence[TaughtText], worded: Worded = lambda policy: policy
+    ask: Ask,
+    pack: PolicySet,
+    texts: Sequence[TaughtText],
+    worded: Worded = lambda policy: policy,
+    shown: Shown = nothing,
 ) -> Examined:
-    """Ask about texts; `worded` is how a policy's question puts it."""
+    """Ask about texts; `worded` is how a policy's question puts it.
+
+    `shown` are the examples in it, but for an opposite policy, of which there are none.
+    """
     policies = {p.id: worded(p) for p in pack.policies}
     own = _own(texts, policies)
     whole = ask([render_overall(pack, text.example.text) for text in texts])
-    near = ask([_question(policies[p], text) for text, p in own])
+    near = ask([_question(policies[p], text, shown) for text, p in own])
     away = _elsewhere([text for text, _ in own if text.breaches], pack)
     right = [score for (text, _), score in zip(own, near, strict=True) if text.breaches]
-    wrong = ask([_question(policies[p], text) for text, p in away])
+    wrong = ask([_question(policies[p], text, shown) for text, p in away])
     turned = ask([_question(opposite(policies[p]), text) for text, p in own])
     truth = [text.breaches for text, _ in own]
     return Examined(
@@ -63,11 +77,13 @@ def examine(
     )
 
 
-def nearness(ask: Ask, policies: Sequence[Policy], texts: Sequence[TaughtText]) -> float:
+def nearness(
+    ask: Ask, policies: Sequence[Policy], texts: Sequence[TaughtText], shown: Shown = nothing
+) -> float:
     """Return `Examined.near` alone: about each policy, asked as it stands, its own texts."""
     worded = {p.id: p for p in policies}
     own = _own(texts, worded)
-    scores = ask([_question(worded[p], text) for text, p in own])
+    scores = ask([_question(worded[p], text, shown) for text, p in own])
     return _within([p for _, p in own], [text.breaches for text, _ in own], scores)
 
 
@@ -92,9 +108,12 @@ def titled(policy: Policy) -> Policy:
 
 
 def asking(model: torch.nn.Module, packer: Packer, chat: ChatEncoder) -> Ask:
-    """Return how a model in training is asked: questions with one instruction share its tokens."""
+    """Return how a model in training is asked: questions with one instruction share its tokens.
+
+    `packer` must be one that teaches no shown answers.
+    """
     yes, no = chat.text_ids(YES)[0], chat.text_ids(NO)[0]
-    answer = (*chat.text_ids(YES), chat.end_of_turn)
+    tokens = len(chat.text_ids(YES)) + 1  # of an answer and the end of its turn
 
     @torch.no_grad()
     def ask(prompts: Sequence[Prompt]) -> list[float]:
@@ -102,10 +121,10 @@ def asking(model: torch.nn.Module, packer: Packer, chat: ChatEncoder) -> Ask:
         scores = [0.0] * len(prompts)
         for places in _batches(prompts):
             lessons = tuple(
-                Lesson(chat.encode(prompts[i], max_tokens=_MAX_TOKENS), answer, ()) for i in places
+                lesson_of(prompts[i], YES, chat, max_tokens=_MAX_TOKENS) for i in places
             )
             logits: Any = logits_of(model, packer.pack([Lessons(lessons)])).float()
-            first = logits[:: len(answer)]
+            first = logits[::tokens]
             for place, row in zip(places, first[:, yes] - first[:, no], strict=True):
                 scores[place] = float(row)
         return scores
@@ -127,8 +146,8 @@ def _own(texts: Sequence[TaughtText], policies: Container[str]) -> list[tuple[Ta
     return [(text, p) for text in texts for p in text.near if p in policies]
 
 
-def _question(policy: Policy, text: TaughtText) -> Prompt:
-    return render_judgement(policy, (), text.example.text)
+def _question(policy: Policy, text: TaughtText, shown: Shown = nothing) -> Prompt:
+    return render_judgement(policy, shown(text, policy.id), text.example.text)
 
 
 def _elsewhere(texts: Sequence[TaughtText], pack: PolicySet) -> list[tuple[TaughtText, str]]:

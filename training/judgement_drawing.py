@@ -2,9 +2,11 @@
 
 Some groups ask about a whole set, of texts half of which breach something; the others about one
 policy: texts that breach it, texts that were collected for it and breach nothing, texts that breach
-policies of other tiers. Texts are a corpus's and, in part, the policy set's own examples, which are
-about everyday life too. Wording and order vary, so that the policy is read, and so do the groups of
-people that texts name. Prompts are rendered and encoded by the code that serves. Knows no model.
+policies of other tiers, and, of the policy set's own examples, those that breach a near policy and
+keep this one. Texts are a corpus's and, in part, these own examples, which are about everyday life
+too. Wording and order vary, so that the policy is read, and so do the groups of people that texts
+name, and how many examples a question shows. Prompts are rendered and encoded by the code that
+serves. Knows no model.
 """
 
 from collections import defaultdict
@@ -14,13 +16,14 @@ from typing import TypeVar
 import numpy as np
 
 from training.groups import shipped_groups
+from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText
-from training.packed import Lesson, Lessons
+from training.packed import Lesson, Lessons, lesson_of
 from training.policy_wordings import numbered, shipped_wordings
 from training.regularisers import Rng
 from training.settings import JudgementSettings
 from wraner.chat import ChatEncoder
-from wraner.packs import Policy
+from wraner.packs import JudgedExample, Policy
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 
 _MAX_TOKENS = 1536
@@ -29,12 +32,22 @@ T = TypeVar("T")
 
 
 class JudgementDrawing:
-    """Draws groups of questions that share an instruction."""
+    """Draws groups of questions that share an instruction.
+
+    `neighbours` finds the examples that a question shows; None where the settings show none.
+    """
 
     def __init__(
-        self, judged: JudgedTexts, chat: ChatEncoder, *, seed: int, settings: JudgementSettings
+        self,
+        judged: JudgedTexts,
+        chat: ChatEncoder,
+        *,
+        seed: int,
+        settings: JudgementSettings,
+        neighbours: JudgedNeighbours | None = None,
     ) -> None:
         self._judged = judged
+        self._neighbours = neighbours
         self._chat = chat
         self._seed = seed
         self._settings = settings
@@ -45,6 +58,7 @@ class JudgementDrawing:
         both = all(side.texts for side in self._own)
         self._own_share = settings.own if both else 0.0
         self._tiers = {p.id: p.tier for p in judged.policies}
+        self._kept = {p.id: _keeping(p.id, judged.own) for p in judged.policies}
 
     def step(self, number: int, *, tokens: int) -> list[Lessons]:
         """Return what step `number` teaches: groups of at least `tokens` in all."""
@@ -84,16 +98,33 @@ class JudgementDrawing:
         no = clean[: half // 2] if self._settings.contrasts else []
         contrasts = half // 2 * self._settings.contrasts - len(no)
         no += _picked(rng, self._clean.near[policy.id], contrasts)
+        no += _picked(rng, self._kept[policy.id], int(bool(own) and self._settings.contrasts))
         no += _picked(rng, self._elsewhere(policy), half - len(no) - 1)
         no += (self._own[1] if own else self._clean).drawn(rng, 1)
         return [
-            self._lesson(render_judgement(worded, (), self._text(rng, text)), answer)
+            self._lesson(
+                render_judgement(worded, self._shown(rng, policy, text), self._text(rng, text)),
+                answer,
+            )
             for answer, texts in ((YES, yes), (NO, no))
             for text in texts
         ]
 
     def _text(self, rng: Rng, taught: TaughtText) -> str:
-        return self._groups.renamed(rng, taught.example.text, self._settings.renamed)
+        return self._renamed(rng, taught.example).text
+
+    def _renamed(self, rng: Rng, example: JudgedExample) -> JudgedExample:
+        text = self._groups.renamed(rng, example.text, self._settings.renamed)
+        return example.model_copy(update={"text": text})
+
+    def _shown(self, rng: Rng, policy: Policy, taught: TaughtText) -> list[JudgedExample]:
+        """Return the examples of a question, nearest first."""
+        if self._neighbours is None:
+            return []
+        weights = np.array(self._settings.examples, dtype=float)
+        a_side = int(rng.choice(len(weights), p=weights / weights.sum()))
+        near = self._neighbours.nearest(taught.example.text, policy.id, a_side)
+        return [self._renamed(rng, example) for example in near]
 
     def _elsewhere(self, policy: Policy) -> list[TaughtText]:
         """Return the texts that breach policies of other tiers alone, none that is left out."""
@@ -120,8 +151,7 @@ class JudgementDrawing:
         return policy.model_copy(update={"includes": tuple(includes), "excludes": tuple(excludes)})
 
     def _lesson(self, prompt: Prompt, answer: str) -> Lesson:
-        encoded = self._chat.encode(prompt, max_tokens=_MAX_TOKENS)
-        return Lesson(encoded, (*self._chat.text_ids(answer), self._chat.end_of_turn), ())
+        return lesson_of(prompt, answer, self._chat, max_tokens=_MAX_TOKENS)
 
 
 class _Side:
@@ -145,6 +175,15 @@ class _Side:
 def _sides(texts: Sequence[TaughtText]) -> tuple[_Side, _Side]:
     """Return those that breach something, and the others."""
     return _Side([t for t in texts if t.breaches]), _Side([t for t in texts if not t.breaches])
+
+
+def _keeping(policy: str, texts: Sequence[TaughtText]) -> list[TaughtText]:
+    """Return the texts that breach another policy and are known to keep this one."""
+    return [
+        t
+        for t in texts
+        if t.breaches and t.example.complies != "all" and policy in t.example.complies
+    ]
 
 
 def _picked(rng: Rng, texts: Sequence[TaughtText], count: int) -> list[TaughtText]:

@@ -12,7 +12,8 @@ from itertools import accumulate
 import torch
 
 from training.tree_layout import Layout, Stretch, laid_out
-from wraner.chat import EncodedPrompt, Ids
+from wraner.chat import ChatEncoder, EncodedPrompt, Ids
+from wraner.prompts import Prompt
 from wraner.view import View
 
 
@@ -32,6 +33,17 @@ class Lesson:
     def own_tokens(self) -> int:
         """Tokens behind the instruction; the end of the turn is predicted, never read."""
         return self.prompt.tokens - len(self.prompt.prefix) + len(self.answer) - 1
+
+
+def lesson_of(prompt: Prompt, answer: str, chat: ChatEncoder, *, max_tokens: int) -> Lesson:
+    """Return a lesson as tokens; farther examples are left out of a prompt that is too long."""
+    encoded = chat.encode(prompt, max_tokens=max_tokens)
+    shown = prompt.examples[len(prompt.examples) - len(encoded.examples) :]
+    return Lesson(
+        encoded,
+        (*chat.text_ids(answer), chat.end_of_turn),
+        tuple(len(chat.text_ids(turn.answer)) for turn in shown),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from index.contextual import ContextualEncoder
 from index.encoder import WordEncoder
-from index.encoders import DOMAIN_LAYER
+from index.encoders import DOMAIN_LAYER, TEXT_LAYER
 from training import lora, tree_attention
 from training.clean_sources import read_clean_sources
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.judged_texts import read_judged_texts
+from training.judged_neighbours import JudgedNeighbours
+from training.judged_texts import JudgedTexts, read_judged_texts
 from training.judgement_drawing import JudgementDrawing
 from training.loop import Run
 from training.packed import Packer
@@ -84,7 +85,9 @@ def prepare(
     """
     base = weights.resolve(settings.base, places.state / "models", say=say)
     if settings.judgements is not None:
-        return _judge(settings, settings.judgements, places, base, world=world, device=device)
+        return _judge(
+            settings, settings.judgements, places, base, world=world, say=say, device=device
+        )
     sources = read_clean_sources(settings, places.data, say)
     encoder = ContextualEncoder(layer=DOMAIN_LAYER)
     opened = partial(open_store, encoder, places, say)
@@ -111,13 +114,23 @@ def _judge(
     base: BaseModel,
     *,
     world: World | None,
+    say: Say,
     device: str,
 ) -> Prepared:
     judged = read_judged_texts(judgements.texts, places.data)
     tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
     chat = ChatEncoder(tokenizer)
     model, shape = adapted_model(settings, base, device=device)
-    drawn = partial(JudgementDrawing, chat=chat, seed=settings.seed, settings=judgements)
+
+    def drawn(texts: JudgedTexts) -> JudgementDrawing:
+        return JudgementDrawing(
+            texts,
+            chat,
+            seed=settings.seed,
+            settings=judgements,
+            neighbours=_neighbours(texts, judgements, say),
+        )
+
     run = Run(
         settings=settings,
         model=model,
@@ -128,6 +141,16 @@ def _judge(
     )
     data = judged.data if judgements.own else judged.data[:1]
     return Prepared(run, base, shape, (), (), chat, data)
+
+
+def _neighbours(
+    judged: JudgedTexts, judgements: JudgementSettings, say: Say
+) -> JudgedNeighbours | None:
+    if not any(judgements.examples[1:]):
+        return None
+    texts = (*judged.train, *judged.own) if judgements.own else judged.train
+    say(f"reading {len(texts):,} judged texts to find each one's neighbours")
+    return JudgedNeighbours(texts, ContextualEncoder(layer=TEXT_LAYER).sentences)
 
 
 def adapted_model(

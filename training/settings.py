@@ -127,7 +127,10 @@ class JudgementSettings(_Frozen):
     numbered: Share = 0.0
     """That a question about one policy calls it by a number, so that its words alone say it."""
     contrasts: bool = True
-    """Whether texts that were collected for a policy and breach nothing are asked about it."""
+    """Whether texts are asked about a policy that come near and keep it: those collected for it
+    that breach nothing, and the set's own examples that breach another and are known to keep it."""
+    examples: tuple[Amount, ...] = (1,)
+    """How often a question about one policy shows 0, 1, 2, ... examples a side, as weights."""
     definitions: bool = True
     """Whether questions about one policy show its definition and cases, or its title alone."""
     renamed: Share = 0.0

@@ -2,8 +2,10 @@
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -13,9 +15,10 @@ from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_to
 from training import finetune as finetuning
 from training import preparation
 from training.finetune import ADAPTER, CHECKPOINTS, StepBar, finetune, run_folder, training_data
+from training.judged_neighbours import Vectors
 from training.loop import State
 from training.metric_log import read_metrics
-from training.preparation import Places
+from training.preparation import Places, prepare
 from training.settings import TrainingSettings
 from training.sources import read_source, read_source_configs
 from wraner.adapters import CONFIG, WEIGHTS, Task, TrainingData
@@ -169,3 +172,32 @@ def test_a_judge_is_trained_by_the_same_loop_and_stops_where_it_is_told(
     assert outcome.dev_loss is not None and outcome.data == TOWNS.data[:1]
     assert settings.task is Task.MODERATION
     assert {CONFIG, WEIGHTS} <= {p.name for p in outcome.adapter.iterdir()}
+
+
+@pytest.mark.parametrize(("examples", "shown"), [((1.0,), 0), ((0.0, 1.0), 2)])
+def test_a_judge_is_shown_as_many_examples_as_the_settings_say(
+    tiny_base: BaseModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    examples: tuple[float, ...],
+    shown: int,
+) -> None:
+    class Alike:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def sentences(self, texts: Sequence[str]) -> Vectors:
+            return np.ones((len(texts), 1), np.float32)
+
+    monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
+    monkeypatch.setattr(preparation, "ContextualEncoder", Alike)
+    settings = judge_settings(tiny_base)
+    assert settings.judgements is not None
+    asking = settings.judgements.model_copy(update={"examples": examples, "overall": 0.0})
+    run = prepare(
+        settings.model_copy(update={"judgements": asking}), Places(tmp_path / "state", tmp_path)
+    ).run
+    assert run.dev is not None
+    for drawing in (run.drawing, run.dev):
+        members = [m for group in drawing.step(1, tokens=1) for m in group.members]
+        assert {len(m.prompt.examples) for m in members} == {shown}

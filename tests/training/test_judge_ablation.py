@@ -17,7 +17,7 @@ from training.judge_ablation import (
     table,
     variants,
 )
-from training.judge_examination import Ask, Examined, Worded, examine, titled
+from training.judge_examination import Ask, Examined, Shown, Worded, examine, titled
 from training.judged_texts import TaughtText
 from training.policy_settings import read_policy_settings
 from training.preparation import Places
@@ -61,9 +61,11 @@ def test_a_judge_is_trained_and_asked_as_it_was_taught(
 ) -> None:
     told = []
 
-    def heard(ask: Ask, pack: PolicySet, texts: Sequence[TaughtText], worded: Worded) -> Examined:
-        told.append(worded(POLICIES[0]))
-        return examine(ask, pack, texts, worded)
+    def heard(
+        ask: Ask, pack: PolicySet, texts: Sequence[TaughtText], worded: Worded, shown: Shown
+    ) -> Examined:
+        told.append((worded(POLICIES[0]), len(shown(texts[0], "filth"))))
+        return examine(ask, pack, texts, worded, shown)
 
     monkeypatch.setattr(judge_ablation, "examine", heard)
     asked, places = Asked(TOWNS, POLICIES[:1], TOWNS.train), Places(tmp_path / "state", tmp_path)
@@ -76,7 +78,9 @@ def test_a_judge_is_trained_and_asked_as_it_was_taught(
     by_titles = judge.judgements.model_copy(update={"definitions": False})
     titles = carry_out(judge.model_copy(update={"judgements": by_titles}), asked, places)
     assert titles.dev["near"] == titles.titles_alone
-    assert told == [POLICIES[0], POLICIES[0], titled(POLICIES[0])]
+    with_examples = judge.judgements.model_copy(update={"examples": (0, 0, 1)})
+    carry_out(judge.model_copy(update={"judgements": with_examples}), asked, places)
+    assert told == [(POLICIES[0], 0), (POLICIES[0], 0), (titled(POLICIES[0]), 0), (POLICIES[0], 4)]
 
 
 def test_the_config_without_eight_policies_is_the_run_without_them() -> None:
@@ -85,7 +89,7 @@ def test_the_config_without_eight_policies_is_the_run_without_them() -> None:
     assert settings.judgements is not None
     without = settings.judgements.texts.without
     assert len(without) == 8 and without == encoder.texts.without
-    assert settings_of(variants(without)[3], BASE).identity == settings.identity
+    assert settings_of(variants(without)[-2], BASE).identity == settings.identity
 
 
 def test_the_table_has_a_line_a_judge() -> None:

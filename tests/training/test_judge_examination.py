@@ -9,11 +9,13 @@ from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
 from training.judge_examination import asking, examine, nearness, opposite, titled
+from training.judged_texts import TaughtText
 from training.packed import Packer
 from training.preparation import adapted_model, packer_of
 from training.settings import PromptSettings, TrainingSettings
 from wraner.chat import ChatEncoder
-from wraner.prompts import Prompt, render_judgement
+from wraner.packs import JudgedExample
+from wraner.prompts import Prompt, Turn, render_judgement
 from wraner.weights import BaseModel
 
 PACK = TOWNS.pack.model_copy(update={"examples": ()})
@@ -62,6 +64,26 @@ def test_policies_outside_the_set_are_not_asked_about() -> None:
     assert seen and not any("Expel" in prompt.instruction for prompt in seen)
     assert any("Filth" in prompt.instruction for prompt in seen)
     assert not any(prompt.instruction.count("Calls people dirt.") > 1 for prompt in seen)
+
+
+def test_questions_show_the_examples_that_are_chosen_for_them() -> None:
+    seen: list[Prompt] = []
+
+    def ask(prompts: Sequence[Prompt]) -> list[float]:
+        seen.extend(prompts)
+        return [0.0] * len(prompts)
+
+    def shown(text: TaughtText, policy: str) -> list[JudgedExample]:
+        return [JudgedExample(text=f"Like {text.example.text}", violates=(policy,))]
+
+    examine(ask, PACK, TOWNS.train, shown=shown)
+    assert {prompt.text: prompt.examples for prompt in seen if prompt.examples} == {
+        t.example.text: (Turn(f"Like {t.example.text}", "yes"),) for t in TOWNS.train
+    }
+    assert not any("Anything but" in p.instruction for p in seen if p.examples)
+    del seen[:]
+    nearness(ask, POLICIES, TOWNS.train, shown)
+    assert all(prompt.examples for prompt in seen)
 
 
 def test_titled_and_opposite_put_a_policy_in_other_words() -> None:

@@ -1,18 +1,23 @@
 """Drawing judgements: a function of seed and step; answers are right; wording varies."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
 from training import judgement_drawing
+from training.judged_neighbours import JudgedNeighbours, Vectors
+from training.judged_texts import TaughtText
 from training.judgement_drawing import JudgementDrawing
 from training.packed import Lesson
 from training.policy_wordings import PolicyWordings
 from training.settings import JudgementSettings
 from wraner.chat import ChatEncoder
+from wraner.packs import JudgedExample
 from wraner.weights import BaseModel
 
 BREACHING = {t.example.text for t in TOWNS.train if t.breaches}
@@ -141,3 +146,78 @@ def test_policies_may_be_reworded_or_called_by_a_number(
     )
     assert all("Other filth" in p and "Other expel" in p for p in prefixes(1.0, reworded=1.0))
     assert not any("Rule " in p for p in prefixes(1.0, numbered=1.0))
+
+
+def test_own_examples_that_keep_a_near_policy_are_asked_about_it_too(chat: ChatEncoder) -> None:
+    keeping = TaughtText(
+        JudgedExample(text="Wash the Zorvians away.", violates=("expel",), complies=("filth",)),
+        ("expel",),
+        1.0,
+    )
+    towns = replace(TOWNS, own=(*TOWNS.own, keeping))
+
+    def answers(**changed: Any) -> set[tuple[bool, str]]:
+        settings = JudgementSettings(overall=0.0, policy_texts=8, own=0.5, **changed)
+        asked = JudgementDrawing(towns, chat, seed=1, settings=settings)
+        seen = [read(chat, m) for n in range(8) for g in asked.step(n, tokens=1) for m in g.members]
+        return {
+            ("Filth" in prefix, answer)
+            for prefix, query, answer in seen
+            if keeping.example.text in query
+        }
+
+    assert answers() == {(True, "no"), (False, "yes")}
+    assert answers(contrasts=False) == {(False, "yes")}
+
+
+def test_questions_about_one_policy_show_the_nearest_examples(chat: ChatEncoder) -> None:
+    def encode(texts: Sequence[str]) -> Vectors:
+        return np.ones((len(texts), 1), np.float32)
+
+    near = JudgedNeighbours(TOWNS.train, encode)
+    truth = {t.example.text: t.breaches for t in TOWNS.train}
+    decode: Any = chat._tokenizer.decode
+
+    def shown(*examples: float) -> set[int]:
+        settings = JudgementSettings(overall=0.5, policy_texts=4, examples=examples)
+        asked = JudgementDrawing(TOWNS, chat, seed=1, settings=settings, neighbours=near)
+        counts = set()
+        for member in (m for n in range(9) for g in asked.step(n, tokens=1) for m in g.members):
+            turns = [decode(turn) for turn in member.prompt.examples]
+            if "any of these" in decode(member.prompt.prefix):
+                assert not turns
+                continue
+            counts.add(len(turns))
+            assert len(member.shown_answers) == len(turns)
+            for turn in turns:
+                (text,) = (text for text in truth if text in turn)
+                assert ("yes" in turn) == truth[text]
+                assert text not in decode(member.prompt.query)
+        return counts
+
+    assert shown(1) == {0}
+    assert shown(0, 1) == {2}
+    assert shown(1, 0, 1) >= {0, 4}
+
+
+def test_the_groups_of_people_in_shown_examples_are_renamed_too(
+    chat: ChatEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Renaming:
+        def renamed(self, rng: object, text: str, share: float) -> str:
+            return text.replace("Zorvian", "Blorkian") if share else text
+
+    monkeypatch.setattr(judgement_drawing, "shipped_groups", Renaming)
+    near = JudgedNeighbours(TOWNS.train, lambda texts: np.ones((len(texts), 1), np.float32))
+    settings = JudgementSettings(overall=0.0, examples=(0, 1), renamed=1.0)
+    asked = JudgementDrawing(TOWNS, chat, seed=1, settings=settings, neighbours=near)
+    decode: Any = chat._tokenizer.decode
+    turns = [
+        decode(turn)
+        for number in range(4)
+        for group in asked.step(number, tokens=1)
+        for member in group.members
+        for turn in member.prompt.examples
+    ]
+    assert any("Blorkian" in turn for turn in turns)
+    assert not any("Zorvian" in turn for turn in turns)

@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from tests.training.judged_towns import judge_settings
+from tests.training.judged_towns import TOWNS, judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
-from training import ray_cluster, ray_train
+from training import preparation, ray_cluster, ray_train
 from training.finetune import Outcome, finetune
 from training.loop import StepReport
 from training.metric_log import read_metrics
@@ -160,3 +160,29 @@ def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(
     assert steps == [1, 2, 3, 4]
     assert losses(disturbed) == losses(alone)
     assert (disturbed.adapter / WEIGHTS).read_bytes() == (alone.adapter / WEIGHTS).read_bytes()
+
+
+def test_a_judge_is_trained_by_a_worker_too(
+    tiny_base: BaseModel, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judging(config: Any) -> None:  # travels to the worker by value
+        from training import preparation
+        from training import ray_train as workers
+
+        def read_towns(texts: Any, _: Any) -> Any:
+            assert texts.policy_set.is_dir(), "also seen from a worker's folder"
+            return TOWNS
+
+        preparation.read_judged_texts = read_towns
+        workers._train(config)
+
+    monkeypatch.setattr(ray_train, "_train", judging)
+    monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
+    settings = judge_settings(tiny_base)
+    apart = replace(places, state=tmp_path)
+    there = on_ray(settings, apart)
+    here = finetune(settings, apart, console=Console(file=io.StringIO()))
+    assert len(losses(there)) == 3 and there.data == TOWNS.data[:1]
+    assert losses(there) == pytest.approx(losses(here), rel=1e-5)
+    assert there.dev_loss == pytest.approx(here.dev_loss, rel=1e-5)
+    assert (there.adapter / WEIGHTS).is_file()
