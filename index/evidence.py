@@ -1,7 +1,7 @@
 """What a generation of a policy set knows of one text: per policy, the nearest on either side.
 
-How near an example lies is said by the vectors of whole texts, where the encoder has them, else by
-those of their words. Knows no language model, and decides nothing.
+How near an example lies is said by the vectors of whole texts and by those of their words, where
+the encoder has both. Knows no language model, and decides nothing.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from index.encoder import Floats, WordVectors
 from index.evidence_words import matched, moved, spans
 from index.generations import Generation, Part
-from index.search import Scores, score
+from index.search import Scores, score, with_texts
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Doubles, Ints, Words, words_that_count
@@ -196,12 +196,10 @@ def _scores(
 
 
 def _own(part: Part, query: Words, settings: IndexSettings, *, exact: bool = False) -> Scores:
-    """Return scores by the texts' own vectors, where there are such; matches are those of words."""
+    """Return scores by words and by the vectors of texts, if any; matches are those of words."""
     scores = score(part, query, settings, settings.evidence_aggregation, exact=exact)
-    if not len(query.text):
-        return scores
-    near = part.segment.likeness(scores.rows, query.text)
-    return replace(scores, similarity=near.astype(np.float64))
+    near = with_texts(part.segment, scores, query, settings.evidence_text_share)
+    return replace(scores, similarity=near)
 
 
 def _leaning(similarity: Doubles, violates: Flags, complies: Flags) -> float:

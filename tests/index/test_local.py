@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,12 +175,17 @@ def test_leaning_is_the_ratio_of_mean_kernels(encoder: Any) -> None:
     assert found.leaning == pytest.approx(high - low, rel=1e-6)
 
 
-def test_whole_texts_say_how_near_an_example_lies(make_encoder: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_words_and_whole_texts_say_how_near_an_example_lies(
+    make_encoder: Callable[..., Any], share: float
+) -> None:
     encoder = make_encoder()
-    (found,) = LocalRetriever(Encoders.same(encoder), SETTINGS).evidence_now(
+    settings = replace(SETTINGS, evidence_text_share=share)
+    (found,) = LocalRetriever(Encoders.same(encoder), settings).evidence_now(
         PackRef("", inline=FISH), ["smelly cod!"], 1
     )
     of = {p.policy: p for p in found.policies}
     texts = {t: encoder.encode([t])[0].text for t in ("smelly cod!", "smelly cod")}
-    expected = float(texts["smelly cod!"] @ texts["smelly cod"])
+    near = float(texts["smelly cod!"] @ texts["smelly cod"])
+    expected = share * near + (1 - share)  # the words are the same
     assert of["cod"].violating[0].similarity == pytest.approx(expected, abs=2e-3)
