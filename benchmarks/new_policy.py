@@ -9,7 +9,8 @@ texts that breach it against texts that were collected for it and breach nothing
 texts of the training file and the policy's own words say what it is, texts that breach nothing what
 it is not. Compared are the index's ways and others, with the tuned encoder and with the untuned;
 and the judge, who reads the policy's words, alone and fused with the index's evidence by the
-weights that are served.
+weights that are served for policies that were not taught. Those were fitted to other texts of the
+same policies, among others.
 """
 
 import argparse
@@ -35,9 +36,9 @@ from wraner.adapters import identities, read_adapter
 from wraner.fusion import Fusion
 from wraner.metrics import auroc
 from wraner.pack_folders import read_pack_folder
-from wraner.packs import Policy, PolicySet
+from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.prompts import render_judgement
-from wraner.retrieval import PolicyEvidence
+from wraner.retrieval import JudgedNeighbour, PolicyEvidence
 
 _ROOT = Path(__file__).parents[1]
 _CONFIG = _ROOT / "training" / "configs" / "moderation.yaml"
@@ -83,7 +84,8 @@ def leaning(shown: Rows, clean: Rows, asked: Rows) -> Rows:
 
 
 WAYS: dict[str, Rank] = {"nearest centroid": centroid, "ridge": ridge, "leaning": leaning}
-_JUDGE, _FUSED = "the judge", "the judge and leaning, as served"
+_JUDGE, _FUSED = "the judge", "the judge and the index, as served"
+_ANY = JudgedExample(text="an example")  # what it says plays no part in a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,24 @@ class Judged:
     logits: Mapping[str, list[float]]
     fusion: Fusion
 
-    def fused(self, policy: str, leaning: Rows, definition: Rows) -> list[float]:
-        """Return scores as served, from the index's evidence too."""
-        return [
-            self.fusion.score(
-                logit, PolicyEvidence(policy, (), (), float(d), (), leaning=float(lean))
-            )
-            for logit, lean, d in zip(self.logits[policy], leaning, definition, strict=True)
-        ]
+    def fused(self, policy: str, found: Sequence[PolicyEvidence]) -> list[float]:
+        """Return scores as served, from what the index finds too."""
+        fusion = self.fusion.untaught or self.fusion
+        return [fusion.score(x, e) for x, e in zip(self.logits[policy], found, strict=True)]
+
+
+def evidence(policy: str, shown: Rows, away: Rows, own: Rows, asked: Rows) -> list[PolicyEvidence]:
+    """Return what the index finds of a policy: its nearest examples on either side, its words."""
+    return [
+        PolicyEvidence(policy, _nearest(v), _nearest(c), float(d), (), leaning=float(lean))
+        for v, c, d, lean in zip(
+            asked @ shown.T, asked @ away.T, asked @ own, leaning(shown, away, asked), strict=True
+        )
+    ]
+
+
+def _nearest(similarities: Rows) -> tuple[JudgedNeighbour, ...]:
+    return (JudgedNeighbour(_ANY, float(similarities.max())),)
 
 
 def judged(ask: Ask, subjects: Sequence[Subject], fusion: Fusion) -> Judged:
@@ -137,9 +149,10 @@ def areas(
             for name, rank in WAYS.items():
                 found[name].append(auroc(truth, list(rank(shown, away, asked))))
             if judge is not None:
-                policy, lean = subject.policy.id, leaning(shown, away, asked)
+                policy = subject.policy.id
+                served = evidence(policy, breaching[drawn], away, own[0], asked)
                 found[_JUDGE].append(auroc(truth, judge.logits[policy]))
-                found[_FUSED].append(auroc(truth, judge.fused(policy, lean, asked @ own[0])))
+                found[_FUSED].append(auroc(truth, judge.fused(policy, served)))
     return found
 
 

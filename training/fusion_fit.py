@@ -5,82 +5,64 @@ score is a probability where every second text breaches something. The weight of
 judged policies is fitted last, and changes nothing at `SHORTLIST`. Knows no model and no index.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 
-from training.judged_texts import JudgedTexts, TaughtText
-from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, within_reach
-from wraner.retrieval import Evidence, PolicyEvidence
+from training.judge_answers import Asked
+from training.judged_texts import TaughtText
+from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, lead, nearest_definition, within_reach
 
 Floats = npt.NDArray[np.float64]
+Tiers = Mapping[str, int | None]
+Hears = Literal["leaning", "definition", "both"]
+"""What the score of a whole text hears of the index, see `VerdictFusion`."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One text with what was found and answered.
-
-    `judged` are its policies with their logits, the index's first one first: `SHORTLIST`, or all.
-    """
-
-    text: TaughtText
-    evidence: Evidence
-    judged: tuple[tuple[PolicyEvidence, float], ...]
-    overall: float
-
-    def among(self, number: int) -> "Asked":
-        """Return it as if so many policies had been judged."""
-        return replace(self, judged=self.judged[:number])
-
-
-def fitted(
-    asked: Sequence[Asked], judged: JudgedTexts, *, shown: bool, few: bool = False
-) -> Fusion:
-    """Return the fusion that fits what was asked; of `few` examples the text's score hears less.
+def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -> Fusion:
+    """Return the fusion that fits what was asked; `tiers` are those of all policies.
 
     Only `SHORTLIST` policies a text count, but for the weight of their number, which is fitted to
     the texts of which more were judged.
     """
-    tiers = {p.id: p.tier for p in judged.policies}
     short = [a.among(SHORTLIST) for a in asked]
     rows, breach, share = [], [], []
     for a in short:
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
-                rows.append((logit, within_reach(e.leaning), e.definition))
+                rows.append((logit, lead(e), within_reach(e.leaning), e.definition))
                 breach.append(truth)
                 share.append(a.text.weight)
-    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
+    judge, margin, leaning, definition, bias = logistic(
+        np.array(rows), np.array(breach), np.array(share)
+    )
     policy = Fusion(
         judge=judge,
-        margin=0.0,
+        margin=margin,
         leaning=leaning,
         definition=definition,
         bias=bias,
         examples_shown=shown,
         calibrated=True,
     )
-    fusion = policy.model_copy(update={"verdict": _verdict(short, policy, few=few)})
+    fusion = policy.model_copy(update={"verdict": _verdict(short, policy, hears)})
     return _numbered(fusion, [a for a in asked if len(a.judged) > SHORTLIST])
 
 
 def cross_fitted(
-    asked: Sequence[Asked],
-    judged: JudgedTexts,
-    *,
-    shown: bool,
-    few: bool = False,
-    folds: int = 10,
+    asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears, folds: int = 10
 ) -> list[Fusion]:
     """Return for each text what is fitted to the others."""
     parts = [
-        fitted([a for i, a in enumerate(asked) if i % folds != fold], judged, shown=shown, few=few)
+        fitted(
+            [a for i, a in enumerate(asked) if i % folds != fold], tiers, shown=shown, hears=hears
+        )
         for fold in range(folds)
     ]
     return [parts[i % folds] for i in range(len(asked))]
@@ -93,25 +75,23 @@ def score_of(asked: Asked, fusion: Fusion) -> float:
     return fusion.verdict.score(asked.overall, asked.evidence, policies)
 
 
-def _verdict(asked: Sequence[Asked], policy: Fusion, *, few: bool) -> VerdictFusion:
-    scores = [tuple(policy.score(logit, e) for e, logit in a.judged) for a in asked]
-    strongest = np.array([max(s) for s in scores])
-    found = [
-        nearest_definition(a.evidence) if few else within_reach(a.evidence.leaning) for a in asked
-    ]
-    overall, heard, most, bias = logistic(
-        np.stack([[a.overall for a in asked], found, np.log(strongest / (1 - strongest))], axis=1),
+def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFusion:
+    strongest = np.array([max(policy.score(logit, e) for e, logit in a.judged) for a in asked])
+    heard: dict[str, Floats] = {
+        "overall": np.array([a.overall for a in asked]),
+        "strongest": np.log(strongest / (1 - strongest)),
+    }
+    if hears != "definition":
+        heard["leaning"] = np.array([within_reach(a.evidence.leaning) for a in asked])
+    if hears != "leaning":
+        heard["definition"] = np.array([nearest_definition(a.evidence) for a in asked])
+    *weights, bias = logistic(
+        np.stack(list(heard.values()), axis=1),
         np.array([a.text.breaches for a in asked]),
         np.array([a.text.weight for a in asked]),
     )
-    leaning, definition = (0.0, heard) if few else (heard, 0.0)
-    return VerdictFusion(
-        overall=overall,
-        leaning=leaning,
-        definition=definition,
-        strongest=most,
-        bias=bias,
-    )
+    unheard = {"leaning": 0.0}
+    return VerdictFusion(bias=bias, **{**unheard, **dict(zip(heard, weights, strict=True))})
 
 
 def _numbered(fusion: Fusion, asked: Sequence[Asked]) -> Fusion:
@@ -163,10 +143,12 @@ def _alike(breach: npt.NDArray[np.bool_], share: Floats) -> Floats:
     )
 
 
-def _truth(text: TaughtText, policy: str, tiers: dict[str, int | None]) -> bool | None:
+def _truth(text: TaughtText, policy: str, tiers: Tiers) -> bool | None:
     """Return whether a text breaches a policy; None where nobody says and it may well."""
     if policy in text.example.violates:
         return True
+    if text.example.complies != "all" and policy in text.example.complies:
+        return False
     if not text.breaches or all(tiers[p] != tiers[policy] for p in text.near):
         return False
     return None

@@ -1,13 +1,19 @@
 """From a judge's answers and the index's evidence to scores, of each policy and of the whole text.
 
 Logistic functions of numbers that know no policy by name, so that a policy added a moment ago is
-scored like any other. Knows no engine and no index.
+scored like any other. A judge is surer of policies that it was taught than of others, and less
+often right about these, so policies in words that it never read have weights of their own. Knows no
+engine and no index.
 """
 
+import hashlib
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
+
+from wraner.packs import Policy
 
 if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifests without numpy
     from wraner.retrieval import Evidence, PolicyEvidence
@@ -71,10 +77,30 @@ class Fusion(BaseModel):
     few: "Fusion | None" = None
     """What is used instead for a policy set of fewer than `FEW_EXAMPLES` examples, which cannot say
     what people write in general; None: the same."""
+    taught: tuple[str, ...] = ()
+    """The titles and definitions that the judge was taught, as `wordings` names them."""
+    untaught: "Fusion | None" = None
+    """What is used instead for policies that have neither title nor definition among `taught`, and
+    for the whole text where most of a set are such; None: the same."""
 
-    def for_examples(self, count: int) -> "Fusion":
-        """Return the fusion for a policy set of so many examples."""
+    def of_policy(self, policy: Policy, examples: int) -> "Fusion":
+        """Return what scores a policy of a set of so many examples."""
+        if self.untaught is not None and not self._was_taught(policy):
+            return self.untaught
+        return self._of_examples(examples)
+
+    def of_set(self, policies: Sequence[Policy], examples: int) -> "Fusion":
+        """Return what scores a whole text by a set of so many examples."""
+        taught = sum(map(self._was_taught, policies))
+        if self.untaught is not None and 2 * taught < len(policies):
+            return self.untaught
+        return self._of_examples(examples)
+
+    def _of_examples(self, count: int) -> "Fusion":
         return self.few if self.few is not None and count < FEW_EXAMPLES else self
+
+    def _was_taught(self, policy: Policy) -> bool:
+        return not set(self.taught).isdisjoint(wordings([policy]))
 
     def score(self, judge_logit: float, evidence: "PolicyEvidence") -> float:
         """Return how surely the policy is breached, 0..1."""
@@ -98,6 +124,16 @@ FEW_EXAMPLES = 1000
 
 LEANING_REACH = 12.0
 """Beyond this, nearer examples say nothing more: a copy of one settles nothing alone."""
+
+
+def wordings(policies: Iterable[Policy]) -> tuple[str, ...]:
+    """Return names of policies' titles and definitions: hashes, letter case and spaces aside."""
+    said = {
+        " ".join(words.split()).casefold()
+        for policy in policies
+        for words in (policy.title, policy.definition)
+    }
+    return tuple(sorted(hashlib.sha256(words.encode()).hexdigest()[:12] for words in said if words))
 
 
 def within_reach(leaning: float) -> float:

@@ -13,7 +13,7 @@ from wraner.entities import Span
 from wraner.fusion import SHORTLIST, UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
-from wraner.prompts import NO, YES, render_judgement, render_overall
+from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
 from wraner.windows import Window, cut
 
@@ -137,14 +137,11 @@ class Moderator:
         pieces = [task.texts[number][w.start : w.end] for number, w in places]
         found = await self._retriever.evidence(task.pack, pieces, self._settings.examples)
         policies = {p.id: p for p in task.policy_set.policies}
-        shows = self._fusion(task).examples_shown
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
             chosen = tuple(self._chosen(task, evidence.policies))
             prompts = [
-                render_judgement(
-                    policies[e.policy], [n.example for n in e.examples if shows], piece
-                )
+                self._question(task, policies[e.policy], e, piece, evidence.examples)
                 for e in chosen
             ]
             requests = [ScoreRequest(p, (YES, NO), task.adapter, task.deadline) for p in prompts]
@@ -155,6 +152,12 @@ class Moderator:
                 )
             seen.append(_Seen(number, window, evidence, chosen, tuple(requests)))
         return seen
+
+    def _question(
+        self, task: ModerateTask, policy: Policy, found: PolicyEvidence, text: str, examples: int
+    ) -> Prompt:
+        shows = self._fusion(task).of_policy(policy, examples).examples_shown
+        return render_judgement(policy, [n.example for n in found.examples if shows], text)
 
     def _asks_overall(self, task: ModerateTask) -> bool:
         """Return whether the whole set is asked about: some of its policies do not stand for it."""
@@ -171,25 +174,31 @@ class Moderator:
         return ranked if task.exhaustive else ranked[: self._settings.shortlist]
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
-        fusion = self._fusion(task).for_examples(seen.found.examples)
         policies = {p.id: p for p in task.policy_set.policies}
         logits = [s.logprobs[0] - s.logprobs[1] for s in scores if s.logprobs]
         judgements = tuple(
-            _Judgement(
-                seen.window,
-                policies[e.policy],
-                e,
-                e.examples[: s.examples_used] if fusion.examples_shown else e.examples,
-                fusion.score(logit, e),
-            )
-            for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
+            self._judgement(task, seen, policies[e.policy], e, s)
+            for e, s in zip(seen.chosen, scores[: len(logits)], strict=False)
         )
         found = tuple(j.score for j in judgements)
         score = max(found, default=0.0)
+        verdict = self._fusion(task).of_set(task.policy_set.policies, seen.found.examples).verdict
         overall = logits[len(seen.chosen) :]
-        if fusion.verdict is not None and overall:
-            score = fusion.verdict.score(overall[0], seen.found, found)
+        if verdict is not None and overall:
+            score = verdict.score(overall[0], seen.found, found)
         return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
+
+    def _judgement(
+        self, task: ModerateTask, seen: _Seen, policy: Policy, e: PolicyEvidence, scores: Scores
+    ) -> _Judgement:
+        fusion = self._fusion(task).of_policy(policy, seen.found.examples)
+        return _Judgement(
+            seen.window,
+            policy,
+            e,
+            e.examples[: scores.examples_used] if fusion.examples_shown else e.examples,
+            fusion.score(scores.logprobs[0] - scores.logprobs[1], e),
+        )
 
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]

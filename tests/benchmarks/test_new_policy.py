@@ -56,7 +56,18 @@ def test_a_judge_is_ranked_alone_and_fused() -> None:
     clean = [f"fine {n}" for n in range(40, 60)]
     heard = judged(loudly, [SUBJECT], Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0))
     found = areas(told_apart, [SUBJECT], clean, heard)
-    fused = "the judge and leaning, as served"
+    fused = "the judge and the index, as served"
     assert found["the judge"] == pytest.approx([0.9] * DRAWS)
     assert found[fused] == [1.0] * DRAWS
     assert areas(alike, [SUBJECT], clean, heard)[fused] == pytest.approx([0.9] * DRAWS)
+
+
+def test_policies_that_were_not_taught_are_fused_by_their_own_weights() -> None:
+    clean = [f"fine {n}" for n in range(40, 60)]
+    deaf = Fusion(judge=0.0, margin=1.0, bias=0.0)
+    fusion = Fusion(judge=5.0, margin=0.0, bias=0.0, untaught=deaf)
+    found = areas(told_apart, [SUBJECT], clean, judged(loudly, [SUBJECT], fusion))
+    assert found["the judge and the index, as served"] == [1.0] * DRAWS
+    with_judge = fusion.model_copy(update={"untaught": None})
+    found = areas(told_apart, [SUBJECT], clean, judged(loudly, [SUBJECT], with_judge))
+    assert found["the judge and the index, as served"] == pytest.approx([0.9] * DRAWS)

@@ -1,7 +1,9 @@
 """Calibration: texts are asked about as when served, and what is fitted tells sides apart."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,21 @@ import pytest
 from tests.training.judged_towns import TOWNS
 from tests.wraner.random_adapters import hollow_adapter
 from training import calibration
-from training.calibration import Judge, ask, report
-from training.fusion_fit import Asked, cross_fitted, fitted, score_of
+from training.calibration import Subjects, answers, fit, taught_words
+from training.calibration_tables import report, tables
+from training.fusion_fit import cross_fitted, fitted, score_of
+from training.judge_answers import Judge, ask
+from training.policy_wordings import PolicyWordings
+from training.settings import JudgementSettings, read_settings
+from training.untaught import NewSet
 from wraner.adapters import read_adapter
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
+from wraner.fusion import wordings
+from wraner.packs import Policy, PolicySet
 from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
 from wraner.weights import BaseModel
 
+TIERS = {p.id: p.tier for p in TOWNS.policies}
 BREACHING = [t.example.text for t in TOWNS.dev if t.breaches]
 
 
@@ -26,15 +36,13 @@ class Leaning:
         raise NotImplementedError
 
     async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
-        assert pack.inline is not None and len(pack.inline.examples) == len(TOWNS.train)
-        return [self._of(text) for text in texts]
+        assert isinstance(pack.inline, PolicySet)
+        return [self._of(text, pack.inline.policies) for text in texts]
 
-    def _of(self, text: str) -> Evidence:
+    def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
         sign = 1.0 if text in BREACHING else -1.0
-        policies = tuple(
-            PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2) for p in TOWNS.policies
-        )
-        return Evidence(policies, "g", leaning=sign)
+        found = tuple(PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2) for p in policies)
+        return Evidence(found, "g", leaning=sign)
 
 
 class Knowing:
@@ -58,7 +66,7 @@ class Knowing:
 def test_texts_are_asked_about_as_when_served() -> None:
     engine = Knowing()
     judge = Judge(Leaning(), engine, "ad", shortlist=1, exhaustive=4)
-    asked = asyncio.run(ask(judge, TOWNS, TOWNS.dev))
+    asked = asyncio.run(ask(judge, TOWNS.pack, TOWNS.dev))
     assert [len(a.judged) for a in asked] == [2, 1, 1, 1] * 2
     assert len(engine.asked) == 10 + len(TOWNS.dev)  # the policies and the whole set
     assert {r.adapter for r in engine.asked} == {"ad"}
@@ -66,40 +74,114 @@ def test_texts_are_asked_about_as_when_served() -> None:
     assert [a.overall for a in asked] == [1.0 if t.breaches else -1.0 for t in TOWNS.dev]
 
 
+def test_nothing_is_asked_twice() -> None:
+    engine = Knowing()
+    judge = Judge(Leaning(), engine, "ad")
+    first = asyncio.run(ask(judge, TOWNS.pack, TOWNS.dev))
+    count = len(engine.asked)
+    assert asyncio.run(ask(judge, TOWNS.pack, TOWNS.dev)) == first
+    assert len(engine.asked) == count == len({r.prompt for r in engine.asked})
+
+
+def test_many_texts_are_asked_in_turns_that_count_on() -> None:
+    texts = TOWNS.dev * 3
+    asked = asyncio.run(
+        ask(Judge(Leaning(), Knowing(), "", shortlist=1, exhaustive=7), TOWNS.pack, texts)
+    )
+    assert [n for n, a in enumerate(asked) if len(a.judged) > 1] == [0, 7, 14, 21]
+    assert [a.text for a in asked] == list(texts)
+
+
 def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
-    asked = asyncio.run(ask(Judge(Leaning(), Knowing(), ""), TOWNS, TOWNS.dev))
-    fusion = fitted(asked, TOWNS, shown=False)
+    asked = asyncio.run(ask(Judge(Leaning(), Knowing(), ""), TOWNS.pack, TOWNS.dev))
+    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
     assert fusion.calibrated and not fusion.examples_shown and fusion.verdict is not None
     for a in asked:
         assert (score_of(a, fusion) >= 0.5) == a.text.breaches
-    fusions = cross_fitted(asked, TOWNS, shown=False, folds=2)
+    fusions = cross_fitted(asked, TIERS, shown=False, hears="leaning", folds=2)
     crossed = [score_of(a, f) for a, f in zip(asked, fusions, strict=True)]
     assert [s >= 0.5 for s in crossed] == [t.breaches for t in TOWNS.dev]
-    few = fitted(asked, TOWNS, shown=False, few=True)
+    few = fitted(asked, TIERS, shown=False, hears="definition")
     assert few.verdict is not None and few.verdict.leaning == 0.0
     assert [score_of(a, few) >= 0.5 for a in asked] == [a.text.breaches for a in asked]
     assert report("fused", TOWNS.dev, crossed).startswith("| fused | 1.000 |")
 
 
-def test_the_command_writes_what_it_fitted_into_the_manifest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def asked(*_: object) -> tuple[list[Asked], list[Asked]]:
-        found = await ask(Judge(Leaning(), Knowing(), ""), TOWNS, TOWNS.dev)
-        return found, found
+RULES = NewSet(TOWNS.pack.model_copy(update={"examples": ()}), TOWNS.dev)
+SUBJECTS = Subjects(TOWNS, RULES.pack, {"market": RULES, "office": RULES}, RULES)
 
-    monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
-    monkeypatch.setattr(calibration, "_asked", asked)
-    identity = hollow_adapter(BaseModel(Path("none"), "tiny", "0" * 64), tmp_path, "{}")
-    config = Path(calibration.__file__).parent / "configs" / "moderation.yaml"
-    assert calibration.main([str(config), "--adapter", str(tmp_path / identity)]) == 0
-    rows = capsys.readouterr().out.split("{")[0].splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == [
+
+class Shouting(Knowing):
+    """Knows nothing, and says so loudly."""
+
+    def _logit(self, text: str) -> float:
+        return 5.0 * (-1) ** len(text)
+
+
+def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
+    right, wrong = (Judge(Leaning(), engine(), "") for engine in (Knowing, Shouting))
+    found = asyncio.run(answers(right, wrong, SUBJECTS))
+    assert list(found.untaught) == ["market", "office", "policies like the taught ones"]
+    alone = found.untaught["policies like the taught ones"]
+    fusion = fit(found, SUBJECTS.tiers, ("a name",), shown=False)
+    sceptical = fit(
+        replace(found, untaught={"only": alone}), SUBJECTS.tiers, ("a name",), shown=False
+    )
+    assert fusion.taught == ("a name",) and fusion.few is not None
+    assert fusion.untaught is not None and sceptical.untaught is not None
+    assert sceptical.untaught.judge < 0.1 * fusion.judge
+    lines = list(tables(found, SUBJECTS.tiers, shown=False))
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
         "| whole set asked",
         "| leaning",
         "| fused",
         "| few examples",
+        "| never taught: market",
+        "| never taught: market, words alone",
+        "| never taught: office",
+        "| never taught: office, words alone",
+        "| never taught: policies like the taught ones",
+        "| never taught: policies like the taught ones, words alone",
     ]
+
+
+def test_taught_words_are_those_of_the_pack_and_others_where_it_was_reworded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = PolicyWordings({"filth": ("Dirt", "Says that people are dirt.")})
+    monkeypatch.setattr(calibration, "shipped_wordings", lambda: others)
+    plain = taught_words(TOWNS, JudgementSettings())
+    assert plain == wordings(TOWNS.policies)
+    more = set(taught_words(TOWNS, JudgementSettings(reworded=0.5)))
+    dirt = Policy(id="x", title="Dirt", definition="Says that people are dirt.")
+    assert more == {*plain, *wordings([dirt])}
+
+
+def test_the_command_writes_what_it_fitted_into_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judges = {"taught": Judge(Leaning(), Knowing(), ""), "without": Judge(Leaning(), Knowing(), "")}
+
+    @contextmanager
+    def judge(_: object, adapter: Path, tuning: Path) -> Iterator[Judge]:
+        yield judges["without" if tuning == Path("tuned") else "taught"]
+
+    monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
+    monkeypatch.setattr(calibration, "read_pack_folder", lambda *_: TOWNS.pack)
+    monkeypatch.setattr(calibration, "left_out", lambda *_: RULES)
+    monkeypatch.setattr(calibration, "house_rules", lambda: SUBJECTS.house_rules)
+    monkeypatch.setattr(calibration, "_judge", judge)
+    base = BaseModel(Path("none"), "tiny", "0" * 64)
+    config = Path(calibration.__file__).parent / "configs" / "moderation.yaml"
+    identity = hollow_adapter(base, tmp_path, "{}")
+    other = hollow_adapter(
+        base, tmp_path / "other", "{}", config=read_settings(config).model_dump(mode="json")
+    )
+    command = [str(config), "--adapter", str(tmp_path / identity)]
+    command += ["--without", str(tmp_path / "other" / other), "tuned"]
+    assert calibration.main(command) == 0
+    assert "| never taught: market" in capsys.readouterr().out
     written = read_adapter(tmp_path, identity).calibration
     assert written is not None and written.verdict is not None and written.few is not None
     assert written.few.verdict is not None and written.few.verdict.leaning == 0.0
+    assert written.untaught is not None and written.taught == wordings(TOWNS.policies)

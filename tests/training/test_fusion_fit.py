@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.training.judged_towns import POLICIES, TOWNS, taught
-from training.fusion_fit import Asked, fitted, logistic, score_of, with_number
+from tests.training.judged_towns import POLICIES, taught
+from training.fusion_fit import Hears, fitted, logistic, score_of, with_number
+from training.judge_answers import Asked
+from training.judged_texts import TaughtText
 from wraner.fusion import SHORTLIST
-from wraner.retrieval import Evidence, PolicyEvidence
+from wraner.packs import JudgedExample
+from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
+
+TIERS = {p.id: p.tier for p in POLICIES}
 
 
 def test_both_sides_weigh_alike_whatever_their_size() -> None:
@@ -39,7 +44,7 @@ def test_the_highest_of_more_policies_says_less() -> None:
         noisy(breaches=bool(n % 2), policies=40 if n % 5 == 0 else SHORTLIST, rng=rng)
         for n in range(600)
     ]
-    fusion = fitted(asked, TOWNS, shown=False)
+    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
     assert fusion.verdict is not None and fusion.verdict.number < -0.1
     deaf = with_number(fusion, 0.0)
     few, many = asked[1], asked[0]
@@ -54,5 +59,67 @@ def test_the_highest_of_more_policies_says_less() -> None:
 def test_without_texts_of_more_policies_their_number_is_not_heard() -> None:
     rng = np.random.default_rng(0)
     asked = [noisy(breaches=bool(n % 2), policies=SHORTLIST, rng=rng) for n in range(40)]
-    fusion = fitted(asked, TOWNS, shown=False)
+    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
     assert fusion.verdict is not None and fusion.verdict.number == 0.0
+
+
+def telling(
+    text: TaughtText, *, near: float, leaning: float, definition: float, logit: float = 0.0
+) -> Asked:
+    """One policy judged, `filth`: a violating example lies so near, none that complies."""
+    example = JudgedNeighbour(JudgedExample(text="t", violates=("filth",)), near)
+    found = PolicyEvidence("filth", (example,), (), definition, ())
+    return Asked(text, Evidence((found,), "g", leaning=leaning), ((found, logit),), 0.0)
+
+
+@pytest.mark.parametrize("hears", ["leaning", "definition", "both"])
+def test_a_text_hears_what_it_shall(hears: Hears) -> None:
+    asked = [
+        telling(
+            taught("Zorvians.", ("filth",), bool(n % 2)),
+            near=0.5,
+            leaning=float(n % 2) + n / 40,
+            definition=0.3 * (n % 2) + n / 40,
+        )
+        for n in range(20)
+    ]
+    verdict = fitted(asked, TIERS, shown=False, hears=hears).verdict
+    assert verdict is not None
+    assert (verdict.leaning > 0) is (hears != "definition")
+    assert (verdict.definition > 0) is (hears != "leaning")
+
+
+def test_the_margin_between_examples_tells_sides_apart() -> None:
+    asked = [
+        telling(
+            taught("Zorvians.", ("filth",), bool(n % 2)),
+            near=0.4 + 0.2 * (n % 2),
+            leaning=0.0,
+            definition=0.4,
+        )
+        for n in range(20)
+    ]
+    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
+    assert fusion.margin > 1 and abs(fusion.judge) < 0.1
+
+
+def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:
+    keeping = TaughtText(
+        JudgedExample(text="Go.", violates=("expel",), complies=("filth",)), ("expel",), 1.0
+    )
+    unknown = TaughtText(JudgedExample(text="Go.", violates=("expel",)), ("expel",), 1.0)
+    breaching = [
+        telling(taught("Z", ("filth",), True), near=0.5, leaning=0, definition=0.5, logit=1.0)
+    ]
+    same_tier = dict.fromkeys(TIERS, 1)
+
+    def judge(text: TaughtText) -> float:
+        clean = telling(
+            taught("ok", ("filth",), False), near=0.5, leaning=0, definition=0.5, logit=0.9
+        )
+        silent = telling(text, near=0.5, leaning=0, definition=0.5, logit=-5.0)
+        return fitted(
+            [*breaching, clean, silent, silent, silent], same_tier, shown=False, hears="leaning"
+        ).bias
+
+    assert judge(keeping) != pytest.approx(judge(unknown), abs=1e-3)

@@ -6,7 +6,7 @@ import pytest
 
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import Fusion, VerdictFusion, lead
+from wraner.fusion import Fusion, VerdictFusion, lead, wordings
 from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
 from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.policies import Verdict
@@ -163,6 +163,27 @@ def test_a_text_has_a_score_of_its_own() -> None:
     assert loud.calibrated and [m.policy for m in loud.matches] == ["a"]  # the likeliest is named
     assert len(engine.asked) == 3 * 3 and not any(r.prompt.examples for r in engine.asked)
     assert [c.id for c in loud.matches[0].neighbours] == ["a+", "a-"]
+
+
+def test_policies_that_were_not_taught_are_scored_by_their_own_weights() -> None:
+    a, b, _ = POLICIES.policies
+    untaught = WHOLE.model_copy(
+        update={
+            "judge": -1.0,
+            "verdict": VerdictFusion(overall=-1.0, leaning=0.0, strongest=0.0, bias=0.0),
+            "examples_shown": True,
+        }
+    )
+    engine = OverallEngine()
+    mixed = WHOLE.model_copy(update={"taught": wordings([a, b]), "untaught": untaught})
+    (verdict,) = moderate("aa cc !!", engine=engine, fusion=mixed, exhaustive=True)
+    plain, other = (WHOLE.score(2.0, evidence("a")), untaught.score(2.0, evidence("c")))
+    assert [j.score for j in verdict.judged] == [plain, WHOLE.score(0.0, evidence("b")), other]
+    assert verdict.score == 0.5, "most of the set was taught"
+    assert [len(r.prompt.examples) for r in engine.asked] == [0, 0, 2, 0]
+    alone = WHOLE.model_copy(update={"taught": wordings([a]), "untaught": untaught})
+    (verdict,) = moderate("aa cc !!", engine=OverallEngine(), fusion=alone)
+    assert verdict.score == pytest.approx(1 / (1 + 2.718281828**2))
 
 
 class CrampedEngine(OverallEngine):

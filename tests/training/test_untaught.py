@@ -1,0 +1,102 @@
+"""Policy sets that nobody was taught: what they hold, and that each is asked about in two ways."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_calibration import Knowing
+from training.judge_answers import Judge
+from training.judged_texts import JudgedSettings, TaughtText, read_judged_texts
+from training.moderation_rows import same_text
+from training.untaught import NewSet, ask_new_set, house_rules, left_out, read_new_set
+from wraner.errors import InvalidInput
+from wraner.pack_folders import read_definitions
+from wraner.packs import JudgedExample, Policy, PolicySet
+from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
+
+ROOT = Path(__file__).parents[2]
+GONE = ("exclude-expel", "dehumanise-filth")
+
+
+def test_house_rules_are_pack_folders_with_texts_on_both_sides() -> None:
+    found = house_rules()
+    assert len(found) >= 2
+    for new in found.values():
+        texts = [t.example.text for t in new.texts]
+        assert not {e.text for e in new.pack.examples} & set(texts)
+        for policy in new.pack.policies:
+            assert sum(policy.id in t.example.violates for t in new.texts) >= 4
+            examples = [policy.id in e.violates for e in new.pack.examples]
+            assert sum(examples) >= 3
+        assert sum(not t.breaches for t in new.texts) >= sum(t.breaches for t in new.texts)
+
+
+def test_house_rules_are_not_about_what_is_taught_or_measured() -> None:
+    rules = {n: {p.title for p in new.pack.policies} for n, new in house_rules().items()}
+    forum = {p.title for p in read_new_set(ROOT / "benchmarks" / "forum").pack.policies}
+    shipped = read_definitions(ROOT / "packs" / "hate-speech")
+    assert isinstance(shipped, PolicySet)
+    for titles in rules.values():
+        assert not titles & (forum | {p.title for p in shipped.policies})
+
+
+def test_a_domain_is_no_new_set() -> None:
+    with pytest.raises(InvalidInput, match=r"expected a policy set in .*customer-care"):
+        read_new_set(ROOT / "packs" / "customer-care")
+
+
+def test_policies_left_out_come_with_what_was_not_taught(hatemoderate: Path) -> None:
+    settings = JudgedSettings(policy_set=ROOT / "packs" / "hate-speech", without=GONE)
+    new = left_out(settings, hatemoderate.parent)
+    assert {p.id for p in new.pack.policies} == set(GONE)
+    assert {p for e in new.pack.examples for p in e.violates} == set(GONE)
+    assert any(not e.violates for e in new.pack.examples)
+    taught = {
+        same_text(t.example.text) for t in read_judged_texts(settings, hatemoderate.parent).train
+    }
+    assert not taught & {same_text(t.example.text) for t in new.texts}
+    assert {p for t in new.texts for p in (*t.near, *t.example.violates)} == set(GONE)
+    assert len({t.breaches for t in new.texts}) == 2
+
+
+class Shy:
+    """Finds the policy of a text first; knows more where there are examples."""
+
+    def __init__(self) -> None:
+        self.packs: list[PackRef] = []
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        raise NotImplementedError
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        self.packs.append(pack)
+        assert pack.inline is not None
+        leaning = 2.0 if pack.inline.examples else 0.0
+        order = ("late", "early") if leaning else ("early", "late")
+        policies = tuple(PolicyEvidence(p, (), (), 0.3, ()) for p in order)
+        return [Evidence(policies, "g", leaning=leaning) for _ in texts]
+
+
+def test_a_set_is_asked_about_with_its_examples_and_by_its_words() -> None:
+    pack = PolicySet(
+        policies=tuple(Policy(id=i, title=i, definition=f"Being {i}.") for i in ("late", "early")),
+        examples=(JudgedExample(text="I am late.", violates=("late",)),),
+    )
+    texts = tuple(
+        TaughtText(JudgedExample(text=f"text {n}", violates=("late",)), ("late",), 1.0)
+        for n in range(4)
+    )
+    engine, retriever = Knowing(), Shy()
+    judge = Judge(retriever, engine, "ad", shortlist=1)
+    shown, bare = asyncio.run(ask_new_set(judge, NewSet(pack, texts)))
+    assert len(engine.asked) == 4 * 3, "every policy and the whole set, once"
+    assert [bool(p.inline and p.inline.examples) for p in retriever.packs] == [True, False]
+    assert {a.evidence.leaning for a in shown} == {2.0}
+    assert {a.evidence.leaning for a in bare} == {0.0}
+    for a, b in zip(shown, bare, strict=True):
+        assert (a.text, a.overall) == (b.text, b.overall) and a.text.weight == 0.25
+        assert [e.policy for e, _ in a.judged] == ["late", "early"]
+        assert [e.policy for e, _ in b.judged] == ["early", "late"]
+        assert dict((e.policy, x) for e, x in a.judged) == dict((e.policy, x) for e, x in b.judged)

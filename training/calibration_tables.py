@@ -1,0 +1,76 @@
+"""Figures of a calibration, on texts that the weights were not fitted to.
+
+Dev texts are scored by what was fitted to the others of ten folds, each untaught set by what was
+fitted to the other sets. Knows no model.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy.special import expit
+
+from training.fusion_fit import Tiers, cross_fitted, fitted, score_of, with_number
+from training.judge_answers import Asked
+from training.judged_texts import TaughtText
+from wraner.fusion import SHORTLIST, Fusion
+from wraner.metrics import auroc, failure_rates
+
+_NUMBERS = (3, 5, 10)
+_HEAD = (
+    "| score | AUROC | of weightier texts | hateful failure | other failure | overall |",
+    "|---|---|---|---|---|---|",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """All answers: about dev texts, with many examples found and with few, and about new sets.
+
+    `untaught` has each set's texts twice: with its examples, and by its words alone.
+    """
+
+    many: Sequence[Asked]
+    few: Sequence[Asked]
+    untaught: Mapping[str, tuple[Sequence[Asked], Sequence[Asked]]]
+
+
+def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    yield from _HEAD
+    texts = [a.text for a in answered.many]
+    yield report("whole set asked", texts, [expit(a.overall) for a in answered.many])
+    yield report("leaning", texts, [expit(a.evidence.leaning) for a in answered.many])
+    many = cross_fitted(answered.many, tiers, shown=shown, hears="leaning")
+    yield from _by_number("fused", list(zip(answered.many, many, strict=True)))
+    few = cross_fitted(answered.few, tiers, shown=shown, hears="definition")
+    yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
+    for name, ways in answered.untaught.items():
+        others = [s for other, found in answered.untaught.items() if other != name for s in found]
+        fusion = fitted([a for some in others for a in some], tiers, shown=shown, hears="both")
+        for way, asked in zip(("", ", words alone"), ways, strict=True):
+            scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
+            yield report(f"never taught: {name}{way}", [a.text for a in asked], scores)
+
+
+def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> str:
+    """Return a Markdown row: AUROC and failure rates at .5, of the texts by their weights too."""
+    hateful = [t.breaches for t in texts]
+    rates = failure_rates(hateful, [s >= 0.5 for s in scores])
+    heavy = [i for i, t in enumerate(texts) if t.weight > 1]
+    hard = auroc([hateful[i] for i in heavy], [scores[i] for i in heavy]) if heavy else float("nan")
+    figures = (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall)
+    return f"| {name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |"
+
+
+def _by_number(name: str, pairs: Sequence[tuple[Asked, Fusion]]) -> Iterator[str]:
+    """Yield a row of all texts, and rows of those that were asked about all policies."""
+    texts = [a.text for a, _ in pairs]
+    yield report(name, texts, [score_of(a.among(SHORTLIST), f) for a, f in pairs])
+    whole = [(a, f) for a, f in pairs if len(a.judged) > SHORTLIST]
+    if not whole:
+        return
+    texts, most = [a.text for a, _ in whole], len(whole[0][0].judged)
+    for n in (*(n for n in _NUMBERS if n < most), most):
+        yield report(f"{name}, {n} judged", texts, [score_of(a.among(n), f) for a, f in whole])
+    deaf = [score_of(a, with_number(f, 0.0)) for a, f in whole]
+    yield report(f"{name}, {most} judged, number unheard", texts, deaf)

@@ -1,0 +1,85 @@
+"""Policy sets that a judge and its encoder were never taught, to fit how far to trust them there.
+
+House rules of other kinds than the taught policies, written for this project; and some of the
+taught policies, for a judge and an encoder that were trained without them. Each set is asked about
+twice: with its examples, and by its words alone. Knows no model.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training.judge_answers import Asked, Judge, ask, by_words_alone
+from training.judged_texts import JudgedSettings, TaughtText, read_judged_texts
+from training.moderation_rows import same_text
+from wraner.errors import InvalidInput
+from wraner.pack_folders import read_examples, read_pack_folder
+from wraner.packs import JudgedExample, PolicySet
+
+_HOUSE_RULES = Path(__file__).with_name("house_rules")
+
+
+@dataclass(frozen=True, slots=True)
+class NewSet:
+    """A policy set with a few examples, and texts to ask about it."""
+
+    pack: PolicySet
+    texts: tuple[TaughtText, ...]
+
+
+def house_rules() -> dict[str, NewSet]:
+    """Read the house rules that ship."""
+    return {folder.name: read_new_set(folder) for folder in sorted(_HOUSE_RULES.iterdir())}
+
+
+def read_new_set(folder: Path) -> NewSet:
+    """Read a pack folder whose `test.jsonl` holds the texts to ask about.
+
+    Raises:
+        InvalidInput: it is no policy set, or cannot be read.
+    """
+    pack = read_pack_folder(folder)
+    if not isinstance(pack, PolicySet):
+        raise InvalidInput(f"expected a policy set in {folder}, was: a domain")
+    found = read_examples(folder / "test.jsonl", pack)
+    texts = [e for e in found if isinstance(e, JudgedExample)]
+    return NewSet(pack, tuple(TaughtText(e, e.violates, 1.0) for e in texts))
+
+
+def left_out(settings: JudgedSettings, data: Path) -> NewSet:
+    """Return the policies that a training left out, with what their set would have been.
+
+    Its examples are those of the taught set's own that are about them; asked are the texts that
+    were collected for them alone.
+    """
+    whole = read_judged_texts(settings.model_copy(update={"without": ()}), data)
+    known = {same_text(t.example.text) for t in read_judged_texts(settings, data).train}
+    gone = frozenset(settings.without)
+    pack = PolicySet(
+        description=whole.description,
+        policies=tuple(p for p in whole.policies if p.id in gone),
+        examples=tuple(_among(t, gone).example for t in whole.own if not gone.isdisjoint(t.near)),
+    )
+    texts = (
+        _among(t, gone)
+        for t in (*whole.train, *whole.dev)
+        if not gone.isdisjoint(t.near) and same_text(t.example.text) not in known
+    )
+    return NewSet(pack, tuple(texts))
+
+
+def _among(text: TaughtText, policies: frozenset[str]) -> TaughtText:
+    """Return a text as a set of these policies knows it."""
+    example = text.example
+    kept = (
+        "all" if example.complies == "all" else tuple(p for p in example.complies if p in policies)
+    )
+    violates = tuple(p for p in example.violates if p in policies)
+    changed = example.model_copy(update={"violates": violates, "complies": kept})
+    return TaughtText(changed, tuple(p for p in text.near if p in policies), 1.0)
+
+
+async def ask_new_set(judge: Judge, new: NewSet) -> tuple[list[Asked], list[Asked]]:
+    """Ask about all of a set's policies, with its examples and by its words; sets weigh alike."""
+    texts = [replace(t, weight=1 / len(new.texts)) for t in new.texts]
+    asked = await ask(replace(judge, exhaustive=1), new.pack, texts)
+    return asked, await by_words_alone(judge, new.pack, asked)
