@@ -15,10 +15,12 @@ what it fitted into the adapter's manifest.
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
 
 from index.encoders import load_encoders
 from index.local import LocalRetriever
@@ -33,7 +35,7 @@ from training.untaught import NewSet, ask_new_set, house_rules, left_out
 from wraner import weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.errors import InvalidInput, WranerError
-from wraner.fusion import Fusion, wordings
+from wraner.fusion import SHORTLIST, Fusion, wordings
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
 from wraner.pack_folders import read_pack_folder
@@ -61,8 +63,13 @@ class Subjects:
 
 
 def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: bool) -> Fusion:
-    """Return all weights; `taught` names the words by which the judge was taught policies."""
-    untaught = [a for ways in answered.untaught.values() for asked in ways for a in asked]
+    """Return all weights; `taught` names the words by which the judge was taught policies.
+
+    Untaught sets are small, and say nothing of how many policies are judged.
+    """
+    untaught = [
+        a.among(SHORTLIST) for ways in answered.untaught.values() for asked in ways for a in asked
+    ]
     return fitted(answered.many, tiers, shown=shown, hears="leaning").model_copy(
         update={
             "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
@@ -72,15 +79,19 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
     )
 
 
-async def answers(judge: Judge, without: Judge, subjects: Subjects) -> Answered:
+async def answers(
+    judge: Judge, without: Judge, subjects: Subjects, say: Callable[[str], None] = lambda _: None
+) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught."""
     judged = subjects.judged
-    rules = {name: await ask_new_set(judge, new) for name, new in subjects.house_rules.items()}
-    return Answered(
-        many=await ask(judge, judged.pack, judged.dev),
-        few=await ask(judge, subjects.own, judged.dev),
-        untaught={**rules, _EIGHT: await ask_new_set(without, subjects.left_out)},
-    )
+    untaught = {}
+    for name, new in (*subjects.house_rules.items(), (_EIGHT, subjects.left_out)):
+        say(f"asking about {len(new.texts)} texts: {name}, never taught")
+        untaught[name] = await ask_new_set(without if new is subjects.left_out else judge, new)
+    say(f"asking about {len(judged.dev)} dev texts, the taught texts as examples")
+    many = await ask(judge, judged.pack, judged.dev)
+    say(f"asking about {len(judged.dev)} dev texts, the policy set's own examples")
+    return Answered(many, await ask(judge, subjects.own, judged.dev), untaught)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
             _judge(args, args.adapter, args.policy_tuning) as judge,
             _judge(args, *args.without) as without,
         ):
-            answered = asyncio.run(answers(judge, without, subjects))
+            answered = asyncio.run(answers(judge, without, subjects, Console(stderr=True).log))
     except WranerError as error:
         print(error, file=sys.stderr)
         return 1

@@ -24,10 +24,11 @@ from rich.console import Console
 from index.contextual import ContextualEncoder
 from index.encoders import TEXT_LAYER
 from training.finished_runs import Finished, carry_on
-from training.judge_examination import Shown, asking, examine, nearness, nothing, titled
+from training.judge_examination import Shown, asking, examine, nearness, nothing
 from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.loop import train
+from training.policy_wordings import titled
 from training.preparation import Places, Prepared, prepare
 from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.token_count import TokenCount

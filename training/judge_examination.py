@@ -102,11 +102,6 @@ def opposite(policy: Policy) -> Policy:
     )
 
 
-def titled(policy: Policy) -> Policy:
-    """Return a policy that shows its title alone."""
-    return policy.model_copy(update={"definition": "", "includes": (), "excludes": ()})
-
-
 def asking(model: torch.nn.Module, packer: Packer, chat: ChatEncoder) -> Ask:
     """Return how a model in training is asked: questions with one instruction share its tokens.
 

@@ -19,7 +19,7 @@ from training.groups import shipped_groups
 from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText
 from training.packed import Lesson, Lessons, lesson_of
-from training.policy_wordings import numbered, shipped_wordings
+from training.policy_wordings import numbered, shipped_wordings, titled
 from training.regularisers import Rng
 from training.settings import JudgementSettings
 from wraner.chat import ChatEncoder
@@ -90,7 +90,7 @@ class JudgementDrawing:
     def _one_policy(self, rng: Rng) -> list[Lesson]:
         policies = self._judged.policies
         policy = policies[int(rng.integers(len(policies)))]
-        worded = self._named(rng, self._worded(rng, policy))
+        worded = self._worded(rng, policy)
         half = self._settings.policy_texts // 2
         own = round(half * self._own_share)
         breaching, clean = (_picked(rng, side.near[policy.id], own) for side in self._own)
@@ -131,15 +131,14 @@ class JudgementDrawing:
         others = {p for p, tier in self._tiers.items() if tier != policy.tier}
         return [t for t in self._breaching.texts if others.issuperset(t.near)]
 
-    def _named(self, rng: Rng, policy: Policy) -> Policy:
-        if not self._settings.definitions:
-            return policy
-        other = self._wordings.reworded(rng, policy, self._settings.reworded)
-        return numbered(rng, other, self._settings.numbered)
-
     def _worded(self, rng: Rng, policy: Policy) -> Policy:
         if not self._settings.definitions:
-            return policy.model_copy(update={"definition": "", "includes": (), "excludes": ()})
+            return titled(policy)
+        fewer = self._with_fewer_cases(rng, policy)
+        other = self._wordings.reworded(rng, fewer, self._settings.reworded)
+        return numbered(rng, other, self._settings.numbered)
+
+    def _with_fewer_cases(self, rng: Rng, policy: Policy) -> Policy:
         if not self._settings.shuffle:
             return policy
         includes = _permuted(rng, policy.includes)

@@ -1,4 +1,4 @@
-"""Policies in other words, so that a judge in training reads them instead of knowing them.
+"""Policies in other words or fewer, so that a judge in training reads them instead of knowing them.
 
 Draws nothing where nothing is to be changed. Knows no text and no prompt.
 """
@@ -37,6 +37,11 @@ def numbered(rng: Rng, policy: Policy, share: float) -> Policy:
     if not share or rng.random() >= share:
         return policy
     return policy.model_copy(update={"title": f"Rule {int(rng.integers(1, _NUMBERS + 1))}"})
+
+
+def titled(policy: Policy) -> Policy:
+    """Return a policy that shows its title alone."""
+    return policy.model_copy(update={"definition": "", "includes": (), "excludes": ()})
 
 
 @cache

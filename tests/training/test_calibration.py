@@ -108,7 +108,7 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
 
 
 RULES = NewSet(TOWNS.pack.model_copy(update={"examples": ()}), TOWNS.dev)
-SUBJECTS = Subjects(TOWNS, RULES.pack, {"market": RULES, "office": RULES}, RULES)
+SUBJECTS = Subjects(TOWNS, RULES.pack, {"market": RULES, "office": replace(RULES)}, replace(RULES))
 
 
 class Shouting(Knowing):
@@ -168,7 +168,7 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
 
     monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
     monkeypatch.setattr(calibration, "read_pack_folder", lambda *_: TOWNS.pack)
-    monkeypatch.setattr(calibration, "left_out", lambda *_: RULES)
+    monkeypatch.setattr(calibration, "left_out", lambda *_: SUBJECTS.left_out)
     monkeypatch.setattr(calibration, "house_rules", lambda: SUBJECTS.house_rules)
     monkeypatch.setattr(calibration, "_judge", judge)
     base = BaseModel(Path("none"), "tiny", "0" * 64)

@@ -17,9 +17,10 @@ from training.judge_ablation import (
     table,
     variants,
 )
-from training.judge_examination import Ask, Examined, Shown, Worded, examine, titled
+from training.judge_examination import Ask, Examined, Shown, Worded, examine
 from training.judged_texts import TaughtText
 from training.policy_settings import read_policy_settings
+from training.policy_wordings import titled
 from training.preparation import Places
 from training.settings import TrainingSettings, read_settings
 from wraner.errors import InvalidInput

@@ -8,9 +8,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
-from training.judge_examination import asking, examine, nearness, opposite, titled
+from training.judge_examination import asking, examine, nearness, opposite
 from training.judged_texts import TaughtText
 from training.packed import Packer
+from training.policy_wordings import titled
 from training.preparation import adapted_model, packer_of
 from training.settings import PromptSettings, TrainingSettings
 from wraner.chat import ChatEncoder
