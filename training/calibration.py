@@ -84,10 +84,11 @@ async def answers(
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught."""
     judged = subjects.judged
+    new_sets = [(judge, name, new) for name, new in subjects.house_rules.items()]
     untaught = {}
-    for name, new in (*subjects.house_rules.items(), (_EIGHT, subjects.left_out)):
+    for asked, name, new in (*new_sets, (without, _EIGHT, subjects.left_out)):
         say(f"asking about {len(new.texts)} texts: {name}, never taught")
-        untaught[name] = await ask_new_set(without if new is subjects.left_out else judge, new)
+        untaught[name] = await ask_new_set(asked, new)
     say(f"asking about {len(judged.dev)} dev texts, the taught texts as examples")
     many = await ask(judge, judged.pack, judged.dev)
     say(f"asking about {len(judged.dev)} dev texts, the policy set's own examples")
