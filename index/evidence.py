@@ -1,7 +1,7 @@
 """What a generation of a policy set knows of one text: per policy, the nearest on either side.
 
-How near an example lies is said by the vectors of whole texts and by those of their words, where
-the encoder has both. Knows no language model, and decides nothing.
+How near an example lies is said by the vectors of whole texts, where the encoder has them, else by
+those of their words. Knows no language model, and decides nothing.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from index.encoder import Floats, WordVectors
 from index.evidence_words import matched, moved, spans
 from index.generations import Generation, Part
-from index.search import Scores, score, with_texts
+from index.search import Scores, score
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Doubles, Ints, Words, words_that_count
@@ -97,6 +97,7 @@ def gather(
     return Evidence(
         policies=tuple(sorted(found, key=lambda e: -strength_of(e))),
         leaning=_leaning(similarity, judgements.breach, judgements.clean),
+        word_leaning=_leaning(asked.by_words, judgements.breach, judgements.clean),
         index=generation.identity,
         examples=len(judgements.entries),
     )
@@ -116,8 +117,8 @@ def strength_of(evidence: PolicyEvidence) -> float:
 class _Asked:
     """A text with its scores against a generation's examples and against its policies' words.
 
-    *Shape:* ``similarity`` (n_examples,), -inf where one may not be retrieved; ``best`` (n_query,
-    n_examples).
+    *Shape:* ``similarity`` and ``by_words``, the same by words alone, (n_examples,), -inf where one
+    may not be retrieved; ``best`` (n_query, n_examples).
     """
 
     generation: Generation
@@ -125,6 +126,7 @@ class _Asked:
     text: WordVectors
     query: Words
     similarity: Doubles
+    by_words: Doubles
     best: Floats
     defined: Scores
     defining: Segment
@@ -138,14 +140,18 @@ def _ask(
     exclude: Collection[str],
 ) -> _Asked:
     query = words_that_count(text, settings, most=settings.query_words)
-    similarity, best = _scores(generation, judgements, query, settings)
-    for number, entry in enumerate(judgements.entries if exclude else ()):
-        if entry.id in exclude:
-            similarity[number] = -np.inf
+    similarity, by_words, best = _scores(generation, judgements, query, settings)
+    gone = [
+        n for n, entry in enumerate(judgements.entries if exclude else ()) if entry.id in exclude
+    ]
+    similarity[gone] = by_words[gone] = -np.inf
     defining = generation.definitions
     assert defining is not None
-    defined = _own(Part(defining), query, settings, exact=True)
-    return _Asked(generation, judgements, text, query, similarity, best, defined, defining)
+    defined = score(Part(defining), query, settings, settings.evidence_aggregation, exact=True)
+    defined = replace(defined, similarity=_by_texts(defining, defined, query))
+    return _Asked(
+        generation, judgements, text, query, similarity, by_words, best, defined, defining
+    )
 
 
 def _of_policy(asked: _Asked, number: int, order: Ints, k: int) -> PolicyEvidence:
@@ -154,14 +160,14 @@ def _of_policy(asked: _Asked, number: int, order: Ints, k: int) -> PolicyEvidenc
     violating = order[judgements.violates[number, order]][:k]
     complying = order[judgements.complies[number, order]][:k]
     row = asked.defining.rows[policy]
+    sides = judgements.violates[number], judgements.complies[number]
     return PolicyEvidence(
         policy=policy,
         violating=_neighbours(judgements, violating, asked.similarity),
         complying=_neighbours(judgements, complying, asked.similarity),
         definition=float(asked.defined.similarity[row]),
-        leaning=_leaning(
-            asked.similarity, judgements.violates[number], judgements.complies[number]
-        ),
+        leaning=_leaning(asked.similarity, *sides),
+        word_leaning=_leaning(asked.by_words, *sides),
         spans=spans(asked.text, asked.query, _speaking(asked, violating, complying, row)),
     )
 
@@ -179,27 +185,31 @@ def _speaking(asked: _Asked, violating: Ints, complying: Ints, row: int) -> Floa
 
 def _scores(
     generation: Generation, judgements: Judgements, query: Words, settings: IndexSettings
-) -> tuple[Doubles, Floats]:
-    """Return similarity (n_examples,) and best matches (n_query, n_examples) in order of ids."""
+) -> tuple[Doubles, Doubles, Floats]:
+    """Return similarities, by texts and by words (n_examples,), and best matches (n_query,
+    n_examples), in order of ids."""
     wide = replace(settings, candidates=settings.evidence_candidates)
     similarity = np.full(len(judgements.entries), -np.inf)
+    by_words = similarity.copy()
     best = np.full((len(query.weights), len(similarity)), -1.0, np.float32)
     for number, part in enumerate(generation.parts):
-        scores = _own(part, query, wide)
+        scores = score(part, query, wide, wide.evidence_aggregation)
+        near = _by_texts(part.segment, scores, query)
         held = np.flatnonzero(judgements.sources[:, 0] == number)
         rows = judgements.sources[held, 1]
         place = np.minimum(np.searchsorted(scores.rows, rows), len(scores.rows) - 1)
         scored = scores.rows[place] == rows
-        similarity[held[scored]] = scores.similarity[place[scored]]
+        similarity[held[scored]] = near[place[scored]]
+        by_words[held[scored]] = scores.similarity[place[scored]]
         best[:, held[scored]] = scores.best[:, place[scored]]
-    return similarity, best
+    return similarity, by_words, best
 
 
-def _own(part: Part, query: Words, settings: IndexSettings, *, exact: bool = False) -> Scores:
-    """Return scores by words and by the vectors of texts, if any; matches are those of words."""
-    scores = score(part, query, settings, settings.evidence_aggregation, exact=exact)
-    near = with_texts(part.segment, scores, query, settings.evidence_text_share)
-    return replace(scores, similarity=near)
+def _by_texts(segment: Segment, scores: Scores, query: Words) -> Doubles:
+    """Return similarities by the vectors of texts; where the encoder has none, by words."""
+    if not len(query.text):
+        return scores.similarity
+    return segment.likeness(scores.rows, query.text).astype(np.float64)
 
 
 def _leaning(similarity: Doubles, violates: Flags, complies: Flags) -> float:

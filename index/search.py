@@ -57,7 +57,7 @@ def nearest(
     hits: list[Hit] = []
     for part in generation.parts:
         scores = score(part, query, settings, settings.aggregation, exact=exact)
-        near = with_texts(part.segment, scores, query, settings.text_share)
+        near = _with_texts(part.segment, scores, query, settings.text_share)
         keep = part.live[scores.rows]
         for identifier in exclude:
             keep &= scores.rows != part.segment.rows.get(identifier, -1)
@@ -68,7 +68,7 @@ def nearest(
     return sorted(hits, key=lambda hit: (-hit.similarity, hit.entry.id))[:k]
 
 
-def with_texts(segment: Segment, scores: Scores, query: Words, share: float) -> Doubles:
+def _with_texts(segment: Segment, scores: Scores, query: Words, share: float) -> Doubles:
     """Return similarities by words and, where the encoder has them, by the vectors of texts."""
     if not len(query.text):
         return scores.similarity

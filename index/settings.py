@@ -47,10 +47,6 @@ class IndexSettings:
     evidence_aggregation: Aggregation = "symmetric"
     """The same for the examples and the definitions of a policy set."""
 
-    evidence_text_share: float = 0.4
-    """How much the likeness of whole texts counts for those, against that of words. The texts'
-    tells apart what the encoder was tuned on, the words' what it was not; see training/LOG.md."""
-
     kind: Kind = "auto"
     """How candidates are found in a large segment: flat scores every example exactly; the others
     are FAISS indexes; auto decides by size."""
@@ -84,9 +80,8 @@ class IndexSettings:
                 raise ValueError(f"expected {name} of at least 1, was: {getattr(self, name)}")
         if not 0 <= self.min_weight < 1:
             raise ValueError(f"expected 0 <= min_weight < 1, was: {self.min_weight}")
-        for name in ("text_share", "evidence_text_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"expected 0 <= {name} <= 1, was: {getattr(self, name)}")
+        if not 0 <= self.text_share <= 1:
+            raise ValueError(f"expected 0 <= text_share <= 1, was: {self.text_share}")
 
     def digest(self) -> str:
         """Return a hash of all settings."""

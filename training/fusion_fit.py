@@ -14,12 +14,13 @@ from scipy.optimize import minimize, minimize_scalar
 
 from training.judge_answers import Asked
 from training.judged_texts import TaughtText
-from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, lead, nearest_definition, within_reach
+from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, within_reach
 
 Floats = npt.NDArray[np.float64]
 Tiers = Mapping[str, int | None]
-Hears = Literal["leaning", "definition", "both"]
-"""What the score of a whole text hears of the index, see `VerdictFusion`."""
+Hears = Literal["leaning", "definition", "words"]
+"""What is heard of the index beside a policy's own words: how a text leans, by whole texts or by
+words; with `definition` only policies hear it, and the whole text the nearest policy's words."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
 
@@ -36,16 +37,16 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
-                rows.append((logit, lead(e), within_reach(e.leaning), e.definition))
+                leans = e.word_leaning if hears == "words" else e.leaning
+                rows.append((logit, within_reach(leans), e.definition))
                 breach.append(truth)
                 share.append(a.text.weight)
-    judge, margin, leaning, definition, bias = logistic(
-        np.array(rows), np.array(breach), np.array(share)
-    )
+    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
     policy = Fusion(
         judge=judge,
-        margin=margin,
-        leaning=leaning,
+        margin=0.0,
+        leaning=0.0 if hears == "words" else leaning,
+        word_leaning=leaning if hears == "words" else 0.0,
         definition=definition,
         bias=bias,
         examples_shown=shown,
@@ -81,8 +82,10 @@ def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFus
         "overall": np.array([a.overall for a in asked]),
         "strongest": np.log(strongest / (1 - strongest)),
     }
-    if hears != "definition":
+    if hears == "leaning":
         heard["leaning"] = np.array([within_reach(a.evidence.leaning) for a in asked])
+    if hears == "words":
+        heard["word_leaning"] = np.array([within_reach(a.evidence.word_leaning) for a in asked])
     if hears != "leaning":
         heard["definition"] = np.array([nearest_definition(a.evidence) for a in asked])
     *weights, bias = logistic(

@@ -98,7 +98,7 @@ class JudgementDrawing:
         no = clean[: half // 2] if self._settings.contrasts else []
         contrasts = half // 2 * self._settings.contrasts - len(no)
         no += _picked(rng, self._clean.near[policy.id], contrasts)
-        no += _picked(rng, self._kept[policy.id], int(bool(own) and self._settings.contrasts))
+        no += _picked(rng, self._kept[policy.id], int(bool(own) and self._settings.kept))
         no += _picked(rng, self._elsewhere(policy), half - len(no) - 1)
         no += (self._own[1] if own else self._clean).drawn(rng, 1)
         return [

@@ -127,8 +127,9 @@ class JudgementSettings(_Frozen):
     numbered: Share = 0.0
     """That a question about one policy calls it by a number, so that its words alone say it."""
     contrasts: bool = True
-    """Whether texts are asked about a policy that come near and keep it: those collected for it
-    that breach nothing, and the set's own examples that breach another and are known to keep it."""
+    """Whether texts that were collected for a policy and breach nothing are asked about it."""
+    kept: bool = False
+    """Whether the set's own examples are asked about a policy that they keep and breach another."""
     examples: tuple[Amount, ...] = (1,)
     """How often a question about one policy shows 0, 1, 2, ... examples a side, as weights."""
     definitions: bool = True

@@ -36,6 +36,8 @@ class VerdictFusion(BaseModel):
     """Is added."""
     definition: float = 0.0
     """Multiplies the similarity to the words of the policy that comes nearest."""
+    word_leaning: float = 0.0
+    """Multiplies `Evidence.word_leaning`, kept within `LEANING_REACH`."""
     number: float = 0.0
     """Multiplies the log of how many times `SHORTLIST` policies were judged: among more of them the
     highest score is higher by chance."""
@@ -47,6 +49,7 @@ class VerdictFusion(BaseModel):
             self.overall * overall
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * nearest_definition(evidence)
+            + self.word_leaning * within_reach(evidence.word_leaning)
             + self.strongest * math.log(strongest / (1 - strongest))
             + self.number * math.log(max(1, len(policies)) / SHORTLIST)
             + self.bias
@@ -68,6 +71,8 @@ class Fusion(BaseModel):
     """Multiplies `PolicyEvidence.leaning`, kept within `LEANING_REACH`."""
     definition: float = 0.0
     """Multiplies the similarity to the policy's own words."""
+    word_leaning: float = 0.0
+    """Multiplies `PolicyEvidence.word_leaning`, kept within `LEANING_REACH`."""
     verdict: VerdictFusion | None = None
     """The text's score; None: the highest of its policies'."""
     examples_shown: bool = True
@@ -109,6 +114,7 @@ class Fusion(BaseModel):
             + self.margin * lead(evidence)
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * evidence.definition
+            + self.word_leaning * within_reach(evidence.word_leaning)
             + self.bias
         )
 

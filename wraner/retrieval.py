@@ -47,7 +47,8 @@ class PolicyEvidence:
     `violating` and `complying` hold the nearest examples of each side, best first; `definition`
     is the similarity of the text to the policy's own words; `leaning` says how much likelier the
     text is among all violating than among all complying examples (natural log; 0 where a side has
-    none); `spans` are the text's words that speak most for a breach.
+    none), and `word_leaning` the same by the likeness of words alone, which holds for policies too
+    that no encoder was tuned on; `spans` are the text's words that speak most for a breach.
     """
 
     policy: str
@@ -56,6 +57,7 @@ class PolicyEvidence:
     definition: float
     spans: tuple[Span, ...]
     leaning: float = 0.0
+    word_leaning: float = 0.0
 
     @property
     def examples(self) -> tuple[JudgedNeighbour, ...]:
@@ -80,12 +82,14 @@ class Neighbours:
 class Evidence:
     """Every policy's evidence for one text, strongest first, and its generation.
 
-    `leaning` is that of `PolicyEvidence`, for breaching anything at all, among so many `examples`.
+    Both leanings are those of `PolicyEvidence`, for breaching anything at all, among so many
+    `examples`.
     """
 
     policies: tuple[PolicyEvidence, ...]
     index: str
     leaning: float = 0.0
+    word_leaning: float = 0.0
     examples: int = 0
 
 

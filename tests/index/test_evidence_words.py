@@ -158,8 +158,7 @@ def test_how_candidates_are_found_does_not_matter(make_encoder: Any) -> None:
 def test_without_a_word_a_policy_is_suggested_less_by_what_the_word_moves() -> None:
     tuning = ROOT / "adapters" / "policies"
     encoder = load_encoders(None, None, for_policies=tuning).policy_sets
-    by_texts = replace(SETTINGS, evidence_text_share=1.0)
-    (found,) = LocalRetriever(Encoders.same(encoder), by_texts).evidence_now(
+    (found,) = LocalRetriever(Encoders.same(encoder), SETTINGS).evidence_now(
         PackRef("", inline=FISH), [SMELLY], 1
     )
     first = found.policies[0]

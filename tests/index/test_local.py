@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from index.encoder import WordVectors
 from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
@@ -175,17 +176,41 @@ def test_leaning_is_the_ratio_of_mean_kernels(encoder: Any) -> None:
     assert found.leaning == pytest.approx(high - low, rel=1e-6)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_words_and_whole_texts_say_how_near_an_example_lies(
-    make_encoder: Callable[..., Any], share: float
-) -> None:
+def test_whole_texts_say_how_near_an_example_lies(make_encoder: Callable[..., Any]) -> None:
     encoder = make_encoder()
-    settings = replace(SETTINGS, evidence_text_share=share)
-    (found,) = LocalRetriever(Encoders.same(encoder), settings).evidence_now(
+    (found,) = LocalRetriever(Encoders.same(encoder), SETTINGS).evidence_now(
         PackRef("", inline=FISH), ["smelly cod!"], 1
     )
     of = {p.policy: p for p in found.policies}
     texts = {t: encoder.encode([t])[0].text for t in ("smelly cod!", "smelly cod")}
-    near = float(texts["smelly cod!"] @ texts["smelly cod"])
-    expected = share * near + (1 - share)  # the words are the same
+    expected = float(texts["smelly cod!"] @ texts["smelly cod"])
     assert of["cod"].violating[0].similarity == pytest.approx(expected, abs=2e-3)
+
+
+def test_words_alone_lean_otherwise_than_whole_texts(make_encoder: Callable[..., Any]) -> None:
+    def leanings(encoder: Any, text: str) -> list[tuple[float, float]]:
+        (found,) = LocalRetriever(Encoders.same(encoder), SETTINGS).evidence_now(
+            PackRef("", inline=FISH), [text], 1
+        )
+        of = {p.policy: p for p in found.policies}
+        pairs = (found, of["cod"], of["eel"])
+        return [(e.leaning, e.word_leaning) for e in pairs]
+
+    class WithoutTexts:
+        """The same words, no vectors of texts."""
+
+        def __init__(self, encoder: Any) -> None:
+            self.identity, self.dimension = encoder.identity, encoder.dimension
+            self._encoder = encoder
+
+        def encode(self, texts: Sequence[str]) -> list[WordVectors]:
+            nothing = np.zeros(0, np.float32)
+            return [replace(v, text=nothing) for v in self._encoder.encode(texts)]
+
+    encoder = make_encoder()
+    by_words = leanings(WithoutTexts(make_encoder()), "smelly cod!")
+    assert all(leaning == words for leaning, words in by_words)
+    both = leanings(encoder, "smelly cod!")
+    assert [words for _, words in both] == pytest.approx([words for _, words in by_words], rel=1e-5)
+    assert [leaning for leaning, _ in both[:2]] != [words for _, words in both[:2]]
+    assert both[2] == (0.0, 0.0), "no example violates it"

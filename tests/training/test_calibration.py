@@ -41,8 +41,11 @@ class Leaning:
 
     def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
         sign = 1.0 if text in BREACHING else -1.0
-        found = tuple(PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2) for p in policies)
-        return Evidence(found, "g", leaning=sign)
+        found = tuple(
+            PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2, word_leaning=sign)
+            for p in policies
+        )
+        return Evidence(found, "g", leaning=sign, word_leaning=sign)
 
 
 class Knowing:

@@ -9,7 +9,7 @@ from training.judge_answers import Asked
 from training.judged_texts import TaughtText
 from wraner.fusion import SHORTLIST
 from wraner.packs import JudgedExample
-from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
+from wraner.retrieval import Evidence, PolicyEvidence
 
 TIERS = {p.id: p.tier for p in POLICIES}
 
@@ -64,43 +64,37 @@ def test_without_texts_of_more_policies_their_number_is_not_heard() -> None:
 
 
 def telling(
-    text: TaughtText, *, near: float, leaning: float, definition: float, logit: float = 0.0
+    text: TaughtText,
+    *,
+    leaning: float = 0.0,
+    words: float = 0.0,
+    definition: float = 0.5,
+    logit: float = 0.0,
 ) -> Asked:
-    """One policy judged, `filth`: a violating example lies so near, none that complies."""
-    example = JudgedNeighbour(JudgedExample(text="t", violates=("filth",)), near)
-    found = PolicyEvidence("filth", (example,), (), definition, ())
-    return Asked(text, Evidence((found,), "g", leaning=leaning), ((found, logit),), 0.0)
+    """One policy judged, `filth`, with the same evidence as the whole text."""
+    found = PolicyEvidence("filth", (), (), definition, (), leaning=leaning, word_leaning=words)
+    whole = Evidence((found,), "g", leaning=leaning, word_leaning=words)
+    return Asked(text, whole, ((found, logit),), 0.0)
 
 
-@pytest.mark.parametrize("hears", ["leaning", "definition", "both"])
-def test_a_text_hears_what_it_shall(hears: Hears) -> None:
+@pytest.mark.parametrize("hears", ["leaning", "definition", "words"])
+def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     asked = [
         telling(
             taught("Zorvians.", ("filth",), bool(n % 2)),
-            near=0.5,
             leaning=float(n % 2) + n / 40,
+            words=float(n % 2) - n / 40,
             definition=0.3 * (n % 2) + n / 40,
         )
         for n in range(20)
     ]
-    verdict = fitted(asked, TIERS, shown=False, hears=hears).verdict
+    fusion = fitted(asked, TIERS, shown=False, hears=hears)
+    verdict = fusion.verdict
     assert verdict is not None
-    assert (verdict.leaning > 0) is (hears != "definition")
-    assert (verdict.definition > 0) is (hears != "leaning")
-
-
-def test_the_margin_between_examples_tells_sides_apart() -> None:
-    asked = [
-        telling(
-            taught("Zorvians.", ("filth",), bool(n % 2)),
-            near=0.4 + 0.2 * (n % 2),
-            leaning=0.0,
-            definition=0.4,
-        )
-        for n in range(20)
-    ]
-    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
-    assert fusion.margin > 1 and abs(fusion.judge) < 0.1
+    assert (fusion.word_leaning > 0, fusion.leaning > 0) == (hears == "words", hears != "words")
+    assert (verdict.leaning > 0) is (hears == "leaning")
+    assert (verdict.word_leaning > 0) is (hears == "words")
+    assert (verdict.definition != 0) is (hears != "leaning")
 
 
 def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:
@@ -108,16 +102,12 @@ def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:
         JudgedExample(text="Go.", violates=("expel",), complies=("filth",)), ("expel",), 1.0
     )
     unknown = TaughtText(JudgedExample(text="Go.", violates=("expel",)), ("expel",), 1.0)
-    breaching = [
-        telling(taught("Z", ("filth",), True), near=0.5, leaning=0, definition=0.5, logit=1.0)
-    ]
+    breaching = [telling(taught("Z", ("filth",), True), logit=1.0)]
     same_tier = dict.fromkeys(TIERS, 1)
 
     def judge(text: TaughtText) -> float:
-        clean = telling(
-            taught("ok", ("filth",), False), near=0.5, leaning=0, definition=0.5, logit=0.9
-        )
-        silent = telling(text, near=0.5, leaning=0, definition=0.5, logit=-5.0)
+        clean = telling(taught("ok", ("filth",), False), logit=0.9)
+        silent = telling(text, logit=-5.0)
         return fitted(
             [*breaching, clean, silent, silent, silent], same_tier, shown=False, hears="leaning"
         ).bias

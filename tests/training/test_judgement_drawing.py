@@ -166,8 +166,8 @@ def test_own_examples_that_keep_a_near_policy_are_asked_about_it_too(chat: ChatE
             if keeping.example.text in query
         }
 
-    assert answers() == {(True, "no"), (False, "yes")}
-    assert answers(contrasts=False) == {(False, "yes")}
+    assert answers(kept=True) == {(True, "no"), (False, "yes")}
+    assert answers() == {(False, "yes")}
 
 
 def test_questions_about_one_policy_show_the_nearest_examples(chat: ChatEncoder) -> None:
