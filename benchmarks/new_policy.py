@@ -14,6 +14,8 @@ same policies, among others.
 """
 
 import argparse
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from index.contextual import ContextualEncoder
-from index.encoders import TEXT_LAYER
+from index.encoders import TEXT_LAYER, load_encoders
 from index.generations import in_brief
+from index.local import LocalRetriever
+from index.settings import IndexSettings
 from training.hatemoderate import CollectedText, read_collected
 from training.judge_examination import Ask, asking
 from training.judged_texts import read_judged_texts
@@ -36,9 +40,9 @@ from wraner.adapters import identities, read_adapter
 from wraner.fusion import Fusion
 from wraner.metrics import auroc
 from wraner.pack_folders import read_pack_folder
-from wraner.packs import JudgedExample, Policy, PolicySet
+from wraner.packs import JudgedExample, Policy, PolicySet, version
 from wraner.prompts import render_judgement
-from wraner.retrieval import JudgedNeighbour, PolicyEvidence
+from wraner.retrieval import PackRef, PolicyEvidence, Retriever
 
 _ROOT = Path(__file__).parents[1]
 _CONFIG = _ROOT / "training" / "configs" / "moderation.yaml"
@@ -85,7 +89,6 @@ def leaning(shown: Rows, clean: Rows, asked: Rows) -> Rows:
 
 WAYS: dict[str, Rank] = {"nearest centroid": centroid, "ridge": ridge, "leaning": leaning}
 _JUDGE, _FUSED = "the judge", "the judge and the index, as served"
-_ANY = JudgedExample(text="an example")  # what it says plays no part in a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +107,39 @@ class Judged:
         return [fusion.score(x, e) for x, e in zip(self.logits[policy], found, strict=True)]
 
 
-def evidence(policy: str, shown: Rows, away: Rows, own: Rows, asked: Rows) -> list[PolicyEvidence]:
-    """Return what the index finds of a policy: its nearest examples on either side, its words."""
-    return [
-        PolicyEvidence(policy, _nearest(v), _nearest(c), float(d), (), leaning=float(lean))
-        for v, c, d, lean in zip(
-            asked @ shown.T, asked @ away.T, asked @ own, leaning(shown, away, asked), strict=True
+Shown = Mapping[str, Sequence[str]]
+Found = Mapping[str, list[PolicyEvidence]]
+
+
+def found_by(
+    retriever: Retriever, subjects: Sequence[Subject], clean: Sequence[str]
+) -> Callable[[Shown], Found]:
+    """Return what finds evidence as served: of each policy, by texts of its own that are shown.
+
+    The texts that breach nothing are examples too. Evidence comes in the order of a policy's texts.
+    """
+
+    def found(shown: Shown) -> Found:
+        violates: defaultdict[str, list[str]] = defaultdict(list)
+        for policy, texts in shown.items():
+            for text in texts:
+                violates[text].append(policy)
+        breaching = [JudgedExample(text=t, violates=tuple(p)) for t, p in violates.items()]
+        others = [t for t in dict.fromkeys(clean) if t not in violates]
+        pack = PolicySet(
+            policies=tuple(s.policy for s in subjects),
+            examples=(*breaching, *(JudgedExample(text=t, complies="all") for t in others)),
         )
-    ]
+        return {s.policy.id: asyncio.run(_evidence(retriever, pack, s)) for s in subjects}
+
+    return found
 
 
-def _nearest(similarities: Rows) -> tuple[JudgedNeighbour, ...]:
-    return (JudgedNeighbour(_ANY, float(similarities.max())),)
+async def _evidence(retriever: Retriever, pack: PolicySet, asked: Subject) -> list[PolicyEvidence]:
+    found = await retriever.evidence(
+        PackRef(version(pack), inline=pack), [t.text for t in asked.asked], 1
+    )
+    return [e for each in found for e in each.policies if e.policy == asked.policy.id]
 
 
 def judged(ask: Ask, subjects: Sequence[Subject], fusion: Fusion) -> Judged:
@@ -131,28 +155,34 @@ def areas(
     subjects: Sequence[Subject],
     clean: Sequence[str],
     judge: Judged | None = None,
+    found_of: Callable[[Shown], Found] | None = None,
 ) -> dict[str, list[float]]:
-    """Return each way's AUROC for each policy and draw, with those of a judge."""
+    """Return each way's AUROC for each policy and draw, with those of a judge who is asked beside
+    what the index finds."""
     rng = np.random.default_rng(0)
     away = vectors(clean)
     found: dict[str, list[float]] = {name: [] for name in WAYS}
-    if judge is not None:
-        found |= {_JUDGE: [], _FUSED: []}
+    shown_texts: list[dict[str, list[str]]] = [{} for _ in range(DRAWS)]
     for subject in subjects:
         breaching = vectors(subject.breaching)
         own = vectors([in_brief(subject.policy)])
         asked = vectors([t.text for t in subject.asked])
         truth = [t.hateful for t in subject.asked]
-        for _ in range(DRAWS):
+        for shown_of in shown_texts:
             drawn = rng.choice(len(breaching), min(EXAMPLES, len(breaching)), replace=False)
             shown = np.concatenate([breaching[drawn], own])
             for name, rank in WAYS.items():
                 found[name].append(auroc(truth, list(rank(shown, away, asked))))
-            if judge is not None:
-                policy = subject.policy.id
-                served = evidence(policy, breaching[drawn], away, own[0], asked)
-                found[_JUDGE].append(auroc(truth, judge.logits[policy]))
-                found[_FUSED].append(auroc(truth, judge.fused(policy, served)))
+            shown_of[subject.policy.id] = [subject.breaching[i] for i in drawn]
+    if judge is None or found_of is None:
+        return found
+    found |= {_JUDGE: [], _FUSED: []}
+    for shown_of in shown_texts:
+        served = found_of(shown_of)
+        for subject in subjects:
+            policy, truth = subject.policy.id, [t.hateful for t in subject.asked]
+            found[_JUDGE].append(auroc(truth, judge.logits[policy]))
+            found[_FUSED].append(auroc(truth, judge.fused(policy, served[policy])))
     return found
 
 
@@ -204,11 +234,13 @@ def main() -> None:
     asked = sum(len(s.asked) for s in subjects)
     print(f"{len(subjects)} policies never taught, {asked} texts, {DRAWS} draws of {EXAMPLES}")
     encoders = {
-        "untuned": ContextualEncoder(layer=TEXT_LAYER),
-        "tuned without them": ContextualEncoder(tuning=args.tuning),
+        "untuned": (ContextualEncoder(layer=TEXT_LAYER), None),
+        "tuned without them": (ContextualEncoder(tuning=args.tuning), args.tuning),
     }
-    for number, (name, encoder) in enumerate(encoders.items()):
-        found = areas(partial(_vectors, encoder), subjects, clean, judge)
+    for number, (name, (encoder, tuning)) in enumerate(encoders.items()):
+        retriever = LocalRetriever(load_encoders(None, None, for_policies=tuning), IndexSettings())
+        served = found_by(retriever, subjects, clean)
+        found = areas(partial(_vectors, encoder), subjects, clean, judge, served)
         if not number:
             print("| encoder | " + " | ".join(found) + " |\n|" + "---|" * (len(found) + 1))
         print(f"| {name} | " + " | ".join(f"{np.mean(found[way]):.3f}" for way in found) + " |")

@@ -41,8 +41,6 @@ from wraner.local import LocalEngine
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import PolicySet
 
-_EIGHT = "policies like the taught ones"
-
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
@@ -53,7 +51,7 @@ class Subjects:
     judged: JudgedTexts
     own: PolicySet
     house_rules: dict[str, NewSet]
-    left_out: NewSet
+    left_out: dict[str, NewSet]
 
     @property
     def tiers(self) -> Tiers:
@@ -74,7 +72,7 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
         update={
             "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
             "taught": taught,
-            "untaught": fitted(untaught, tiers, shown=shown, hears="words"),
+            "untaught": fitted(untaught, tiers, shown=shown, hears="everything"),
         }
     )
 
@@ -84,11 +82,11 @@ async def answers(
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught."""
     judged = subjects.judged
-    new_sets = [(judge, name, new) for name, new in subjects.house_rules.items()]
     untaught = {}
-    for asked, name, new in (*new_sets, (without, _EIGHT, subjects.left_out)):
-        say(f"asking about {len(new.texts)} texts: {name}, never taught")
-        untaught[name] = await ask_new_set(asked, new)
+    for asked, sets in ((judge, subjects.house_rules), (without, subjects.left_out)):
+        for name, new in sets.items():
+            say(f"asking about {len(new.texts)} texts, never taught: {name}")
+            untaught[name] = await ask_new_set(asked, new)
     say(f"asking about {len(judged.dev)} dev texts, the taught texts as examples")
     many = await ask(judge, judged.pack, judged.dev)
     say(f"asking about {len(judged.dev)} dev texts, the policy set's own examples")
@@ -160,12 +158,9 @@ def _subjects(settings: JudgementSettings, without: Path, data: Path) -> Subject
     assert isinstance(own, PolicySet)
     config = read_adapter(without.parent, without.name).config
     other = _judgements(TrainingSettings.model_validate(config), without)
-    return Subjects(
-        read_judged_texts(settings.texts, data),
-        own,
-        house_rules(),
-        left_out(other.texts, data),
-    )
+    judged = read_judged_texts(settings.texts, data)
+    rules = house_rules([t for t in judged.dev if t.breaches])
+    return Subjects(judged, own, rules, left_out(other.texts, data))
 
 
 @contextmanager

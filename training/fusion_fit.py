@@ -18,9 +18,10 @@ from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, 
 
 Floats = npt.NDArray[np.float64]
 Tiers = Mapping[str, int | None]
-Hears = Literal["leaning", "definition", "words"]
-"""What is heard of the index beside a policy's own words: how a text leans, by whole texts or by
-words; with `definition` only policies hear it, and the whole text the nearest policy's words."""
+Hears = Literal["leaning", "definition", "everything"]
+"""What is heard of the index beside the similarity to a policy's own words: how a text leans, by
+whole texts or in both ways; with `definition` the score of the whole text hears no leaning, but the
+nearest policy's words."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
 
@@ -37,16 +38,18 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
-                leans = e.word_leaning if hears == "words" else e.leaning
-                rows.append((logit, within_reach(leans), e.definition))
+                words = within_reach(e.word_leaning) if hears == "everything" else 0.0
+                rows.append((logit, within_reach(e.leaning), words, e.definition))
                 breach.append(truth)
                 share.append(a.text.weight)
-    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
+    judge, leaning, words, definition, bias = logistic(
+        np.array(rows), np.array(breach), np.array(share)
+    )
     policy = Fusion(
         judge=judge,
         margin=0.0,
-        leaning=0.0 if hears == "words" else leaning,
-        word_leaning=leaning if hears == "words" else 0.0,
+        leaning=leaning,
+        word_leaning=words,
         definition=definition,
         bias=bias,
         examples_shown=shown,
@@ -82,9 +85,9 @@ def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFus
         "overall": np.array([a.overall for a in asked]),
         "strongest": np.log(strongest / (1 - strongest)),
     }
-    if hears == "leaning":
+    if hears != "definition":
         heard["leaning"] = np.array([within_reach(a.evidence.leaning) for a in asked])
-    if hears == "words":
+    if hears == "everything":
         heard["word_leaning"] = np.array([within_reach(a.evidence.word_leaning) for a in asked])
     if hears != "leaning":
         heard["definition"] = np.array([nearest_definition(a.evidence) for a in asked])

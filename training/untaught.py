@@ -5,8 +5,11 @@ taught policies, for a judge and an encoder that were trained without them. Each
 twice: with its examples, and by its words alone. Knows no model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from training.judge_answers import Asked, Judge, ask, by_words_alone
 from training.judged_texts import JudgedSettings, TaughtText, read_judged_texts
@@ -15,6 +18,8 @@ from wraner.errors import InvalidInput
 from wraner.pack_folders import read_examples, read_pack_folder
 from wraner.packs import JudgedExample, PolicySet
 
+_EXAMPLES = 3  # of each policy that was left out
+_STRANGERS = 40  # texts of another kind that house rules are asked about
 _HOUSE_RULES = Path(__file__).with_name("house_rules")
 
 
@@ -26,9 +31,18 @@ class NewSet:
     texts: tuple[TaughtText, ...]
 
 
-def house_rules() -> dict[str, NewSet]:
-    """Read the house rules that ship."""
-    return {folder.name: read_new_set(folder) for folder in sorted(_HOUSE_RULES.iterdir())}
+def house_rules(breaching: Sequence[TaughtText]) -> dict[str, NewSet]:
+    """Read the house rules that ship; asked is also of texts that breach what a judge was taught.
+
+    These keep such rules: a judge shall not take a breach of something else for one of theirs.
+    """
+    drawn = np.random.default_rng(0).permutation(len(breaching))[:_STRANGERS]
+    strangers = [
+        TaughtText(JudgedExample(text=breaching[i].example.text, complies="all"), (), 1.0)
+        for i in sorted(drawn)
+    ]
+    rules = {folder.name: read_new_set(folder) for folder in sorted(_HOUSE_RULES.iterdir())}
+    return {name: replace(new, texts=(*new.texts, *strangers)) for name, new in rules.items()}
 
 
 def read_new_set(folder: Path) -> NewSet:
@@ -45,26 +59,46 @@ def read_new_set(folder: Path) -> NewSet:
     return NewSet(pack, tuple(TaughtText(e, e.violates, 1.0) for e in texts))
 
 
-def left_out(settings: JudgedSettings, data: Path) -> NewSet:
-    """Return the policies that a training left out, with what their set would have been.
+def left_out(settings: JudgedSettings, data: Path) -> dict[str, NewSet]:
+    """Return the policies that a training left out, in two sets of other examples.
 
-    Its examples are those of the taught set's own that are about them; asked are the texts that
+    Either those of the taught set's own that are about them; or three of the texts that were
+    collected for each, beside the taught texts that breach nothing. Asked are the other texts that
     were collected for them alone.
     """
     whole = read_judged_texts(settings.model_copy(update={"without": ()}), data)
-    known = {same_text(t.example.text) for t in read_judged_texts(settings, data).train}
+    taught = read_judged_texts(settings, data).train
+    known = {same_text(t.example.text) for t in taught}
     gone = frozenset(settings.without)
-    pack = PolicySet(
-        description=whole.description,
-        policies=tuple(p for p in whole.policies if p.id in gone),
-        examples=tuple(_among(t, gone).example for t in whole.own if not gone.isdisjoint(t.near)),
-    )
-    texts = (
+    texts = [
         _among(t, gone)
         for t in (*whole.train, *whole.dev)
         if not gone.isdisjoint(t.near) and same_text(t.example.text) not in known
-    )
-    return NewSet(pack, tuple(texts))
+    ]
+    policies = tuple(p for p in whole.policies if p.id in gone)
+    own = [_among(t, gone) for t in whole.own if not gone.isdisjoint(t.near)]
+    shown = _few_of_each(texts, [p.id for p in policies])
+    clean = [t for t in taught if not t.breaches]
+
+    def asked(examples: Sequence[TaughtText]) -> NewSet:
+        pack = PolicySet(
+            description=whole.description,
+            policies=policies,
+            examples=tuple(t.example for t in examples),
+        )
+        return NewSet(pack, tuple(t for t in texts if t not in examples))
+
+    return {"eight like the taught ones": asked(own), "three texts each": asked([*shown, *clean])}
+
+
+def _few_of_each(texts: Sequence[TaughtText], policies: Sequence[str]) -> list[TaughtText]:
+    """Return some texts that breach each policy, the same every time."""
+    rng = np.random.default_rng(0)
+    found: list[TaughtText] = []
+    for policy in policies:
+        breaching = [t for t in texts if policy in t.example.violates and t not in found]
+        found += [breaching[i] for i in rng.permutation(len(breaching))[:_EXAMPLES]]
+    return found
 
 
 def _among(text: TaughtText, policies: frozenset[str]) -> TaughtText:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.new_policy import DRAWS, WAYS, Subject, areas, judged
+from benchmarks.new_policy import DRAWS, WAYS, Subject, areas, found_by, judged
 from training.hatemoderate import CollectedText
 from wraner.fusion import Fusion
-from wraner.packs import Policy
+from wraner.packs import Policy, PolicySet
 from wraner.prompts import Prompt
+from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
 
 POLICY = Policy(id="filth", title="Filth", definition="Calls people dirt.")
 SUBJECT = Subject(
@@ -52,22 +53,54 @@ def loudly(prompts: Sequence[Prompt]) -> list[float]:
     return [("breach" in p.text) * 2.0 - (p.text == "breach 5") * 4 for p in prompts]
 
 
-def test_a_judge_is_ranked_alone_and_fused() -> None:
-    clean = [f"fine {n}" for n in range(40, 60)]
-    heard = judged(loudly, [SUBJECT], Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0))
-    found = areas(told_apart, [SUBJECT], clean, heard)
-    fused = "the judge and the index, as served"
+class Seeing:
+    """Leans towards a breach where it sees one; checks that three texts a policy are shown."""
+
+    def __init__(self, *, sees: bool = True) -> None:
+        self.sees = sees
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        raise NotImplementedError
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        assert isinstance(pack.inline, PolicySet)
+        shown = [e.text for e in pack.inline.examples if e.violates == ("filth",)]
+        assert len(shown) == 3 and set(shown) <= set(SUBJECT.breaching)
+        assert {e.text for e in pack.inline.examples if e.complies == "all"} == set(CLEAN)
+        return [
+            Evidence(
+                (
+                    PolicyEvidence("other", (), (), 0.0, ()),
+                    PolicyEvidence(
+                        "filth", (), (), 0.0, (), leaning=4.0 * (self.sees and "breach" in text)
+                    ),
+                ),
+                "g",
+            )
+            for text in texts
+        ]
+
+
+CLEAN = [f"fine {n}" for n in range(40, 60)]
+FUSED = "the judge and the index, as served"
+
+
+def ranked(fusion: Fusion, *, sees: bool = True) -> dict[str, list[float]]:
+    served = found_by(Seeing(sees=sees), [SUBJECT], CLEAN)
+    return areas(told_apart, [SUBJECT], CLEAN, judged(loudly, [SUBJECT], fusion), served)
+
+
+def test_a_judge_is_ranked_alone_and_fused_with_what_the_index_finds() -> None:
+    fusion = Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0)
+    found = ranked(fusion)
     assert found["the judge"] == pytest.approx([0.9] * DRAWS)
-    assert found[fused] == [1.0] * DRAWS
-    assert areas(alike, [SUBJECT], clean, heard)[fused] == pytest.approx([0.9] * DRAWS)
+    assert found[FUSED] == [1.0] * DRAWS
+    assert ranked(fusion, sees=False)[FUSED] == pytest.approx([0.9] * DRAWS)
 
 
 def test_policies_that_were_not_taught_are_fused_by_their_own_weights() -> None:
-    clean = [f"fine {n}" for n in range(40, 60)]
-    deaf = Fusion(judge=0.0, margin=1.0, bias=0.0)
+    deaf = Fusion(judge=0.0, margin=0.0, bias=0.0, leaning=1.0)
     fusion = Fusion(judge=5.0, margin=0.0, bias=0.0, untaught=deaf)
-    found = areas(told_apart, [SUBJECT], clean, judged(loudly, [SUBJECT], fusion))
-    assert found["the judge and the index, as served"] == [1.0] * DRAWS
+    assert ranked(fusion)[FUSED] == [1.0] * DRAWS
     with_judge = fusion.model_copy(update={"untaught": None})
-    found = areas(told_apart, [SUBJECT], clean, judged(loudly, [SUBJECT], with_judge))
-    assert found["the judge and the index, as served"] == pytest.approx([0.9] * DRAWS)
+    assert ranked(with_judge)[FUSED] == pytest.approx([0.9] * DRAWS)

@@ -111,7 +111,7 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
 
 
 RULES = NewSet(TOWNS.pack.model_copy(update={"examples": ()}), TOWNS.dev)
-SUBJECTS = Subjects(TOWNS, RULES.pack, {"market": RULES, "office": replace(RULES)}, replace(RULES))
+SUBJECTS = Subjects(TOWNS, RULES.pack, {"market": RULES, "office": RULES}, {"eight": RULES})
 
 
 class Shouting(Knowing):
@@ -124,8 +124,8 @@ class Shouting(Knowing):
 def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
     right, wrong = (Judge(Leaning(), engine(), "") for engine in (Knowing, Shouting))
     found = asyncio.run(answers(right, wrong, SUBJECTS))
-    assert list(found.untaught) == ["market", "office", "policies like the taught ones"]
-    alone = found.untaught["policies like the taught ones"]
+    assert list(found.untaught) == ["market", "office", "eight"]
+    alone = found.untaught["eight"]
     fusion = fit(found, SUBJECTS.tiers, ("a name",), shown=False)
     sceptical = fit(
         replace(found, untaught={"only": alone}), SUBJECTS.tiers, ("a name",), shown=False
@@ -143,8 +143,8 @@ def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
         "| never taught: market, words alone",
         "| never taught: office",
         "| never taught: office, words alone",
-        "| never taught: policies like the taught ones",
-        "| never taught: policies like the taught ones, words alone",
+        "| never taught: eight",
+        "| never taught: eight, words alone",
     ]
 
 
@@ -172,7 +172,7 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
     monkeypatch.setattr(calibration, "read_pack_folder", lambda *_: TOWNS.pack)
     monkeypatch.setattr(calibration, "left_out", lambda *_: SUBJECTS.left_out)
-    monkeypatch.setattr(calibration, "house_rules", lambda: SUBJECTS.house_rules)
+    monkeypatch.setattr(calibration, "house_rules", lambda _: SUBJECTS.house_rules)
     monkeypatch.setattr(calibration, "_judge", judge)
     base = BaseModel(Path("none"), "tiny", "0" * 64)
     config = Path(calibration.__file__).parent / "configs" / "moderation.yaml"

@@ -77,7 +77,7 @@ def telling(
     return Asked(text, whole, ((found, logit),), 0.0)
 
 
-@pytest.mark.parametrize("hears", ["leaning", "definition", "words"])
+@pytest.mark.parametrize("hears", ["leaning", "definition", "everything"])
 def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     asked = [
         telling(
@@ -91,9 +91,10 @@ def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     fusion = fitted(asked, TIERS, shown=False, hears=hears)
     verdict = fusion.verdict
     assert verdict is not None
-    assert (fusion.word_leaning > 0, fusion.leaning > 0) == (hears == "words", hears != "words")
-    assert (verdict.leaning > 0) is (hears == "leaning")
-    assert (verdict.word_leaning > 0) is (hears == "words")
+    everything = hears == "everything"
+    assert fusion.leaning > 0 and (fusion.word_leaning > 0) is everything
+    assert (verdict.leaning > 0) is (hears != "definition")
+    assert (verdict.word_leaning > 0) is everything
     assert (verdict.definition != 0) is (hears != "leaning")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.judged_towns import TOWNS
 from tests.training.test_calibration import Knowing
 from training.judge_answers import Judge
 from training.judged_texts import JudgedSettings, TaughtText, read_judged_texts
@@ -17,11 +18,11 @@ from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
 
 ROOT = Path(__file__).parents[2]
-GONE = ("exclude-expel", "dehumanise-filth")
+GONE = ("exclude-expel", "contempt-dislike")
 
 
 def test_house_rules_are_pack_folders_with_texts_on_both_sides() -> None:
-    found = house_rules()
+    found = house_rules([])
     assert len(found) >= 2
     for new in found.values():
         texts = [t.example.text for t in new.texts]
@@ -34,12 +35,23 @@ def test_house_rules_are_pack_folders_with_texts_on_both_sides() -> None:
 
 
 def test_house_rules_are_not_about_what_is_taught_or_measured() -> None:
-    rules = {n: {p.title for p in new.pack.policies} for n, new in house_rules().items()}
+    rules = {n: {p.title for p in new.pack.policies} for n, new in house_rules([]).items()}
     forum = {p.title for p in read_new_set(ROOT / "benchmarks" / "forum").pack.policies}
     shipped = read_definitions(ROOT / "packs" / "hate-speech")
     assert isinstance(shipped, PolicySet)
     for titles in rules.values():
         assert not titles & (forum | {p.title for p in shipped.policies})
+
+
+def test_texts_that_breach_taught_policies_keep_house_rules() -> None:
+    plain, asked = house_rules([]), house_rules([t for t in TOWNS.dev if t.breaches])
+    for name, new in asked.items():
+        added = new.texts[len(plain[name].texts) :]
+        assert [t.example.text for t in added] == [t.example.text for t in TOWNS.dev if t.breaches]
+        assert not any(t.breaches or t.near for t in added)
+        assert {t.example.complies for t in added} == {"all"}
+    many = [t for t in TOWNS.dev if t.breaches] * 30
+    assert len(house_rules(many)["office"].texts) == len(plain["office"].texts) + 40
 
 
 def test_a_domain_is_no_new_set() -> None:
@@ -49,16 +61,22 @@ def test_a_domain_is_no_new_set() -> None:
 
 def test_policies_left_out_come_with_what_was_not_taught(hatemoderate: Path) -> None:
     settings = JudgedSettings(policy_set=ROOT / "packs" / "hate-speech", without=GONE)
-    new = left_out(settings, hatemoderate.parent)
-    assert {p.id for p in new.pack.policies} == set(GONE)
-    assert {p for e in new.pack.examples for p in e.violates} == set(GONE)
-    assert any(not e.violates for e in new.pack.examples)
-    taught = {
-        same_text(t.example.text) for t in read_judged_texts(settings, hatemoderate.parent).train
-    }
-    assert not taught & {same_text(t.example.text) for t in new.texts}
-    assert {p for t in new.texts for p in (*t.near, *t.example.violates)} == set(GONE)
-    assert len({t.breaches for t in new.texts}) == 2
+    own, few = left_out(settings, hatemoderate.parent).values()
+    judged = read_judged_texts(settings, hatemoderate.parent)
+    taught = {same_text(t.example.text) for t in judged.train}
+    for new in (own, few):
+        assert {p.id for p in new.pack.policies} == set(GONE)
+        assert {p for e in new.pack.examples for p in e.violates} == set(GONE)
+        assert any(not e.violates for e in new.pack.examples)
+        asked = {same_text(t.example.text) for t in new.texts}
+        assert not asked & (taught | {same_text(e.text) for e in new.pack.examples})
+        assert {p for t in new.texts for p in (*t.near, *t.example.violates)} == set(GONE)
+        assert len({t.breaches for t in new.texts}) == 2
+    breaching = [e for e in few.pack.examples if e.violates]
+    assert len(breaching) == 3 * len(GONE)
+    clean = {t.example.text for t in judged.train if not t.breaches}
+    assert {e.text for e in few.pack.examples if not e.violates} == clean
+    assert len(few.texts) == len(own.texts) - len(breaching)
 
 
 class Shy:
