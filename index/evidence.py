@@ -97,7 +97,6 @@ def gather(
     return Evidence(
         policies=tuple(sorted(found, key=lambda e: -strength_of(e))),
         leaning=_leaning(similarity, judgements.breach, judgements.clean),
-        word_leaning=_leaning(asked.by_words, judgements.breach, judgements.clean),
         index=generation.identity,
         examples=len(judgements.entries),
     )

@@ -72,7 +72,7 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
         update={
             "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
             "taught": taught,
-            "untaught": fitted(untaught, tiers, shown=shown, hears="everything"),
+            "untaught": fitted(untaught, tiers, shown=shown, hears="words"),
         }
     )
 

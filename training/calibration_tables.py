@@ -46,9 +46,7 @@ def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
     for name, ways in answered.untaught.items():
         others = [s for other, found in answered.untaught.items() if other != name for s in found]
-        fusion = fitted(
-            [a for some in others for a in some], tiers, shown=shown, hears="everything"
-        )
+        fusion = fitted([a for some in others for a in some], tiers, shown=shown, hears="words")
         for way, asked in zip(("", ", words alone"), ways, strict=True):
             scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
             yield report(f"never taught: {name}{way}", [a.text for a in asked], scores)

@@ -18,10 +18,10 @@ from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, 
 
 Floats = npt.NDArray[np.float64]
 Tiers = Mapping[str, int | None]
-Hears = Literal["leaning", "definition", "everything"]
-"""What is heard of the index beside the similarity to a policy's own words: how a text leans, by
-whole texts or in both ways; with `definition` the score of the whole text hears no leaning, but the
-nearest policy's words."""
+Hears = Literal["leaning", "definition", "words"]
+"""What is heard. A policy's score hears how the text leans, by whole texts or, with `words`, by
+those. The whole text's hears the judge's answer about the set beside how the text leans, or beside
+the nearest policy's words; with `words` the surest policy alone."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
 
@@ -38,18 +38,16 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
-                words = within_reach(e.word_leaning) if hears == "everything" else 0.0
-                rows.append((logit, within_reach(e.leaning), words, e.definition))
+                leans = e.word_leaning if hears == "words" else e.leaning
+                rows.append((logit, within_reach(leans), e.definition))
                 breach.append(truth)
                 share.append(a.text.weight)
-    judge, leaning, words, definition, bias = logistic(
-        np.array(rows), np.array(breach), np.array(share)
-    )
+    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
     policy = Fusion(
         judge=judge,
         margin=0.0,
-        leaning=leaning,
-        word_leaning=words,
+        leaning=0.0 if hears == "words" else leaning,
+        word_leaning=leaning if hears == "words" else 0.0,
         definition=definition,
         bias=bias,
         examples_shown=shown,
@@ -81,22 +79,19 @@ def score_of(asked: Asked, fusion: Fusion) -> float:
 
 def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFusion:
     strongest = np.array([max(policy.score(logit, e) for e, logit in a.judged) for a in asked])
-    heard: dict[str, Floats] = {
-        "overall": np.array([a.overall for a in asked]),
-        "strongest": np.log(strongest / (1 - strongest)),
-    }
-    if hears != "definition":
+    heard: dict[str, Floats] = {"strongest": np.log(strongest / (1 - strongest))}
+    if hears != "words":
+        heard["overall"] = np.array([a.overall for a in asked])
+    if hears == "leaning":
         heard["leaning"] = np.array([within_reach(a.evidence.leaning) for a in asked])
-    if hears == "everything":
-        heard["word_leaning"] = np.array([within_reach(a.evidence.word_leaning) for a in asked])
-    if hears != "leaning":
+    if hears == "definition":
         heard["definition"] = np.array([nearest_definition(a.evidence) for a in asked])
     *weights, bias = logistic(
         np.stack(list(heard.values()), axis=1),
         np.array([a.text.breaches for a in asked]),
         np.array([a.text.weight for a in asked]),
     )
-    unheard = {"leaning": 0.0}
+    unheard = {"overall": 0.0, "leaning": 0.0}
     return VerdictFusion(bias=bias, **{**unheard, **dict(zip(heard, weights, strict=True))})
 
 

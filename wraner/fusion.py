@@ -36,8 +36,6 @@ class VerdictFusion(BaseModel):
     """Is added."""
     definition: float = 0.0
     """Multiplies the similarity to the words of the policy that comes nearest."""
-    word_leaning: float = 0.0
-    """Multiplies `Evidence.word_leaning`, kept within `LEANING_REACH`."""
     number: float = 0.0
     """Multiplies the log of how many times `SHORTLIST` policies were judged: among more of them the
     highest score is higher by chance."""
@@ -49,7 +47,6 @@ class VerdictFusion(BaseModel):
             self.overall * overall
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * nearest_definition(evidence)
-            + self.word_leaning * within_reach(evidence.word_leaning)
             + self.strongest * math.log(strongest / (1 - strongest))
             + self.number * math.log(max(1, len(policies)) / SHORTLIST)
             + self.bias

@@ -82,14 +82,12 @@ class Neighbours:
 class Evidence:
     """Every policy's evidence for one text, strongest first, and its generation.
 
-    Both leanings are those of `PolicyEvidence`, for breaching anything at all, among so many
-    `examples`.
+    `leaning` is that of `PolicyEvidence`, for breaching anything at all, among so many `examples`.
     """
 
     policies: tuple[PolicyEvidence, ...]
     index: str
     leaning: float = 0.0
-    word_leaning: float = 0.0
     examples: int = 0
 
 

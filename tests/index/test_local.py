@@ -193,8 +193,7 @@ def test_words_alone_lean_otherwise_than_whole_texts(make_encoder: Callable[...,
             PackRef("", inline=FISH), [text], 1
         )
         of = {p.policy: p for p in found.policies}
-        pairs = (found, of["cod"], of["eel"])
-        return [(e.leaning, e.word_leaning) for e in pairs]
+        return [(of[p].leaning, of[p].word_leaning) for p in ("cod", "eel")]
 
     class WithoutTexts:
         """The same words, no vectors of texts."""
@@ -212,5 +211,5 @@ def test_words_alone_lean_otherwise_than_whole_texts(make_encoder: Callable[...,
     assert all(leaning == words for leaning, words in by_words)
     both = leanings(encoder, "smelly cod!")
     assert [words for _, words in both] == pytest.approx([words for _, words in by_words], rel=1e-5)
-    assert [leaning for leaning, _ in both[:2]] != [words for _, words in both[:2]]
-    assert both[2] == (0.0, 0.0), "no example violates it"
+    assert both[0][0] != both[0][1]
+    assert both[1] == (0.0, 0.0), "no example violates it"

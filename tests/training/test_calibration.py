@@ -45,7 +45,7 @@ class Leaning:
             PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2, word_leaning=sign)
             for p in policies
         )
-        return Evidence(found, "g", leaning=sign, word_leaning=sign)
+        return Evidence(found, "g", leaning=sign)
 
 
 class Knowing:

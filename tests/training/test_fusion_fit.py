@@ -73,11 +73,11 @@ def telling(
 ) -> Asked:
     """One policy judged, `filth`, with the same evidence as the whole text."""
     found = PolicyEvidence("filth", (), (), definition, (), leaning=leaning, word_leaning=words)
-    whole = Evidence((found,), "g", leaning=leaning, word_leaning=words)
-    return Asked(text, whole, ((found, logit),), 0.0)
+    whole = Evidence((found,), "g", leaning=leaning)
+    return Asked(text, whole, ((found, logit),), float(text.breaches))
 
 
-@pytest.mark.parametrize("hears", ["leaning", "definition", "everything"])
+@pytest.mark.parametrize("hears", ["leaning", "definition", "words"])
 def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     asked = [
         telling(
@@ -91,11 +91,10 @@ def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     fusion = fitted(asked, TIERS, shown=False, hears=hears)
     verdict = fusion.verdict
     assert verdict is not None
-    everything = hears == "everything"
-    assert fusion.leaning > 0 and (fusion.word_leaning > 0) is everything
-    assert (verdict.leaning > 0) is (hears != "definition")
-    assert (verdict.word_leaning > 0) is everything
-    assert (verdict.definition != 0) is (hears != "leaning")
+    assert (fusion.word_leaning > 0, fusion.leaning > 0) == (hears == "words", hears != "words")
+    assert (verdict.leaning > 0) is (hears == "leaning")
+    assert (verdict.definition != 0) is (hears == "definition")
+    assert (verdict.overall != 0) is (hears != "words")
 
 
 def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:
