@@ -65,14 +65,15 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
 
     Untaught sets are small, and say nothing of how many policies are judged.
     """
-    untaught = [
-        a.among(SHORTLIST) for ways in answered.untaught.values() for asked in ways for a in asked
-    ]
+    with_examples, bare = (
+        fitted([a.among(SHORTLIST) for a in some], tiers, shown=shown, hears="words")
+        for some in answered.new_sets(answered.untaught)
+    )
     return fitted(answered.many, tiers, shown=shown, hears="leaning").model_copy(
         update={
             "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
             "taught": taught,
-            "untaught": fitted(untaught, tiers, shown=shown, hears="words"),
+            "untaught": with_examples.model_copy(update={"bare": bare}),
         }
     )
 

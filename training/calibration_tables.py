@@ -4,8 +4,9 @@ Dev texts are scored by what was fitted to the others of ten folds, each untaugh
 fitted to the other sets. Knows no model.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from scipy.special import expit
 
@@ -33,6 +34,11 @@ class Answered:
     few: Sequence[Asked]
     untaught: Mapping[str, tuple[Sequence[Asked], Sequence[Asked]]]
 
+    def new_sets(self, names: Collection[str]) -> tuple[list[Asked], list[Asked]]:
+        """Return the texts of some new sets together, with examples and by words alone."""
+        shown, bare = zip(*(self.untaught[name] for name in names), strict=True)
+        return list(chain(*shown)), list(chain(*bare))
+
 
 def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     """Yield the lines of a Markdown table."""
@@ -45,9 +51,9 @@ def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     few = cross_fitted(answered.few, tiers, shown=shown, hears="definition")
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
     for name, ways in answered.untaught.items():
-        others = [s for other, found in answered.untaught.items() if other != name for s in found]
-        fusion = fitted([a for some in others for a in some], tiers, shown=shown, hears="words")
-        for way, asked in zip(("", ", words alone"), ways, strict=True):
+        others = answered.new_sets([other for other in answered.untaught if other != name])
+        for way, asked, rest in zip(("", ", words alone"), ways, others, strict=True):
+            fusion = fitted(rest, tiers, shown=shown, hears="words")
             scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
             yield report(f"never taught: {name}{way}", [a.text for a in asked], scores)
 

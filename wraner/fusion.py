@@ -85,18 +85,25 @@ class Fusion(BaseModel):
     """What is used instead for policies that have neither title nor definition among `taught`, and
     for the whole text where most of a set are such; None: the same."""
 
-    def of_policy(self, policy: Policy, examples: int) -> "Fusion":
+    bare: "Fusion | None" = None
+    """What is used instead where no example shows a breach: of a policy, or in the whole set; None:
+    the same."""
+
+    def of_policy(self, policy: Policy, found: "PolicyEvidence", examples: int) -> "Fusion":
         """Return what scores a policy of a set of so many examples."""
         if self.untaught is not None and not self._was_taught(policy):
-            return self.untaught
+            return self.untaught._shown(bool(found.violating))
         return self._of_examples(examples)
 
     def of_set(self, policies: Sequence[Policy], examples: int) -> "Fusion":
         """Return what scores a whole text by a set of so many examples."""
         taught = sum(map(self._was_taught, policies))
         if self.untaught is not None and 2 * taught < len(policies):
-            return self.untaught
+            return self.untaught._shown(bool(examples))
         return self._of_examples(examples)
+
+    def _shown(self, any_breach: bool) -> "Fusion":
+        return self if any_breach or self.bare is None else self.bare
 
     def _of_examples(self, count: int) -> "Fusion":
         return self.few if self.few is not None and count < FEW_EXAMPLES else self

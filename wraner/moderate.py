@@ -156,7 +156,7 @@ class Moderator:
     def _question(
         self, task: ModerateTask, policy: Policy, found: PolicyEvidence, text: str, examples: int
     ) -> Prompt:
-        shows = self._fusion(task).of_policy(policy, examples).examples_shown
+        shows = self._fusion(task).of_policy(policy, found, examples).examples_shown
         return render_judgement(policy, [n.example for n in found.examples if shows], text)
 
     def _asks_overall(self, task: ModerateTask) -> bool:
@@ -191,7 +191,7 @@ class Moderator:
     def _judgement(
         self, task: ModerateTask, seen: _Seen, policy: Policy, e: PolicyEvidence, scores: Scores
     ) -> _Judgement:
-        fusion = self._fusion(task).of_policy(policy, seen.found.examples)
+        fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
         return _Judgement(
             seen.window,
             policy,

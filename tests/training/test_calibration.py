@@ -133,6 +133,7 @@ def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
     assert fusion.taught == ("a name",) and fusion.few is not None
     assert fusion.untaught is not None and sceptical.untaught is not None
     assert sceptical.untaught.judge < 0.1 * fusion.judge
+    assert sceptical.untaught.bare is not None and sceptical.untaught.bare.calibrated
     lines = list(tables(found, SUBJECTS.tiers, shown=False))
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         "| whole set asked",
