@@ -155,7 +155,7 @@ class TrainingSettings(_Frozen):
     """Where the sources are configured; by default the ones that ship with the project."""
     most_sentences: Count | None = None
     """So many sentences of a source are indexed, drawn at random; unset: all. Indexing takes about
-    15 ms a sentence, once."""
+    20 ms a sentence, once."""
     held_out: tuple[Path, ...] = ()
     """Files, from the data root, with which no training sentence may share 8 words in a row."""
     start: Path | None = None
