@@ -103,9 +103,9 @@ class Drawing:
         settings = self._regularise
         weights = np.array(self._prompts.examples, dtype=float)
         wanted = int(rng.choice(len(weights), p=weights / weights.sum()))
-        near = corpus.neighbours(number)[:wanted]
-        start, end = corpus.store(number)
-        others = [i for i in range(start, end) if i != number]
+        trusted = regularisers.trusted(corpus.doubts(number), settings.drop_doubted)
+        near = [i for i in corpus.neighbours(number) if i in trusted][:wanted]
+        others = [i for i in trusted if i != number]
         near = regularisers.irrelevant(rng, near, others, settings.irrelevant)
         near = regularisers.shuffled(rng, near, settings.shuffle_examples)
         names = _names(wording)

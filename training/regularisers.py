@@ -1,13 +1,14 @@
 """Regularisers: what keeps a model reading the prompt instead of remembering entities.
 
 Each is a function of a random generator and a probability of its own, and with probability 0 it
-changes nothing. What a prompt asks is a `Wording`: types in an order, under names and definitions
-that may differ from draw to draw (Sainz et al. 2024, GoLLIE, section 3; our reconstruction of what
-IF-WRANER leaves unsaid). Knows no model and no tokens.
+changes nothing; `trusted` draws nothing and has a share in its place. What a prompt asks is a
+`Wording`: types in an order, under names and definitions that may differ from draw to draw (Sainz
+et al. 2024, GoLLIE, section 3; our reconstruction of what IF-WRANER leaves unsaid). Knows no model
+and no tokens.
 """
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -119,6 +120,15 @@ def anonymous(rng: Rng, wording: Wording, probability: float) -> Wording:
     return Wording(
         tuple(_named(w, f"type {letter}") for w, letter in zip(wording.types, letters, strict=True))
     )
+
+
+def trusted(doubts: Mapping[T, float], share: float) -> list[T]:
+    """Leave out the `share` of examples that are doubted most; of equal ones none or all."""
+    ranked = sorted(doubts.values(), reverse=True)
+    gone = round(share * len(ranked))
+    if gone == len(ranked):
+        return []
+    return [example for example, doubt in doubts.items() if doubt <= ranked[gone]]
 
 
 def irrelevant(rng: Rng, near: Sequence[T], others: Sequence[T], probability: float) -> list[T]:

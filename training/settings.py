@@ -99,6 +99,9 @@ class Regularisers(_Frozen):
     """That there are names without definitions."""
     paraphrases: Share = 0.5
     """That a type is defined in other words, each type for itself."""
+    drop_doubted: Share = 0.0
+    """So many of a store's sentences, those whose tags the others doubt most, are never shown; the
+    next nearest takes their place. They are still asked about."""
     irrelevant: Share = 0.1
     """That a neighbour is replaced by a random example, each for itself."""
     mistagged: Share = 0.0
