@@ -132,10 +132,16 @@ def trusted(doubts: Mapping[T, float], share: float) -> list[T]:
 
 
 def irrelevant(rng: Rng, near: Sequence[T], others: Sequence[T], probability: float) -> list[T]:
-    """Put an example drawn at random in the place of each neighbour, with `probability`."""
-    return [
-        _pick(rng, others) if others and rng.random() < probability else example for example in near
-    ]
+    """Put an example drawn at random in the place of each neighbour, with `probability`.
+
+    A neighbour stays where the drawn one is shown already.
+    """
+    shown = list(near)
+    for place in range(len(shown)):
+        if others and rng.random() < probability:
+            drawn = _pick(rng, others)
+            shown[place] = shown[place] if drawn in shown else drawn
+    return shown
 
 
 def mistagged(

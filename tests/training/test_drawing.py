@@ -163,6 +163,18 @@ def test_no_doubted_example_is_drawn_at_random(
     assert most_doubted(doubted) not in {text for _, shown in lessons for text in shown}
 
 
+def test_no_duplicate_of_the_text_asked_is_drawn_at_random(
+    sentences: list[TaggedExample], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    twins = [TaggedExample(id=f"twin {e.id}", text=f"{e.text}!") for e in sentences[:6]]
+    twice = one_store([*sentences[:6], *twins], tmp_path)
+    noisy = QUIET.model_copy(update={"irrelevant": 1})
+    drawn = drawing(twice, tokenizer, regularise=noisy, examples=(0, 0, 1), none_kept=1)
+    for asked, shown in asked_and_shown(drawn.step(1, tokens=12_000), tokenizer):
+        assert len(shown) == 2
+        assert asked.strip("!") not in {text.strip("!") for text in shown}
+
+
 def test_answers_among_the_examples_are_where_they_are_said_to_be(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase
 ) -> None:

@@ -129,8 +129,14 @@ def test_of_equally_doubted_examples_all_stay_or_none() -> None:
 
 
 def test_neighbours_give_way_to_random_examples() -> None:
-    assert set(regularisers.irrelevant(rng(), [1, 2, 3], [7, 8], 1)) <= {7, 8}
+    assert set(regularisers.irrelevant(rng(), [1, 2, 3], range(7, 99), 1)) <= set(range(7, 99))
     assert regularisers.irrelevant(rng(), [1, 2], [], 1) == [1, 2]
+
+
+@given(seed=st.integers(0, 1000))
+def test_no_example_is_shown_twice(seed: int) -> None:
+    shown = regularisers.irrelevant(rng(seed), [1, 2, 3], [2, 3, 4], 1)
+    assert len(set(shown)) == 3
 
 
 @pytest.mark.parametrize("seed", range(5))
