@@ -1,11 +1,12 @@
-"""A source's sentences with their neighbours, cached on disk and read through a memory map.
+"""A source's sentences with neighbours and doubts, cached on disk and read through a memory map.
 
 The corpus is dealt into stores of different sizes, as large as the packs that people have, and a
 sentence's neighbours come from its own store, by the same word index that serves: never the
 sentence itself, never a duplicate of it, letter case and marks aside. In one large store neighbours
 would be nearer than they ever are in use, and a model would learn to copy them; for the same reason
-runs give an encoder without the tuning that serves, which was taught these very sentences. Knows no
-prompt and no tokens.
+runs give an encoder without the tuning that serves, which was taught these very sentences. The same
+pass tells how far the others of its store doubt a sentence's tags, see `doubts`. Knows no prompt
+and no tokens.
 """
 
 import hashlib
@@ -25,12 +26,14 @@ from index.encoder import WordEncoder, WordVectors
 from index.encoders import Encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
+from index.word_votes import UNTUNED
+from training.doubts import doubts
 from wraner.chunks import chunk
 from wraner.entities import Mention
 from wraner.packs import Domain, EntityType, TaggedExample, check_domain
-from wraner.retrieval import PackRef
+from wraner.retrieval import Neighbours, PackRef
 
-_FORMAT = 2  # of the files; another one is built anew
+_FORMAT = 3  # of the files; another one is built anew
 _FEATURES = Features(
     {
         "id": Value("string"),
@@ -40,6 +43,8 @@ _FEATURES = Features(
         "labels": List(Value("string")),
         "neighbours": List(Value("int32")),
         "store": List(Value("int32")),
+        "same": List(Value("int32")),
+        "doubt": Value("float32"),
     }
 )
 
@@ -68,6 +73,7 @@ class Corpus:
     def __init__(self, name: str, rows: Dataset) -> None:
         self.name = name
         self._rows = rows
+        self._doubts: list[float] = rows["doubt"][:]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -87,6 +93,18 @@ class Corpus:
     def store(self, number: int) -> list[int]:
         """Return first and one past the last sentence of the store that one stands in."""
         return list(self._rows[number]["store"])
+
+    def same(self, number: int) -> list[int]:
+        """Return the sentences of its store with the same words as one, itself among them."""
+        return list(self._rows[number]["same"])
+
+    def doubts(self, number: int) -> dict[int, float]:
+        """Return how far the sentences of the store that one stands in are doubted, see `doubts`.
+
+        It tells which of them are doubted more than others, no more.
+        """
+        start, end = self.store(number)
+        return dict(enumerate(self._doubts[start:end], start))
 
 
 def open_corpus(
@@ -127,15 +145,22 @@ def _rows(
     for start, end in _stores(len(dealt), settings, rng):
         say(f"{name}: finding the neighbours of {end:,} of {len(dealt):,} sentences")
         members = dealt[start:end]
-        for example, near in zip(members, _nearest(members, encoder, settings.kept), strict=True):
+        same = _same_words(members)
+        found = _neighbours(members, encoder, settings.kept, same)
+        numbers = {e.id: number for number, e in enumerate(members, start)}
+        votes = [n.votes for n in found if n.votes is not None]
+        doubted = doubts(members, votes, IndexSettings())
+        for example, near, equal, doubt in zip(members, found, same, doubted, strict=True):
             yield {
                 "id": example.id,
                 "text": example.text,
                 "starts": [m.start for m in example.entities],
                 "ends": [m.end for m in example.entities],
                 "labels": [m.label for m in example.entities],
-                "neighbours": [start + i for i in near],
+                "neighbours": [numbers[n.example.id] for n in near.neighbours],
                 "store": [start, end],
+                "same": [start + i for i in equal],
+                "doubt": doubt,
             }
 
 
@@ -153,10 +178,13 @@ def _stores(
         start = end
 
 
-def _nearest(
-    members: Sequence[TaggedExample], encoder: WordEncoder, kept: int
-) -> Iterator[list[int]]:
-    numbers = {e.id: i for i, e in enumerate(members)}
+def _neighbours(
+    members: Sequence[TaggedExample],
+    encoder: WordEncoder,
+    kept: int,
+    same: Sequence[Sequence[int]],
+) -> list[Neighbours]:
+    """Return what the others of a store, but for its duplicates, say of each sentence."""
     labels = sorted({m.label for e in members for m in e.entities}) or ["none"]
     pack = Domain(
         description="a store",
@@ -164,23 +192,21 @@ def _nearest(
         examples=tuple(members),
     )
     check_domain(pack)
-    retriever = LocalRetriever(Encoders.same(_Remembering(encoder)), IndexSettings())
-    found = retriever.neighbours_now(
+    encoders = Encoders.same(_Remembering(encoder))
+    return LocalRetriever(encoders, IndexSettings(), votes=UNTUNED).neighbours_now(
         PackRef("", inline=pack),
         [e.text for e in members],
         kept,
-        exclude=_same_texts(members),
+        exclude=[[members[i].id for i in equal] for equal in same],
     )
-    for near in found:
-        yield [numbers[n.example.id] for n in near.neighbours]
 
 
-def _same_texts(members: Sequence[TaggedExample]) -> list[list[str]]:
-    """Return for each sentence the ids of those with the same words, its own among them."""
+def _same_words(members: Sequence[TaggedExample]) -> list[list[int]]:
+    """Return for each sentence the places of those with the same words, its own among them."""
     keys = [_words(e.text) for e in members]
-    same: dict[str, list[str]] = {}
-    for example, key in zip(members, keys, strict=True):
-        same.setdefault(key, []).append(example.id)
+    same: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        same.setdefault(key, []).append(place)
     return [same[key] for key in keys]
 
 
@@ -207,7 +233,8 @@ class _Remembering:
 
 def _key(examples: Sequence[TaggedExample], encoder: WordEncoder, settings: StoreSettings) -> str:
     digest = hashlib.sha256()
-    head = [_FORMAT, encoder.identity, IndexSettings().digest(), asdict(settings)]
+    index = [IndexSettings().digest(), asdict(UNTUNED)]
+    head = [_FORMAT, encoder.identity, *index, asdict(settings)]
     digest.update(json.dumps(head).encode())
     for example in examples:
         digest.update(example.model_dump_json().encode())

@@ -103,9 +103,10 @@ class Drawing:
         settings = self._regularise
         weights = np.array(self._prompts.examples, dtype=float)
         wanted = int(rng.choice(len(weights), p=weights / weights.sum()))
-        near = corpus.neighbours(number)[:wanted]
-        start, end = corpus.store(number)
-        others = [i for i in range(start, end) if i != number]
+        trusted = regularisers.trusted(corpus.doubts(number), settings.drop_doubted)
+        near = [i for i in corpus.neighbours(number) if i in trusted][:wanted]
+        same = corpus.same(number)
+        others = [i for i in trusted if i not in same]
         near = regularisers.irrelevant(rng, near, others, settings.irrelevant)
         near = regularisers.shuffled(rng, near, settings.shuffle_examples)
         names = _names(wording)
@@ -113,7 +114,7 @@ class Drawing:
             regularisers.mistagged(
                 rng, wording.tagged(corpus.example(i)), names, settings.mistagged
             )
-            for i in dict.fromkeys(near)
+            for i in near
         ]
 
 

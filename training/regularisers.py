@@ -1,13 +1,14 @@
 """Regularisers: what keeps a model reading the prompt instead of remembering entities.
 
 Each is a function of a random generator and a probability of its own, and with probability 0 it
-changes nothing. What a prompt asks is a `Wording`: types in an order, under names and definitions
-that may differ from draw to draw (Sainz et al. 2024, GoLLIE, section 3; our reconstruction of what
-IF-WRANER leaves unsaid). Knows no model and no tokens.
+changes nothing; `trusted` draws nothing and has a share in its place. What a prompt asks is a
+`Wording`: types in an order, under names and definitions that may differ from draw to draw (Sainz
+et al. 2024, GoLLIE, section 3; our reconstruction of what IF-WRANER leaves unsaid). Knows no model
+and no tokens.
 """
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -121,11 +122,26 @@ def anonymous(rng: Rng, wording: Wording, probability: float) -> Wording:
     )
 
 
+def trusted(doubts: Mapping[T, float], share: float) -> list[T]:
+    """Leave out the `share` of examples that are doubted most; of equal ones none or all."""
+    ranked = sorted(doubts.values(), reverse=True)
+    gone = round(share * len(ranked))
+    if gone == len(ranked):
+        return []
+    return [example for example, doubt in doubts.items() if doubt <= ranked[gone]]
+
+
 def irrelevant(rng: Rng, near: Sequence[T], others: Sequence[T], probability: float) -> list[T]:
-    """Put an example drawn at random in the place of each neighbour, with `probability`."""
-    return [
-        _pick(rng, others) if others and rng.random() < probability else example for example in near
-    ]
+    """Put an example drawn at random in the place of each neighbour, with `probability`.
+
+    A neighbour stays where the drawn one is shown already.
+    """
+    shown = list(near)
+    for place in range(len(shown)):
+        if others and rng.random() < probability:
+            drawn = _pick(rng, others)
+            shown[place] = shown[place] if drawn in shown else drawn
+    return shown
 
 
 def mistagged(

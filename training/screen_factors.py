@@ -66,6 +66,7 @@ UNSCREENED = (
         ),
     ),
     Factor("shown answers counted", (Dial("prompts", "shown_weight", 0.0, 0.5),)),
+    _regulariser("doubted examples removed", drop_doubted=0.2),
 )
 """Not screened, since the design has room for eight factors; confirmed like them."""
 

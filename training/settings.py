@@ -99,6 +99,9 @@ class Regularisers(_Frozen):
     """That there are names without definitions."""
     paraphrases: Share = 0.5
     """That a type is defined in other words, each type for itself."""
+    drop_doubted: Share = 0.0
+    """So many of a store's sentences, those whose tags the others doubt most, are never shown; the
+    next nearest takes their place. They are still asked about."""
     irrelevant: Share = 0.1
     """That a neighbour is replaced by a random example, each for itself."""
     mistagged: Share = 0.0
@@ -155,7 +158,7 @@ class TrainingSettings(_Frozen):
     """Where the sources are configured; by default the ones that ship with the project."""
     most_sentences: Count | None = None
     """So many sentences of a source are indexed, drawn at random; unset: all. Indexing takes about
-    15 ms a sentence, once."""
+    20 ms a sentence, once."""
     held_out: tuple[Path, ...] = ()
     """Files, from the data root, with which no training sentence may share 8 words in a row."""
     start: Path | None = None

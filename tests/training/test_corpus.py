@@ -1,11 +1,13 @@
 """A corpus: everything is there once, neighbours come from the same store, the cache is used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.training.conftest import LetterEncoder
 from training.corpus import Corpus, StoreSettings, open_corpus
+from wraner.entities import Mention
 from wraner.packs import TaggedExample
 
 SETTINGS = StoreSettings(smallest=8, largest=20, kept=4)
@@ -58,6 +60,85 @@ def test_a_duplicate_is_never_a_neighbour(sentences: list[TaggedExample], tmp_pa
         near = {mixed.example(i).id for i in mixed.neighbours(number)}
         everything = {mixed.example(i).id for i in range(len(mixed))}
         assert near == everything - (same if own in same else {own})
+
+
+def test_those_with_the_same_words_are_known(
+    sentences: list[TaggedExample], tmp_path: Path
+) -> None:
+    loud = TaggedExample(id="loud", text=f"{sentences[0].text.upper()}!")
+    mixed = one_store([loud, *sentences[:9]], tmp_path)
+    same = {mixed.example(i).id: mixed.same(i) for i in range(len(mixed))}
+    assert len(same["loud"]) == 2 and same["loud"] == same[sentences[0].id]
+    for number in range(len(mixed)):
+        assert number in mixed.same(number)
+        assert len(mixed.same(number)) == 1 or mixed.same(number) == same["loud"]
+
+
+def one_store(examples: list[TaggedExample], cache: Path) -> Corpus:
+    settings = StoreSettings(smallest=len(examples), largest=len(examples), kept=4)
+    return open_corpus("towns", examples, LetterEncoder(), cache=cache, settings=settings)
+
+
+def spoilt(example: TaggedExample, *labels: str | None) -> TaggedExample:
+    """Return an example whose mentions have other labels, or are gone where that is None."""
+    mentions = tuple(
+        replace(m, label=label) for m, label in zip(example.entities, labels, strict=True) if label
+    )
+    return example.model_copy(update={"entities": mentions})
+
+
+@pytest.mark.parametrize("labels", [("town", "person"), ("person", "person"), (None, None)])
+def test_a_sentence_that_is_tagged_wrongly_is_doubted_most(
+    sentences: list[TaggedExample], tmp_path: Path, labels: tuple[str | None, str | None]
+) -> None:
+    first, *rest = sentences
+    found = one_store([spoilt(first, *labels), *rest], tmp_path)
+    doubts = found.doubts(0)
+    assert list(doubts) == list(range(len(sentences)))
+    ranked = sorted(doubts, key=doubts.__getitem__, reverse=True)
+    assert found.example(ranked[0]).text == first.text
+    assert doubts[ranked[0]] > doubts[ranked[1]] + 0.2
+
+
+def test_a_word_that_others_have_outside_is_doubted(
+    sentences: list[TaggedExample], tmp_path: Path
+) -> None:
+    first, *rest = sentences
+    at = first.text.index("again")
+    more = (*first.entities, Mention(at, at + len("again"), "town"))
+    found = one_store([first.model_copy(update={"entities": more}), *rest], tmp_path)
+    doubts = found.doubts(0)
+    assert found.example(max(doubts, key=doubts.__getitem__)).text == first.text
+
+
+def test_duplicates_do_not_vouch_for_each_other(
+    sentences: list[TaggedExample], tmp_path: Path
+) -> None:
+    first, *rest = sentences
+    wrong = spoilt(first, "town", "person")
+    twins = [
+        TaggedExample(id=f"twin {n}", text=f"{first.text}{'!' * n}", entities=wrong.entities)
+        for n in range(1, 40)
+    ]
+    found = one_store([wrong, *twins, *rest], tmp_path)
+    doubts = {found.example(n).id: doubt for n, doubt in found.doubts(0).items()}
+    assert min(doubts[e.id] for e in (wrong, *twins)) > max(doubts[e.id] for e in rest)
+
+
+def test_what_says_nothing_of_entities_is_not_doubted(
+    sentences: list[TaggedExample], tmp_path: Path
+) -> None:
+    nothing = TaggedExample(id="nothing", text="Zzz zzz zzz.")
+    others = [TaggedExample(text=f"Zzz zzz {'z' * n}.") for n in range(4, 40)]
+    found = one_store([nothing, *others, *sentences], tmp_path)
+    doubts = {found.example(n).id: doubt for n, doubt in found.doubts(0).items()}
+    assert doubts["nothing"] == 0
+
+
+def test_doubts_are_those_of_the_own_store(corpus: Corpus) -> None:
+    for number in range(len(corpus)):
+        start, end = corpus.store(number)
+        assert list(corpus.doubts(number)) == list(range(start, end))
 
 
 class Refuses:

@@ -1,5 +1,7 @@
 """What a step teaches: the same for the same seed and step, and prompts as they are served."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from tests.training.conftest import PEOPLE, PLACES, TYPES, LetterEncoder
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.packed import Lesson
+from training.packed import Lesson, Lessons
 from training.settings import PromptSettings, Regularisers
 from wraner.answers import AnswerSpec
 from wraner.chat import ChatEncoder
@@ -99,6 +101,78 @@ def test_the_text_asked_is_never_among_its_examples(
             asked = tokenizer.decode(lesson.prompt.query).split("<|user|>")[1].split("<|end|>")[0]
             shown = [tokenizer.decode(e) for e in lesson.prompt.examples]
             assert not [s for s in shown if asked in s]
+
+
+def asked_and_shown(
+    groups: list[Lessons], tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[str, list[str]]]:
+    """Return each lesson's text, and the texts of its examples."""
+
+    def text(ids: Sequence[int]) -> str:
+        return tokenizer.decode(ids).split("<|user|>")[1].split("<|end|>")[0]
+
+    return [
+        (text(lesson.prompt.query), [text(e) for e in lesson.prompt.examples])
+        for group in groups
+        for lesson in group.members
+    ]
+
+
+def one_store(examples: list[TaggedExample], cache: Path) -> Corpus:
+    settings = StoreSettings(smallest=len(examples), largest=len(examples), kept=12)
+    return open_corpus("one", examples, LetterEncoder(), cache=cache, settings=settings)
+
+
+@pytest.fixture(scope="module")
+def doubted(sentences: list[TaggedExample], tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """A store in which the first sentence is tagged wrongly."""
+    towns = tuple(replace(m, label="town") for m in sentences[0].entities)
+    wrong = sentences[0].model_copy(update={"entities": towns})
+    return one_store([wrong, *sentences[1:16]], tmp_path_factory.mktemp("doubted"))
+
+
+def most_doubted(corpus: Corpus) -> str:
+    doubts = corpus.doubts(0)
+    return corpus.example(max(doubts, key=doubts.__getitem__)).text
+
+
+def test_in_the_place_of_a_doubted_neighbour_the_next_nearest_is_shown(
+    doubted: Corpus, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    def drawn(share: float) -> list[tuple[str, list[str]]]:
+        regularise = QUIET.model_copy(update={"drop_doubted": share})
+        always_4 = drawing(doubted, tokenizer, regularise=regularise, examples=(0, 0, 0, 0, 1))
+        return asked_and_shown(always_4.step(1, tokens=12_000), tokenizer)
+
+    wrong, changed = most_doubted(doubted), 0
+    for (asked, kept), (again, dropped) in zip(drawn(0), drawn(1 / len(doubted)), strict=True):
+        assert asked == again, "nothing else is drawn"
+        assert wrong not in dropped and len(dropped) == len(kept) == 4
+        rest = [text for text in kept if text != wrong]
+        assert dropped[4 - len(rest) :] == rest, "the nearest stand last"
+        changed += wrong in kept
+    assert changed
+
+
+def test_no_doubted_example_is_drawn_at_random(
+    doubted: Corpus, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    noisy = QUIET.model_copy(update={"irrelevant": 1, "drop_doubted": 1 / len(doubted)})
+    drawn = drawing(doubted, tokenizer, regularise=noisy, examples=(0, 0, 0, 0, 1))
+    lessons = asked_and_shown(drawn.step(1, tokens=12_000), tokenizer)
+    assert most_doubted(doubted) not in {text for _, shown in lessons for text in shown}
+
+
+def test_no_duplicate_of_the_text_asked_is_drawn_at_random(
+    sentences: list[TaggedExample], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    twins = [TaggedExample(id=f"twin {e.id}", text=f"{e.text}!") for e in sentences[:6]]
+    twice = one_store([*sentences[:6], *twins], tmp_path)
+    noisy = QUIET.model_copy(update={"irrelevant": 1})
+    drawn = drawing(twice, tokenizer, regularise=noisy, examples=(0, 0, 1), none_kept=1)
+    for asked, shown in asked_and_shown(drawn.step(1, tokens=12_000), tokenizer):
+        assert len(shown) == 2
+        assert asked.strip("!") not in {text.strip("!") for text in shown}
 
 
 def test_answers_among_the_examples_are_where_they_are_said_to_be(

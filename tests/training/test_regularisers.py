@@ -50,6 +50,7 @@ def test_at_probability_0_nothing_changes(seed: int) -> None:
         regularisers.anonymous,
     ):
         assert change(drawn, asked, 0) == asked
+    assert regularisers.trusted({1: 0.5, 2: 0.9}, 0) == [1, 2]
     assert regularisers.irrelevant(drawn, [1, 2], [3, 4], 0) == [1, 2]
     assert regularisers.mistagged(drawn, EXAMPLE, ["person", "town"], 0) == EXAMPLE
 
@@ -115,9 +116,27 @@ def test_shuffling_gives_every_order() -> None:
     assert orders == set(permutations("abc"))
 
 
+def test_what_is_doubted_most_is_not_trusted() -> None:
+    doubts = {"a": 0.1, "b": 0.9, "c": -0.3, "d": 0.5, "e": 0.2}
+    assert regularisers.trusted(doubts, 0.2) == ["a", "c", "d", "e"]
+    assert regularisers.trusted(doubts, 0.4) == ["a", "c", "e"]
+    assert regularisers.trusted(doubts, 1) == []
+
+
+def test_of_equally_doubted_examples_all_stay_or_none() -> None:
+    doubts = {"a": 0.0, "b": 0.7, "c": 0.0, "d": 0.0, "e": 0.0}
+    assert regularisers.trusted(doubts, 0.6) == ["a", "c", "d", "e"]
+
+
 def test_neighbours_give_way_to_random_examples() -> None:
-    assert set(regularisers.irrelevant(rng(), [1, 2, 3], [7, 8], 1)) <= {7, 8}
+    assert set(regularisers.irrelevant(rng(), [1, 2, 3], range(7, 99), 1)) <= set(range(7, 99))
     assert regularisers.irrelevant(rng(), [1, 2], [], 1) == [1, 2]
+
+
+@given(seed=st.integers(0, 1000))
+def test_no_example_is_shown_twice(seed: int) -> None:
+    shown = regularisers.irrelevant(rng(seed), [1, 2, 3], [2, 3, 4], 1)
+    assert len(set(shown)) == 3
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -69,9 +69,18 @@ def test_every_factor_turns_dials_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("factor", UNSCREENED, ids=lambda factor: factor.name)
-def test_what_was_not_screened_is_on_in_the_shipped_settings(factor: Factor) -> None:
+def test_the_shipped_settings_are_one_level_of_what_was_not_screened(factor: Factor) -> None:
     chosen = read_settings(CONFIG)
-    assert factor.at(1, chosen) == chosen != factor.at(-1, chosen)
+    assert [factor.at(level, chosen) == chosen for level in (-1, 1)] in (
+        [True, False],
+        [False, True],
+    )
+
+
+def test_whether_doubted_examples_are_removed_can_be_confirmed() -> None:
+    factor = next(f for f in UNSCREENED if f.name == "doubted examples removed")
+    runs = confirmation(factor, shortened(read_settings(CONFIG)))
+    assert [r.regularisers.drop_doubted for r in runs] == [0.0, 0.2] * len(SEEDS)
 
 
 def test_the_shipped_settings_can_be_screened() -> None:
