@@ -1,6 +1,6 @@
 """The moderation pipeline: shortlist policies, judge each alone, fuse with retrieval evidence.
 
-Where a fusion scores the whole text, the model is also asked once about the whole set.
+Where a fusion scores the whole text by it, the model is also asked once about the whole set.
 
 Gets its retriever and engine injected, so serving, evaluation and tests run this same code.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import SHORTLIST, UNTUNED, Fusion
+from wraner.fusion import SHORTLIST, UNTUNED, Fusion, VerdictFusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
@@ -145,7 +145,8 @@ class Moderator:
                 for e in chosen
             ]
             requests = [ScoreRequest(p, (YES, NO), task.adapter, task.deadline) for p in prompts]
-            if self._asks_overall(task):
+            verdict = self._verdict_fusion(task, evidence)
+            if verdict is not None and verdict.overall:
                 whole = render_overall(task.policy_set, piece)
                 requests.append(
                     ScoreRequest(whole, (YES, NO), task.adapter, task.deadline, dispensable=True)
@@ -159,9 +160,15 @@ class Moderator:
         shows = self._fusion(task).of_policy(policy, found, examples).examples_shown
         return render_judgement(policy, [n.example for n in found.examples if shows], text)
 
-    def _asks_overall(self, task: ModerateTask) -> bool:
-        """Return whether the whole set is asked about: some of its policies do not stand for it."""
+    def _scores_text(self, task: ModerateTask) -> bool:
+        """Return whether a text has a score of its own: some of a set's policies give none."""
         return self._fusion(task).verdict is not None and not task.policies
+
+    def _verdict_fusion(self, task: ModerateTask, found: Evidence) -> VerdictFusion | None:
+        """Return what scores the whole text, where it has a score of its own."""
+        if not self._scores_text(task):
+            return None
+        return self._fusion(task).of_set(task.policy_set.policies, found.examples).verdict
 
     def _fusion(self, task: ModerateTask) -> Fusion:
         return self._settings.fusion if task.fusion is None else task.fusion
@@ -182,10 +189,10 @@ class Moderator:
         )
         found = tuple(j.score for j in judgements)
         score = max(found, default=0.0)
-        verdict = self._fusion(task).of_set(task.policy_set.policies, seen.found.examples).verdict
-        overall = logits[len(seen.chosen) :]
-        if verdict is not None and overall:
-            score = verdict.score(overall[0], seen.found, found)
+        verdict = self._verdict_fusion(task, seen.found)
+        if verdict is not None and len(logits) == len(scores):
+            overall = logits[len(seen.chosen)] if verdict.overall else 0.0
+            score = verdict.score(overall, seen.found, found)
         return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
 
     def _judgement(
@@ -232,7 +239,7 @@ class Moderator:
         common = self._settings.threshold if task.threshold is None else task.threshold
         lead = {j.policy.id: j.score - self._threshold(j.policy, common) for j in ranked}
         led = [j for j in ranked if j.policy.threshold is None]
-        own_score = self._asks_overall(task) and led[:1] == ranked[:1]
+        own_score = self._scores_text(task) and led[:1] == ranked[:1]
         for decision, short in _STEPS:
             reach = -self._settings.review_band if short else 0.0
             over = [j for j in ranked if lead[j.policy.id] >= reach]

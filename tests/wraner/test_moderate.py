@@ -186,6 +186,17 @@ def test_policies_that_were_not_taught_are_scored_by_their_own_weights() -> None
     assert verdict.score == pytest.approx(1 / (1 + 2.718281828**2))
 
 
+def test_a_set_is_not_asked_about_where_its_answer_is_not_heard() -> None:
+    surest = VerdictFusion(overall=0.0, leaning=0.0, strongest=1.0, bias=1.0)
+    fusion = WHOLE.model_copy(update={"verdict": surest})
+    engine = OverallEngine()
+    (verdict,) = moderate("aa !!", engine=engine, fusion=fusion)
+    assert len(engine.asked) == 2 and verdict.calibrated
+    alone = WHOLE.score(2.0, evidence("a"))
+    assert alone == pytest.approx(0.5) and verdict.score == pytest.approx(1 / (1 + 2.718281828**-1))
+    assert (verdict.decision, [m.policy for m in verdict.matches]) == ("violates", ["a"])
+
+
 class CrampedEngine(OverallEngine):
     """Cannot read the titles of the whole set together with more than eight characters."""
 
