@@ -19,8 +19,8 @@ from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, 
 Floats = npt.NDArray[np.float64]
 Tiers = Mapping[str, int | None]
 Hears = Literal["leaning", "definition", "words"]
-"""What is heard. A policy's score hears how the text leans, by whole texts or, with `words`, by
-those. The whole text's hears the judge's answer about the set beside how the text leans, or beside
+"""What is heard. A policy's score hears how the text leans by whole texts and, with `words`, by
+words. The whole text's hears the judge's answer about the set beside how the text leans, or beside
 the nearest policy's words; with `words` the surest policy alone."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
@@ -38,16 +38,18 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
-                leans = e.word_leaning if hears == "words" else e.leaning
-                rows.append((logit, within_reach(leans), e.definition))
+                words = within_reach(e.word_leaning) if hears == "words" else 0.0
+                rows.append((logit, within_reach(e.leaning), words, e.definition))
                 breach.append(truth)
                 share.append(a.text.weight)
-    judge, leaning, definition, bias = logistic(np.array(rows), np.array(breach), np.array(share))
+    judge, leaning, words, definition, bias = logistic(
+        np.array(rows), np.array(breach), np.array(share)
+    )
     policy = Fusion(
         judge=judge,
         margin=0.0,
-        leaning=0.0 if hears == "words" else leaning,
-        word_leaning=leaning if hears == "words" else 0.0,
+        leaning=leaning,
+        word_leaning=words,
         definition=definition,
         bias=bias,
         examples_shown=shown,

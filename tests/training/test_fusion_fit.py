@@ -91,7 +91,7 @@ def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     fusion = fitted(asked, TIERS, shown=False, hears=hears)
     verdict = fusion.verdict
     assert verdict is not None
-    assert (fusion.word_leaning > 0, fusion.leaning > 0) == (hears == "words", hears != "words")
+    assert fusion.leaning > 0 and (fusion.word_leaning > 0) is (hears == "words")
     assert (verdict.leaning > 0) is (hears == "leaning")
     assert (verdict.definition != 0) is (hears == "definition")
     assert (verdict.overall != 0) is (hears != "words")
