@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifest
 
 _LEAST = 1e-6  # keeps the log of a score's odds finite
 
+Judged = tuple[Policy, "PolicyEvidence", float]
+"""A policy with what was found of it and its score."""
+
 
 class VerdictFusion(BaseModel):
     """Weights of the score of a whole text, that it breaches any policy of the set."""
@@ -83,33 +86,51 @@ class Fusion(BaseModel):
     """The titles and definitions that the judge was taught, as `wordings` names them."""
     untaught: "Fusion | None" = None
     """What is used instead for policies that have neither title nor definition among `taught`, and
-    for the whole text where most of a set are such; None: the same."""
+    for the whole text as far as it may breach them; None: the same."""
 
     bare: "Fusion | None" = None
-    """What is used instead where no example shows a breach: of a policy, or in the whole set; None:
-    the same."""
+    """What is used instead where no example shows a breach; None: the same."""
 
     def of_policy(self, policy: Policy, found: "PolicyEvidence", examples: int) -> "Fusion":
         """Return what scores a policy of a set of so many examples."""
-        if self.untaught is not None and not self._was_taught(policy):
-            return self.untaught._shown(bool(found.violating))
-        return self._of_examples(examples)
+        if self.untaught is None or self.knows(policy):
+            return self._of_examples(examples)
+        return self.untaught._of_breaches([found])
 
-    def of_set(self, policies: Sequence[Policy], examples: int) -> "Fusion":
-        """Return what scores a whole text by a set of so many examples."""
-        taught = sum(map(self._was_taught, policies))
-        if self.untaught is not None and 2 * taught < len(policies):
-            return self.untaught._shown(bool(examples))
-        return self._of_examples(examples)
+    def text_score(
+        self, overall: float | None, evidence: "Evidence", judged: Sequence[Judged]
+    ) -> float:
+        """Return how surely a text breaches any policy of a set, 0..1.
 
-    def _shown(self, any_breach: bool) -> "Fusion":
-        return self if any_breach or self.bare is None else self.bare
+        By the policies that were taught and `overall`, the judge's answer about the set, or by the
+        others, whichever is surer; by the surest policy where neither gives a score. `overall` is
+        None where it was not asked for or there is no answer.
+        """
+        known = tuple(score for policy, _, score in judged if self.knows(policy))
+        others = [(e, score) for policy, e, score in judged if not self.knows(policy)]
+        found = []
+        verdict = self._of_examples(evidence.examples).verdict
+        if verdict is not None and overall is not None:
+            found.append(verdict.score(overall, evidence, known))
+        if self.untaught is not None and others:
+            apart = self.untaught._of_breaches([e for e, _ in others]).verdict
+            if apart is not None:
+                found.append(apart.score(0.0, evidence, tuple(score for _, score in others)))
+        return max(found or [score for _, _, score in judged], default=0.0)
+
+    def asks_overall(self, policies: Iterable[Policy]) -> bool:
+        """Return whether the judge's answer about a set of these policies is heard."""
+        return self.verdict is not None and any(map(self.knows, policies))
+
+    def knows(self, policy: Policy) -> bool:
+        """Return whether a policy is scored as one that the judge was taught."""
+        return self.untaught is None or not set(self.taught).isdisjoint(wordings([policy]))
+
+    def _of_breaches(self, found: Iterable["PolicyEvidence"]) -> "Fusion":
+        return self if self.bare is None or any(e.violating for e in found) else self.bare
 
     def _of_examples(self, count: int) -> "Fusion":
         return self.few if self.few is not None and count < FEW_EXAMPLES else self
-
-    def _was_taught(self, policy: Policy) -> bool:
-        return not set(self.taught).isdisjoint(wordings([policy]))
 
     def score(self, judge_logit: float, evidence: "PolicyEvidence") -> float:
         """Return how surely the policy is breached, 0..1."""

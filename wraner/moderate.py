@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
-from wraner.fusion import SHORTLIST, UNTUNED, Fusion, VerdictFusion
+from wraner.fusion import SHORTLIST, UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
@@ -145,8 +145,7 @@ class Moderator:
                 for e in chosen
             ]
             requests = [ScoreRequest(p, (YES, NO), task.adapter, task.deadline) for p in prompts]
-            verdict = self._verdict_fusion(task, evidence)
-            if verdict is not None and verdict.overall:
+            if self._asks_overall(task):
                 whole = render_overall(task.policy_set, piece)
                 requests.append(
                     ScoreRequest(whole, (YES, NO), task.adapter, task.deadline, dispensable=True)
@@ -164,11 +163,9 @@ class Moderator:
         """Return whether a text has a score of its own: some of a set's policies give none."""
         return self._fusion(task).verdict is not None and not task.policies
 
-    def _verdict_fusion(self, task: ModerateTask, found: Evidence) -> VerdictFusion | None:
-        """Return what scores the whole text, where it has a score of its own."""
-        if not self._scores_text(task):
-            return None
-        return self._fusion(task).of_set(task.policy_set.policies, found.examples).verdict
+    def _asks_overall(self, task: ModerateTask) -> bool:
+        fusion = self._fusion(task)
+        return self._scores_text(task) and fusion.asks_overall(task.policy_set.policies)
 
     def _fusion(self, task: ModerateTask) -> Fusion:
         return self._settings.fusion if task.fusion is None else task.fusion
@@ -187,12 +184,11 @@ class Moderator:
             self._judgement(task, seen, policies[e.policy], e, s)
             for e, s in zip(seen.chosen, scores[: len(logits)], strict=False)
         )
-        found = tuple(j.score for j in judgements)
-        score = max(found, default=0.0)
-        verdict = self._verdict_fusion(task, seen.found)
-        if verdict is not None and len(logits) == len(scores):
-            overall = logits[len(seen.chosen)] if verdict.overall else 0.0
-            score = verdict.score(overall, seen.found, found)
+        score = max((j.score for j in judgements), default=0.0)
+        if self._scores_text(task):
+            overall = logits[len(seen.chosen)] if len(logits) > len(seen.chosen) else None
+            judged = [(j.policy, j.evidence, j.score) for j in judgements]
+            score = self._fusion(task).text_score(overall, seen.found, judged)
         return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
 
     def _judgement(

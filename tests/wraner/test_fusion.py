@@ -1,10 +1,12 @@
 """Which weights score a policy and a whole text: by taught words, and by the number of examples."""
 
+import math
+
 import pytest
 
-from wraner.fusion import FEW_EXAMPLES, Fusion, wordings
+from wraner.fusion import FEW_EXAMPLES, Fusion, VerdictFusion, wordings
 from wraner.packs import JudgedExample, Policy
-from wraner.retrieval import JudgedNeighbour, PolicyEvidence
+from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
 FILTH = Policy(id="filth", title="Filth", definition="Calls people dirt.")
 EXPEL = Policy(id="expel", title="Expel", definition="Wants people gone.")
@@ -40,22 +42,56 @@ def test_a_title_or_a_definition_is_enough_to_be_known(changed: dict[str, object
     assert FUSION.of_policy(FILTH.model_copy(update=changed), NOT_SHOWN, 0) is FEW
 
 
-def test_most_policies_decide_how_a_text_is_scored() -> None:
-    assert FUSION.of_set([FILTH, SPOILERS], FEW_EXAMPLES) is FUSION
-    assert FUSION.of_set([FILTH, SPOILERS], 0) is FEW
-    assert FUSION.of_set([FILTH, SPOILERS, SPOILERS], FEW_EXAMPLES) is UNTAUGHT
-
-
 def test_where_no_example_shows_a_breach_words_alone_are_scored() -> None:
     assert FUSION.of_policy(SPOILERS, NOT_SHOWN, 7) is BARE
-    assert FUSION.of_set([SPOILERS], 1) is UNTAUGHT and FUSION.of_set([SPOILERS], 0) is BARE
     alike = FUSION.model_copy(update={"untaught": BARE})
     assert alike.of_policy(SPOILERS, NOT_SHOWN, 7) is BARE
 
 
 def test_where_nothing_was_fitted_for_others_all_are_scored_alike() -> None:
     plain = Fusion(judge=1.0, margin=1.0, bias=0.0)
-    assert plain.of_policy(SPOILERS, SHOWN, 0) is plain and plain.of_set([SPOILERS], 0) is plain
+    assert plain.of_policy(SPOILERS, SHOWN, 0) is plain and plain.knows(SPOILERS)
+
+
+def verdict(overall: float, strongest: float, bias: float = 0.0) -> VerdictFusion:
+    return VerdictFusion(overall=overall, leaning=0.0, strongest=strongest, bias=bias)
+
+
+WHOLE = FUSION.model_copy(
+    update={
+        "few": None,
+        "verdict": verdict(1.0, 0.0),
+        "untaught": UNTAUGHT.model_copy(
+            update={
+                "verdict": verdict(0.0, 1.0),
+                "bare": BARE.model_copy(update={"verdict": verdict(0.0, 0.0, bias=-5.0)}),
+            }
+        ),
+    }
+)
+NOTHING = Evidence((), "g")
+
+
+def test_a_text_is_scored_by_taught_policies_or_by_others_whichever_is_surer() -> None:
+    taught, other = (FILTH, SHOWN, 0.9), (SPOILERS, SHOWN, 0.8)
+    low, high = -4.0, 4.0
+    assert WHOLE.text_score(low, NOTHING, [taught]) == pytest.approx(1 / (1 + math.exp(4)))
+    assert WHOLE.text_score(low, NOTHING, [taught, other]) == pytest.approx(0.8)
+    assert WHOLE.text_score(high, NOTHING, [taught, other]) == pytest.approx(1 / (1 + math.exp(-4)))
+    assert WHOLE.text_score(None, NOTHING, [other]) == pytest.approx(0.8)
+    bare = WHOLE.text_score(None, NOTHING, [(SPOILERS, NOT_SHOWN, 0.8)])
+    assert bare == pytest.approx(1 / (1 + math.exp(5)))
+
+
+def test_a_text_without_an_answer_about_the_set_is_scored_by_the_surest_policy() -> None:
+    assert WHOLE.text_score(None, NOTHING, [(FILTH, SHOWN, 0.3), (EXPEL, SHOWN, 0.6)]) == 0.6
+    assert WHOLE.text_score(None, NOTHING, []) == 0.0
+
+
+def test_a_set_is_asked_about_where_any_of_it_was_taught() -> None:
+    assert WHOLE.asks_overall([SPOILERS, FILTH]) and not WHOLE.asks_overall([SPOILERS])
+    assert not WHOLE.model_copy(update={"verdict": None}).asks_overall([FILTH])
+    assert WHOLE.model_copy(update={"untaught": None}).asks_overall([SPOILERS])
 
 
 def test_wordings_name_titles_and_definitions_without_saying_them() -> None:

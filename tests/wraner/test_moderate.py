@@ -170,7 +170,7 @@ def test_policies_that_were_not_taught_are_scored_by_their_own_weights() -> None
     untaught = WHOLE.model_copy(
         update={
             "judge": -1.0,
-            "verdict": VerdictFusion(overall=-1.0, leaning=0.0, strongest=0.0, bias=0.0),
+            "verdict": VerdictFusion(overall=0.0, leaning=0.0, strongest=1.0, bias=4.0),
             "examples_shown": True,
         }
     )
@@ -179,16 +179,17 @@ def test_policies_that_were_not_taught_are_scored_by_their_own_weights() -> None
     (verdict,) = moderate("aa cc !!", engine=engine, fusion=mixed, exhaustive=True)
     plain, other = (WHOLE.score(2.0, evidence("a")), untaught.score(2.0, evidence("c")))
     assert [j.score for j in verdict.judged] == [plain, WHOLE.score(0.0, evidence("b")), other]
-    assert verdict.score == 0.5, "most of the set was taught"
     assert [len(r.prompt.examples) for r in engine.asked] == [0, 0, 2, 0]
-    alone = WHOLE.model_copy(update={"taught": wordings([a]), "untaught": untaught})
-    (verdict,) = moderate("aa cc !!", engine=OverallEngine(), fusion=alone)
-    assert verdict.score == pytest.approx(1 / (1 + 2.718281828**2))
+    assert verdict.score == pytest.approx(0.5)
+    (surer,) = moderate("aa", engine=OverallEngine(), fusion=mixed, exhaustive=True)
+    assert surer.score == pytest.approx(1 / (1 + 2.718281828 ** -(4 - 2.0)))
 
 
-def test_a_set_is_not_asked_about_where_its_answer_is_not_heard() -> None:
+def test_a_set_of_which_nothing_was_taught_is_not_asked_about() -> None:
     surest = VerdictFusion(overall=0.0, leaning=0.0, strongest=1.0, bias=1.0)
-    fusion = WHOLE.model_copy(update={"verdict": surest})
+    fusion = WHOLE.model_copy(
+        update={"taught": ("0",), "untaught": WHOLE.model_copy(update={"verdict": surest})}
+    )
     engine = OverallEngine()
     (verdict,) = moderate("aa !!", engine=engine, fusion=fusion)
     assert len(engine.asked) == 2 and verdict.calibrated
