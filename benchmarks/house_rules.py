@@ -3,8 +3,9 @@
     python -m benchmarks.house_rules
 
 The folder `forum` holds the set, examples and texts to ask, all written for this project; nothing
-is taught or fitted by them. Everything is asked as it serves, once with the examples and once by
-the policies' words alone. Texts that are decided wrongly are printed.
+is taught or fitted by them. Everything is asked as it serves: with the examples; by the policies'
+words alone; and with the policies and examples added to the policy set that ships. Texts that are
+decided wrongly are printed.
 """
 
 import argparse
@@ -19,6 +20,23 @@ from training.untaught import NewSet, read_new_set
 from wraner.packs import PolicySet
 
 FORUM = Path(__file__).with_name("forum")
+
+
+def added(base: PolicySet, new: PolicySet) -> PolicySet:
+    """Return a set with the policies of another; what keeps all of those keeps them alone."""
+    ids = tuple(p.id for p in new.policies)
+    examples = [
+        e.model_copy(update={"complies": ids}) if e.complies == "all" else e for e in new.examples
+    ]
+    return base.model_copy(
+        update={
+            "policies": (*base.policies, *new.policies),
+            "examples": (
+                *base.examples,
+                *(e.model_copy(update={"id": f"added-{e.id}"}) for e in examples),
+            ),
+        }
+    )
 
 
 async def ask(probe: Probe, new: NewSet, pack: PolicySet) -> tuple[list[Said], int]:
@@ -43,8 +61,13 @@ def main() -> None:
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     new = read_new_set(FORUM)
     bare = new.pack.model_copy(update={"examples": ()})
-    with probing(read_settings()) as (probe, _):
-        for name, pack in (("with examples", new.pack), ("by words alone", bare)):
+    with probing(read_settings()) as (probe, base):
+        packs = {
+            "with examples": new.pack,
+            "by words alone": bare,
+            "added to hate-speech": added(base, new.pack),
+        }
+        for name, pack in packs.items():
             print(report(name, *asyncio.run(ask(probe, new, pack))))
 
 

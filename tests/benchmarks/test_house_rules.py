@@ -3,11 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from benchmarks.house_rules import FORUM, ask, report
+from benchmarks.house_rules import FORUM, added, ask, report
 from benchmarks.plain_speech import Said
 from benchmarks.policy_probes import Probe
 from training.untaught import house_rules, read_new_set
-from wraner.packs import PolicySet
+from wraner.pack_folders import read_pack_folder
+from wraner.packs import PolicySet, check_pack
 from wraner.policies import Coverage, PolicyMatch, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -50,3 +51,16 @@ def test_no_text_of_the_forum_is_an_example_or_fitted() -> None:
     fitted = {t.example.text for other in house_rules([]).values() for t in other.texts}
     assert len(set(asked)) == len(asked)
     assert not set(asked) & ({e.text for e in new.pack.examples} | fitted)
+
+
+def test_policies_are_added_with_examples_that_say_nothing_of_the_others() -> None:
+    base, new = read_pack_folder(ROOT / "packs" / "hate-speech"), read_new_set(FORUM).pack
+    assert isinstance(base, PolicySet)
+    both = added(base, new)
+    check_pack(both)
+    assert both.policies == (*base.policies, *new.policies)
+    assert both.examples[: len(base.examples)] == base.examples
+    theirs = both.examples[len(base.examples) :]
+    assert [e.text for e in theirs] == [e.text for e in new.examples]
+    ids = {p.id for p in new.policies}
+    assert all(ids >= {*e.violates, *e.complies} for e in theirs)
