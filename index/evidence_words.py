@@ -16,6 +16,7 @@ from wraner.entities import Span
 
 _SPAN_WORDS = 5
 _SPAN_SHARE = 0.5
+_COMMON = 0.6  # words of less weight, such as "was", say nothing that a reader would point at
 
 
 def moved(text: WordVectors, query: Words, near: Grid) -> Floats:
@@ -67,4 +68,4 @@ def joined(chunks: Sequence[Chunk], places: Sequence[int]) -> tuple[Span, ...]:
 
 def _salience(weights: Floats) -> Floats:
     """Return weights by which the language's commonest words are not shown as evidence."""
-    return np.maximum(2 * weights - 1, 0.0)
+    return np.where(weights < _COMMON, 0.0, 2 * weights - 1)

@@ -87,6 +87,8 @@ def test_at_most_five_words_are_shown_the_first_among_equals() -> None:
 
 def test_the_commonest_words_are_not_shown() -> None:
     assert shown("a b", [1, 0.4], a=0.5) == ["b"]
+    assert shown("was left", [1, 0.01], was=0.574) == ["left"]
+    assert shown("was left", [1, -0.5], was=0.574) == []
 
 
 @pytest.mark.parametrize("strength", [[0.0, 0.0], [-1.0, -0.5]])
