@@ -103,20 +103,20 @@ class Fusion(BaseModel):
         """Return how surely a text breaches any policy of a set, 0..1.
 
         By the policies that were taught and `overall`, the judge's answer about the set, or by the
-        others, whichever is surer; by the surest policy where neither gives a score. `overall` is
-        None where it was not asked for or there is no answer.
+        others, whichever is surer. `overall` is None where it was not asked for or there is no
+        answer: each taught policy's score then stands for itself.
         """
         known = tuple(score for policy, _, score in judged if self.knows(policy))
         others = [(e, score) for policy, e, score in judged if not self.knows(policy)]
-        found = []
+        found = list(known)
         verdict = self._of_examples(evidence.examples).verdict
         if verdict is not None and overall is not None:
-            found.append(verdict.score(overall, evidence, known))
+            found = [verdict.score(overall, evidence, known)]
         if self.untaught is not None and others:
+            scores = tuple(score for _, score in others)
             apart = self.untaught._of_breaches([e for e, _ in others]).verdict
-            if apart is not None:
-                found.append(apart.score(0.0, evidence, tuple(score for _, score in others)))
-        return max(found or [score for _, _, score in judged], default=0.0)
+            found += scores if apart is None else [apart.score(0.0, evidence, scores)]
+        return max(found, default=0.0)
 
     def asks_overall(self, policies: Iterable[Policy]) -> bool:
         """Return whether the judge's answer about a set of these policies is heard."""

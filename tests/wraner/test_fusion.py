@@ -85,6 +85,8 @@ def test_a_text_is_scored_by_taught_policies_or_by_others_whichever_is_surer() -
 
 def test_a_text_without_an_answer_about_the_set_is_scored_by_the_surest_policy() -> None:
     assert WHOLE.text_score(None, NOTHING, [(FILTH, SHOWN, 0.3), (EXPEL, SHOWN, 0.6)]) == 0.6
+    mixed = [(FILTH, SHOWN, 0.9), (SPOILERS, SHOWN, 0.2)]
+    assert WHOLE.text_score(None, NOTHING, mixed) == 0.9, "others do not stand for taught ones"
     assert WHOLE.text_score(None, NOTHING, []) == 0.0
 
 
