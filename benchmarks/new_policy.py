@@ -130,15 +130,14 @@ def found_by(
             policies=tuple(s.policy for s in subjects),
             examples=(*breaching, *(JudgedExample(text=t, complies="all") for t in others)),
         )
-        return {s.policy.id: asyncio.run(_evidence(retriever, pack, s)) for s in subjects}
+        ref = PackRef(version(pack), inline=pack)
+        return {s.policy.id: asyncio.run(_evidence(retriever, ref, s)) for s in subjects}
 
     return found
 
 
-async def _evidence(retriever: Retriever, pack: PolicySet, asked: Subject) -> list[PolicyEvidence]:
-    found = await retriever.evidence(
-        PackRef(version(pack), inline=pack), [t.text for t in asked.asked], 1
-    )
+async def _evidence(retriever: Retriever, pack: PackRef, asked: Subject) -> list[PolicyEvidence]:
+    found = await retriever.evidence(pack, [t.text for t in asked.asked], 1)
     return [e for each in found for e in each.policies if e.policy == asked.policy.id]
 
 

@@ -150,8 +150,5 @@ def _truth(text: TaughtText, policy: str, tiers: Tiers) -> bool | None:
     """Return whether a text breaches a policy; None where nobody says and it may well."""
     if policy in text.example.violates:
         return True
-    if text.example.complies != "all" and policy in text.example.complies:
-        return False
-    if not text.breaches or all(tiers[p] != tiers[policy] for p in text.near):
-        return False
-    return None
+    away = not text.breaches or all(tiers[p] != tiers[policy] for p in text.near)
+    return False if away or text.example.keeps(policy) else None

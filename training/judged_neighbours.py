@@ -55,4 +55,4 @@ def _side(example: JudgedExample, policy: str) -> bool | None:
     """Return whether an example breaches a policy; None where it does not say."""
     if policy in example.violates:
         return True
-    return False if example.complies == "all" or policy in example.complies else None
+    return False if example.keeps(policy) else None

@@ -178,11 +178,7 @@ def _sides(texts: Sequence[TaughtText]) -> tuple[_Side, _Side]:
 
 def _keeping(policy: str, texts: Sequence[TaughtText]) -> list[TaughtText]:
     """Return the texts that breach another policy and are known to keep this one."""
-    return [
-        t
-        for t in texts
-        if t.breaches and t.example.complies != "all" and policy in t.example.complies
-    ]
+    return [t for t in texts if t.breaches and t.example.keeps(policy)]
 
 
 def _picked(rng: Rng, texts: Sequence[TaughtText], count: int) -> list[TaughtText]:

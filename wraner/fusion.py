@@ -9,6 +9,7 @@ engine and no index.
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -87,7 +88,6 @@ class Fusion(BaseModel):
     untaught: "Fusion | None" = None
     """What is used instead for policies that have neither title nor definition among `taught`, and
     for the whole text as far as it may breach them; None: the same."""
-
     bare: "Fusion | None" = None
     """What is used instead where no example shows a breach; None: the same."""
 
@@ -124,7 +124,8 @@ class Fusion(BaseModel):
 
     def knows(self, policy: Policy) -> bool:
         """Return whether a policy is scored as one that the judge was taught."""
-        return self.untaught is None or not set(self.taught).isdisjoint(wordings([policy]))
+        said = (policy.title, policy.definition)
+        return self.untaught is None or any(_name(words) in self.taught for words in said)
 
     def _of_breaches(self, found: Iterable["PolicyEvidence"]) -> "Fusion":
         return self if self.bare is None or any(e.violating for e in found) else self.bare
@@ -159,12 +160,14 @@ LEANING_REACH = 12.0
 
 def wordings(policies: Iterable[Policy]) -> tuple[str, ...]:
     """Return names of policies' titles and definitions: hashes, letter case and spaces aside."""
-    said = {
-        " ".join(words.split()).casefold()
-        for policy in policies
-        for words in (policy.title, policy.definition)
-    }
-    return tuple(sorted(hashlib.sha256(words.encode()).hexdigest()[:12] for words in said if words))
+    said = {words for policy in policies for words in (policy.title, policy.definition) if words}
+    return tuple(sorted(set(map(_name, said))))
+
+
+@lru_cache(maxsize=10_000)
+def _name(words: str) -> str:
+    plain = " ".join(words.split()).casefold()
+    return hashlib.sha256(plain.encode()).hexdigest()[:12]
 
 
 def within_reach(leaning: float) -> float:

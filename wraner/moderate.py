@@ -137,6 +137,7 @@ class Moderator:
         pieces = [task.texts[number][w.start : w.end] for number, w in places]
         found = await self._retriever.evidence(task.pack, pieces, self._settings.examples)
         policies = {p.id: p for p in task.policy_set.policies}
+        asks_overall = self._asks_overall(task)
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
             chosen = tuple(self._chosen(task, evidence.policies))
@@ -145,7 +146,7 @@ class Moderator:
                 for e in chosen
             ]
             requests = [ScoreRequest(p, (YES, NO), task.adapter, task.deadline) for p in prompts]
-            if self._asks_overall(task):
+            if asks_overall:
                 whole = render_overall(task.policy_set, piece)
                 requests.append(
                     ScoreRequest(whole, (YES, NO), task.adapter, task.deadline, dispensable=True)
@@ -181,8 +182,8 @@ class Moderator:
         policies = {p.id: p for p in task.policy_set.policies}
         logits = [s.logprobs[0] - s.logprobs[1] for s in scores if s.logprobs]
         judgements = tuple(
-            self._judgement(task, seen, policies[e.policy], e, s)
-            for e, s in zip(seen.chosen, scores[: len(logits)], strict=False)
+            self._judgement(task, seen, policies[e.policy], e, s.examples_used, logit)
+            for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
         )
         score = max((j.score for j in judgements), default=0.0)
         if self._scores_text(task):
@@ -192,15 +193,21 @@ class Moderator:
         return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
 
     def _judgement(
-        self, task: ModerateTask, seen: _Seen, policy: Policy, e: PolicyEvidence, scores: Scores
+        self,
+        task: ModerateTask,
+        seen: _Seen,
+        policy: Policy,
+        e: PolicyEvidence,
+        examples_used: int,
+        logit: float,
     ) -> _Judgement:
         fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
         return _Judgement(
             seen.window,
             policy,
             e,
-            e.examples[: scores.examples_used] if fusion.examples_shown else e.examples,
-            fusion.score(scores.logprobs[0] - scores.logprobs[1], e),
+            e.examples[:examples_used] if fusion.examples_shown else e.examples,
+            fusion.score(logit, e),
         )
 
     def _verdict(

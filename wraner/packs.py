@@ -89,6 +89,10 @@ class JudgedExample(_Frozen):
         """Fill a missing id."""
         _fill_id(self)
 
+    def keeps(self, policy: str) -> bool:
+        """Return whether it is known to comply with a policy."""
+        return self.complies == "all" or policy in self.complies
+
 
 Example = TaggedExample | JudgedExample
 
