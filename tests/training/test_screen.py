@@ -1,12 +1,13 @@
 """The screen: what it turns, what it runs, that it goes on where it stopped, and its table."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from training.factorial import RUNS, design
 from training.finished_runs import Finished, carry_on
-from training.screen import CONFIG, confirmation, screen_settings, shortened
+from training.screen import CONFIG, confirmation, main, screen_settings, shortened, sized
 from training.screen_factors import FACTORS, UNSCREENED, Factor, settings_at
 from training.screen_run import Outcome
 from training.screen_tables import SEEDS, confirmed, table
@@ -145,3 +146,28 @@ def test_a_confirmation_turns_one_factor_under_other_seeds(tmp_path: Path) -> No
     ]
     assert found[5] == "| mean | | | +4.0, standard error 0.6 |"
     assert found[-1] == "6 runs of 1,000 to 1,001 tokens."
+
+
+def test_a_full_screen_has_the_configs_own_budget() -> None:
+    chosen = read_settings(CONFIG)
+    full, short = sized(full=True), sized(full=False)
+    assert full.settings == chosen
+    assert short.settings == shortened(chosen)
+    assert short.sentences < full.sentences
+    identities = {s.identity for size in (full, short) for s in screen_settings(size.settings)}
+    assert len(identities) == 2 * RUNS  # so both can be kept in one folder
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_screen_that_is_finished_reads_no_data(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    full: bool,
+) -> None:
+    runs = screen_settings(sized(full=full).settings)
+    expected = table(finished(runs, tmp_path / "out", Laboratory()))
+    asked = ["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["screen", *asked, *["--full"] * full])
+    assert main() == 0
+    assert capsys.readouterr().out == expected
