@@ -126,6 +126,20 @@ def test_workers_are_told_paths_that_hold_in_their_folders(
     assert judge.judgements.texts.policy_set == Path("packs/hate-speech").absolute()
 
 
+def test_steps_on_gpus_are_looked_at_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
+    found = []
+    for chosen in (Cluster(), Cluster(gpu=True)):
+        monkeypatch.delenv(looks, raising=False)
+        with ray_cluster.connected(chosen):
+            found.append(float(os.environ[looks]))
+    monkeypatch.setenv(looks, "1")
+    with ray_cluster.connected(Cluster(gpu=True)):
+        assert os.environ[looks] == "1", "who runs it may choose"
+    on_cpus, on_gpus = found
+    assert on_gpus < on_cpus
+
+
 def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(
     alone: Outcome,
     settings: TrainingSettings,
