@@ -46,7 +46,7 @@ CONFIG = Path(__file__).parent / "configs" / "ner.yaml"
 DOMAINS = ("politics", "science", "music", "literature", "ai")
 STEPS, STEP_TOKENS = 20, 2500  # 50,000 tokens a run
 QUESTIONS = 2  # with one wording: larger groups could not be dealt into steps of equal size
-SENTENCES, FULL_SENTENCES = 20, 100  # of a domain
+SENTENCES, FULL_SENTENCES = 20, 40  # of a domain
 _RUNS = "runs.jsonl"
 _CONFIRMED = {factor.name: factor for factor in (*FACTORS, *UNSCREENED)}
 
