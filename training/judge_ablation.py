@@ -1,13 +1,15 @@
 """What a judge learns its policies by: short runs, each without one thing, asked without retrieval.
 
     python -m training.judge_ablation --data ../shared/data --out FOLDER
+    python -m training.judge_ablation --data ../shared/data --out FOLDER --far
     python -m training.judge_ablation --data ../shared/data --adapter FOLDER
 
 Every run is `configs/moderation.yaml` with the same seed and the same small budget, but for what
-its row says. Asked are the texts kept for choosing, see `judge_examination`; and about eight
-policies, those that one of the runs is not taught, the texts of the test file that were collected
-for them, which nothing is chosen by. Finished runs are kept; a command that was stopped goes on
-behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
+its row says. Asked are the texts kept for choosing, see `judge_examination`: the dev texts, of some
+of which near copies are taught, or with `--far` a third of all texts, of which none is. And about
+eight policies, those that one of the runs is not taught, the texts of the test file that were
+collected for them, which nothing is chosen by. Finished runs are kept; a command that was stopped
+goes on behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
 """
 
 import argparse
@@ -94,6 +96,19 @@ def settings_of(variant: Variant, base: TrainingSettings) -> TrainingSettings:
     )
 
 
+def chosen_by(base: TrainingSettings, *, far: bool) -> TrainingSettings:
+    """Return settings that choose by the dev texts, or by a part of all that no copy is taught of.
+
+    Raises:
+        InvalidInput: the settings have no judgements.
+    """
+    if base.judgements is None:
+        raise InvalidInput("expected settings with judgements, was: sources")
+    texts = base.judgements.texts.model_copy(update={"far": 0 if far else None})
+    judgements = base.judgements.model_copy(update={"texts": texts})
+    return base.model_copy(update={"judgements": judgements})
+
+
 @dataclass(frozen=True)
 class Asked:
     """What all runs are asked: `unseen` has the test file's texts on the policies of `few`."""
@@ -148,7 +163,7 @@ def gather(base: TrainingSettings, without: tuple[str, ...], data: Path) -> Aske
         raise InvalidInput("expected settings with judgements, was: sources")
     texts = base.judgements.texts
     judged = read_judged_texts(texts, data)
-    held_out = texts.model_copy(update={"train": texts.held_out[0], "held_out": ()})
+    held_out = texts.model_copy(update={"train": texts.held_out[0], "held_out": (), "far": None})
     of_test = read_judged_texts(held_out, data)
     return Asked(
         judged,
@@ -177,13 +192,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
+    parser.add_argument("--far", action="store_true", help="ask texts that no taught one is near")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--out", type=Path, help="keeps the runs")
     what.add_argument("--adapter", type=Path, help="an adapter's folder: ask it alone")
     args = parser.parse_args()
     console = Console(stderr=True)
     try:
-        base = read_settings(_CONFIGS / "moderation.yaml")
+        base = chosen_by(read_settings(_CONFIGS / "moderation.yaml"), far=args.far)
         without = read_settings(_CONFIGS / "moderation-without.yaml")
         assert without.judgements is not None
         few = without.judgements.texts.without

@@ -1,21 +1,26 @@
 """Judged texts to learn from: a policy set's wording with the texts of HateModerate.
 
-What is held out or kept for choosing is left out by its letters and digits. Policies can be left
-out whole, to see what is known of a policy that was never taught. Knows no model.
+What is held out or kept for choosing is left out by its letters and digits, and where asked for
+with all its near copies. Policies can be left out whole, to see what is known of a policy that was
+never taught. Knows no model.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.hatemoderate import CollectedText, dev_keys, normalised, read_collected
 from training.moderation_rows import same_text
+from training.near_copies import parts
 from wraner.adapters import TrainingData
 from wraner.errors import InvalidInput
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import JudgedExample, Policy, PolicySet
+
+_PARTS = 3
 
 
 class JudgedSettings(BaseModel):
@@ -29,6 +34,9 @@ class JudgedSettings(BaseModel):
     """The texts, from the data root."""
     held_out: tuple[Path, ...] = (Path("hatemoderate/hatemoderate_test.csv"),)
     """Files, from the data root, none of whose texts is taught."""
+    far: Annotated[int, Field(ge=0, lt=_PARTS)] | None = None
+    """Choose by this of three parts of all texts, and teach the other two, which hold no near copy
+    of any of its texts; unset: choose by the dev texts."""
     without: tuple[str, ...] = ()
     """Ids of policies that are not taught, nor texts that were collected for them alone."""
     weights: dict[str, float] = Field(default={"dynahate": 2.0})
@@ -97,8 +105,8 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
     }
     texts = [t for t in read_collected(data / settings.train) if same_text(t.text) not in held_out]
     texts.sort(key=lambda text: normalised(text.text))
-    kept, everything = dev_keys(), settings.model_copy(update={"without": ()})
-    chosen = [t for t in texts if t.key in kept]
+    everything = settings.model_copy(update={"without": ()})
+    chosen = _chosen(texts, settings.far)
     known = {same_text(t.text) for t in chosen}
     train = [_taught(t, settings) for t in texts if same_text(t.text) not in known]
     dev = [_taught(t, everything) for t in chosen]
@@ -117,6 +125,15 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
             ),
         ),
     )
+
+
+def _chosen(texts: Sequence[CollectedText], far: int | None) -> list[CollectedText]:
+    """Return the texts that are not taught."""
+    if far is None:
+        kept = dev_keys()
+        return [t for t in texts if t.key in kept]
+    part = parts([t.text for t in texts], [t.dataset for t in texts], _PARTS)
+    return [t for t, number in zip(texts, part.tolist(), strict=True) if number == far]
 
 
 def _own_examples(pack: PolicySet, without: Sequence[str]) -> tuple[TaughtText, ...]:

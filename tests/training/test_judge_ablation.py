@@ -12,6 +12,7 @@ from training.judge_ablation import (
     Answers,
     Asked,
     carry_out,
+    chosen_by,
     gather,
     settings_of,
     table,
@@ -91,6 +92,17 @@ def test_the_config_without_eight_policies_is_the_run_without_them() -> None:
     without = settings.judgements.texts.without
     assert len(without) == 8 and without == encoder.texts.without
     assert settings_of(variants(without)[-2], BASE).identity == settings.identity
+
+
+def test_texts_to_choose_by_are_the_dev_texts_or_far_ones() -> None:
+    for far, part in ((False, None), (True, 0)):
+        chosen = chosen_by(BASE, far=far)
+        assert chosen.judgements is not None and BASE.judgements is not None
+        assert chosen.judgements.texts.far == part
+        assert chosen.judgements.texts.train == BASE.judgements.texts.train
+    assert chosen_by(BASE, far=False) == BASE
+    with pytest.raises(InvalidInput, match="settings with judgements"):
+        chosen_by(TrainingSettings(sources={"towns": 1.0}), far=True)
 
 
 def test_the_table_has_a_line_a_judge() -> None:

@@ -28,6 +28,23 @@ def test_taught_kept_and_held_out_texts_are_apart(hatemoderate: Path) -> None:
     assert judged.asked_of_dev.train == judged.dev
 
 
+def test_a_part_of_all_texts_can_be_kept_with_its_near_copies(hatemoderate: Path) -> None:
+    usual = read_judged_texts(SETTINGS, hatemoderate.parent)
+    everything = {same_text(t.example.text) for t in (*usual.train, *usual.dev)}
+    asked: list[str] = []
+    for far in range(3):
+        settings = SETTINGS.model_copy(update={"far": far})
+        judged = read_judged_texts(settings, hatemoderate.parent)
+        taught, dev = (
+            {same_text(t.example.text) for t in side} for side in (judged.train, judged.dev)
+        )
+        shared, others = len(taught & dev), len((taught | dev) ^ everything)
+        assert shared == others == 0
+        assert 900 < len(judged.dev) < 1100
+        asked += dev
+    assert len(asked) == len(everything), "each text is asked about in one part"
+
+
 def test_policies_left_out_are_not_taught(hatemoderate: Path) -> None:
     settings = SETTINGS.model_copy(update={"without": ("exclude-expel",)})
     judged = read_judged_texts(settings, hatemoderate.parent)
