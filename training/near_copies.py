@@ -40,13 +40,13 @@ def parts(texts: Sequence[str], kinds: Sequence[str], number: int) -> Numbers:
     that parts are of like size and hold like shares of the kinds. *Shape:* (n_texts,).
     """
     groups = bound(texts)
-    sizes = Counter(groups.tolist())
-    first: dict[int, int] = {}
-    for place, group in enumerate(groups.tolist()):
-        first.setdefault(group, place)
-    dealt = sorted(first, key=lambda group: (kinds[first[group]], -sizes[group], first[group]))
-    part = {group: turn % number for turn, group in enumerate(dealt)}
-    return np.array([part[group] for group in groups.tolist()])
+    _, first, sizes = (
+        found.tolist() for found in np.unique(groups, return_index=True, return_counts=True)
+    )
+    dealt = sorted(range(len(first)), key=lambda g: (kinds[first[g]], -sizes[g], first[g]))
+    part = np.empty(len(first), dtype=np.int64)
+    part[dealt] = np.arange(len(first)) % number
+    return part[groups]
 
 
 def _vectors(texts: Sequence[str]) -> Any:
