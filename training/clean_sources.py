@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from training.leaks import without_leaks
+from training.leaks import HeldOut
+from training.sentences import Sentences
 from training.sources import DEFAULT_SOURCES, Source, read_source, read_source_configs
 from wraner.errors import InvalidInput
 from wraner.formats.choice import Format, guess, read
@@ -48,12 +49,13 @@ def read_clean_sources(
             f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
             "configure them in the source file"
         )
-    held_out = [t for file in chosen.held_out for t in _texts(data / file)]
+    held_out = HeldOut(t for file in chosen.held_out for t in _texts(data / file))
     found = []
     for name in chosen.sources:
         source = read_source(configs[name], data_root=data)
-        kept, leaks = without_leaks(source.train, held_out)
-        say(f"{name}: {len(kept):,} sentences; {len(leaks)} leaks left out; {source.left_out}")
+        kept = Sentences(e for e in source.train if not held_out.leaks(e.text))
+        leaks = len(source.train) - len(kept)
+        say(f"{name}: {len(kept):,} sentences; {leaks} leaks left out; {source.left_out}")
         found.append(replace(source, train=kept))
     return tuple(found)
 

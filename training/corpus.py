@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, Features, List, Value, load_from_disk
+from datasets import Dataset, Features, List, Value
 
 from index.encoder import WordEncoder, WordVectors
 from index.encoders import Encoders
@@ -28,19 +28,16 @@ from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.word_votes import UNTUNED
 from training.doubts import doubts
+from training.sentences import COLUMNS, example_of, row_of, write_rows
 from wraner.chunks import chunk
-from wraner.entities import Mention
 from wraner.packs import Domain, EntityType, TaggedExample, check_domain
 from wraner.retrieval import Neighbours, PackRef
 
-_FORMAT = 3  # of the files; another one is built anew
+_ROWS = "rows.arrow"
+_FORMAT = 4  # of the files; another one is built anew
 _FEATURES = Features(
     {
-        "id": Value("string"),
-        "text": Value("string"),
-        "starts": List(Value("int32")),
-        "ends": List(Value("int32")),
-        "labels": List(Value("string")),
+        **COLUMNS,
         "neighbours": List(Value("int32")),
         "store": List(Value("int32")),
         "same": List(Value("int32")),
@@ -80,11 +77,7 @@ class Corpus:
 
     def example(self, number: int) -> TaggedExample:
         """Return a sentence with its entities."""
-        row = self._rows[number]
-        mentions = zip(row["starts"], row["ends"], row["labels"], strict=True)
-        return TaggedExample.model_construct(
-            id=row["id"], text=row["text"], entities=tuple(Mention(*m) for m in mentions)
-        )
+        return example_of(self._rows[number])
 
     def neighbours(self, number: int) -> list[int]:
         """Return the sentences nearest to one in its store, nearest first."""
@@ -122,14 +115,11 @@ def open_corpus(
         cache.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=cache, prefix=".indexing-"))
         try:
-            rows = Dataset.from_list(
-                list(_rows(name, examples, encoder, settings, say)), features=_FEATURES
-            )
-            rows.save_to_disk(str(scratch))
+            write_rows(_rows(name, examples, encoder, settings, say), _FEATURES, scratch / _ROWS)
             os.replace(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-    return Corpus(name, load_from_disk(str(folder)))
+    return Corpus(name, Dataset.from_file(str(folder / _ROWS)))
 
 
 def _rows(
@@ -139,12 +129,12 @@ def _rows(
     settings: StoreSettings,
     say: Callable[[str], None],
 ) -> Iterator[dict[str, Any]]:
-    short = [e for e in examples if len(chunk(e.text)) <= settings.longest_words]
+    short = [i for i, e in enumerate(examples) if len(chunk(e.text)) <= settings.longest_words]
     rng = np.random.default_rng(settings.seed)
     dealt = [short[i] for i in rng.permutation(len(short))[: settings.sentences]]
     for start, end in _stores(len(dealt), settings, rng):
         say(f"{name}: finding the neighbours of {end:,} of {len(dealt):,} sentences")
-        members = dealt[start:end]
+        members = [examples[i] for i in dealt[start:end]]
         same = _same_words(members)
         found = _neighbours(members, encoder, settings.kept, same)
         numbers = {e.id: number for number, e in enumerate(members, start)}
@@ -152,11 +142,7 @@ def _rows(
         doubted = doubts(members, votes, IndexSettings())
         for example, near, equal, doubt in zip(members, found, same, doubted, strict=True):
             yield {
-                "id": example.id,
-                "text": example.text,
-                "starts": [m.start for m in example.entities],
-                "ends": [m.end for m in example.entities],
-                "labels": [m.label for m in example.entities],
+                **row_of(example),
                 "neighbours": [numbers[n.example.id] for n in near.neighbours],
                 "store": [start, end],
                 "same": [start + i for i in equal],

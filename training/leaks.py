@@ -7,32 +7,30 @@ fewer words, all must be the same and no others. Knows no files and no labels.
 from collections.abc import Iterable, Iterator
 
 from wraner.chunks import chunk
-from wraner.packs import TaggedExample
 
 NGRAM_WORDS = 8
 
 _Words = tuple[str, ...]
 
 
-def without_leaks(
-    examples: Iterable[TaggedExample], held_out_texts: Iterable[str], n: int = NGRAM_WORDS
-) -> tuple[tuple[TaggedExample, ...], tuple[TaggedExample, ...]]:
-    """Part the examples into those to keep and those that leak, each in the given order.
+class HeldOut:
+    """Texts that may not be learnt from, by their stretches of `n` words.
 
-    Time is linear in the words of both; memory is about 200 bytes a held-out word.
+    *Cost:* time is linear in the words asked about, memory about 200 bytes a held-out word.
 
     Raises:
         ValueError: `n` is not positive.
     """
-    if n < 1:
-        raise ValueError(f"expected at least one word, was: n={n}; 8 is usual")
-    held_out = {gram for text in held_out_texts for gram in _grams(text, n)}
-    kept: list[TaggedExample] = []
-    removed: list[TaggedExample] = []
-    for example in examples:
-        leaks = any(gram in held_out for gram in _grams(example.text, n))
-        (removed if leaks else kept).append(example)
-    return tuple(kept), tuple(removed)
+
+    def __init__(self, texts: Iterable[str], n: int = NGRAM_WORDS) -> None:
+        if n < 1:
+            raise ValueError(f"expected at least one word, was: n={n}; 8 is usual")
+        self._n = n
+        self._grams = {gram for text in texts for gram in _grams(text, n)}
+
+    def leaks(self, text: str) -> bool:
+        """Tell whether a text shares a stretch with one of them."""
+        return any(gram in self._grams for gram in _grams(text, self._n))
 
 
 def _grams(text: str, n: int) -> Iterator[_Words]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.corpus import StoreSettings
-from training.leaks import without_leaks
+from training.leaks import HeldOut
 from training.ner_domains import AskedSentence, NerDomain, Split
 from training.sheets import TypeSheet
 from training.sources import Source
@@ -116,11 +116,11 @@ def source_domain(source: Source, *, sentences: int, examples: int) -> NerDomain
 
 
 def _lot(name: str, store: Domain, asked: Sequence[TaggedExample]) -> Lot:
-    kept, leaks = without_leaks(store.examples, (e.text for e in asked))
+    held_out = HeldOut(e.text for e in asked)
+    kept = [e for e in store.examples if not held_out.leaks(e.text)]
     taught = teachable(name, _with(store, kept))
-    return Lot(
-        taught, asked_domain(name, store, asked), len(leaks), len(kept) - len(taught.examples)
-    )
+    leaks = len(store.examples) - len(kept)
+    return Lot(taught, asked_domain(name, store, asked), leaks, len(kept) - len(taught.examples))
 
 
 def _with(pack: Domain, examples: Sequence[TaggedExample]) -> Domain:

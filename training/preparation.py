@@ -196,7 +196,7 @@ def open_store(
     places: Places,
     say: Say,
     name: str,
-    examples: tuple[TaggedExample, ...],
+    examples: Sequence[TaggedExample],
     sentences: int | None,
 ) -> Corpus:
     """Open the corpus of some sentences, at most so many, in the cache that all trainings share."""

@@ -5,7 +5,7 @@ in several of them stays held out. Published scores are measured on the files th
 what is read here. Knows no prompt and no benchmark.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 
 from training.cleaning import Cleaning, LeftOut
 from training.hub_source import HubDataset, iterate_split
+from training.sentences import Sentences
 from training.sheets import Sheet, read_sheet, shipped_sheet
 from wraner.errors import InvalidInput
 from wraner.formats.choice import Format, read
@@ -54,14 +55,14 @@ class SourceConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A corpus; the labels of its entities are the names in its sheet."""
+    """A corpus, which lies on disk; the labels of its entities are the names in its sheet."""
 
     name: str
     sheet: Sheet
     terms: str
-    train: tuple[TaggedExample, ...]
-    dev: tuple[TaggedExample, ...]
-    test: tuple[TaggedExample, ...]
+    train: Sequence[TaggedExample]
+    dev: Sequence[TaggedExample]
+    test: Sequence[TaggedExample]
     left_out: LeftOut
 
 
@@ -96,7 +97,7 @@ def read_source(config: SourceConfig, *, data_root: Path = Path()) -> Source:
     shipped = not config.sheet.endswith(".yaml")
     sheet = shipped_sheet(config.sheet) if shipped else read_sheet(data_root / config.sheet)
     cleaning = Cleaning(config.name, sheet.names)
-    test, dev, train = (tuple(cleaning.cleaned(split)) for split in _splits(config, data_root))
+    test, dev, train = (Sentences(cleaning.cleaned(split)) for split in _splits(config, data_root))
     return Source(config.name, sheet, config.terms, train, dev, test, cleaning.left_out)
 
 

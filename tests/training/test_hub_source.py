@@ -113,5 +113,5 @@ def test_a_source_may_be_a_data_set(numbered: Path) -> None:
     )
     source = read_source(config, data_root=numbered)
     assert spoken(list(source.test)) == [("Ann Lee sang", [("Ann Lee", "person")]), ("no one", [])]
-    assert source.train == ()
+    assert not source.train
     assert source.left_out.duplicates == 2

@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.leaks import without_leaks
+from training.leaks import HeldOut
 from wraner.chunks import chunk
-from wraner.packs import TaggedExample
 
 TEXTS = st.lists(
     st.lists(st.sampled_from(["a", "B", "b", "c", "-", "."]), min_size=1, max_size=7).map(" ".join),
@@ -29,11 +28,8 @@ def leaks(text: str, held_out: str, n: int) -> bool:
 def test_the_same_fall_out_as_by_comparing_everything(
     texts: list[str], held_out: list[str], n: int
 ) -> None:
-    examples = [TaggedExample(text=t) for t in texts]
-    leaking = [any(leaks(t, h, n) for h in held_out) for t in texts]
-    kept, removed = without_leaks(examples, held_out, n)
-    assert list(kept) == [e for e, leak in zip(examples, leaking, strict=True) if not leak]
-    assert list(removed) == [e for e, leak in zip(examples, leaking, strict=True) if leak]
+    found = HeldOut(held_out, n)
+    assert [found.leaks(t) for t in texts] == [any(leaks(t, h, n) for h in held_out) for t in texts]
 
 
 @pytest.mark.parametrize(
@@ -49,10 +45,9 @@ def test_the_same_fall_out_as_by_comparing_everything(
 )
 def test_eight_words_in_a_row_or_all_of_a_shorter_text(text: str, leak: bool) -> None:
     held_out = ["The old mill by the river burned down", "rain, again", "?!"]
-    example = TaggedExample(text=text)
-    assert without_leaks([example], held_out) == (((), (example,)) if leak else ((example,), ()))
+    assert HeldOut(held_out).leaks(text) == leak
 
 
 def test_a_run_of_no_words_is_refused() -> None:
     with pytest.raises(ValueError, match="n=0"):
-        without_leaks([], [], 0)
+        HeldOut([], 0)

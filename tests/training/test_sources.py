@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def write(file: Path, *sentences: str) -> str:
     return file.name
 
 
-def spoken(examples: tuple[TaggedExample, ...]) -> list[tuple[str, list[tuple[str, str]]]]:
+def spoken(examples: Sequence[TaggedExample]) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(e.text, [(e.text[m.start : m.end], m.label) for m in e.entities]) for e in examples]
 
 
