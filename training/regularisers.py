@@ -112,11 +112,14 @@ def renamed(rng: Rng, wording: Wording, probability: float) -> Wording:
 def anonymous(rng: Rng, wording: Wording, probability: float) -> Wording:
     """Call the types by letters, so that only definitions and examples tell what they are.
 
-    Types without definitions keep their names: nothing else would tell them apart.
+    Types without definitions keep their names, since nothing else would tell them apart, and so do
+    more types than there are letters.
     """
-    if rng.random() >= probability or not all(w.shown.definition for w in wording.types):
+    alphabet = list(string.ascii_uppercase)
+    told = all(w.shown.definition for w in wording.types)
+    if rng.random() >= probability or not told or len(wording.types) > len(alphabet):
         return wording
-    letters = rng.permutation(list(string.ascii_uppercase))[: len(wording.types)]
+    letters = rng.permutation(alphabet)[: len(wording.types)]
     return Wording(
         tuple(_named(w, f"type {letter}") for w, letter in zip(wording.types, letters, strict=True))
     )

@@ -100,6 +100,12 @@ def test_types_without_definitions_are_never_letters() -> None:
     assert regularisers.anonymous(rng(), bare, 1) == bare
 
 
+def test_more_types_than_letters_keep_their_names() -> None:
+    many = [TYPES[0].model_copy(update={"name": f"kind {i}"}) for i in range(27)]
+    assert regularisers.anonymous(rng(), plain(many), 1) == plain(many)
+    assert names(regularisers.anonymous(rng(), plain(many[:26]), 1)) != names(plain(many[:26]))
+
+
 def test_paraphrases_are_the_sheets_own() -> None:
     wording = regularisers.paraphrased(rng(), plain(TYPES), 1)
     for worded in wording.types:
