@@ -51,6 +51,19 @@ class WordEncoder(Protocol):
         ...
 
 
+class SentenceEncoder(Protocol):
+    """Turns texts into one vector each."""
+
+    @property
+    def identity(self) -> str:
+        """A hash of everything that the vectors depend on."""
+        ...
+
+    def sentences(self, texts: Sequence[str]) -> Floats:
+        """Return the unit vector of each text. *Shape:* (len(texts), dimension)."""
+        ...
+
+
 def unit_rows(rows: Floats) -> Floats:
     """Return the rows scaled to length 1; a zero row stays zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)

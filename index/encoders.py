@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from index.bundled import bundled_minilm
-from index.encoder import WordEncoder
+from index.encoder import Floats, WordEncoder
+from index.wordings import HOME, PolicyReader, read_home
+from wraner.errors import Unavailable
 from wraner.packs import Pack, PolicySet
 
 PackKind = Literal["Domain", "PolicySet"]
@@ -24,10 +26,11 @@ POLICY_SET_LAYER = 5
 
 @dataclass(frozen=True, slots=True)
 class Encoders:
-    """The word encoder of each kind of pack."""
+    """The word encoder of each kind of pack, and what reads policies' own words, see `wordings`."""
 
     domains: WordEncoder
     policy_sets: WordEncoder
+    wordings: PolicyReader | None = None
 
     @classmethod
     def same(cls, encoder: WordEncoder) -> "Encoders":
@@ -51,7 +54,8 @@ def load_encoders(
 
     Domains have its `tuning`, or where there is none, layer `DOMAIN_LAYER`, and beside their words
     the sentence vector of each text. Policy sets have the words of layer `POLICY_SET_LAYER` and,
-    with a tuning `for_policies`, the vector of each text that it gives.
+    with a tuning `for_policies`, the vector of each text that it gives; what that knows of its own
+    policies it lacks of others, so texts are read without it too where policies' words say enough.
 
     Raises:
         Unavailable: the weights or the tuning are missing, damaged, or do not belong together.
@@ -67,4 +71,14 @@ def load_encoders(
     if for_policies is None:
         return Encoders(WithTexts(words, texts), judged)
     breaches = ContextualEncoder(folder, tuning=for_policies)
-    return Encoders(WithTexts(words, texts), WithTexts(judged, breaches))
+    reader = PolicyReader(texts, _home(for_policies))
+    return Encoders(WithTexts(words, texts), WithTexts(judged, breaches), reader)
+
+
+def _home(tuning: Path) -> Floats | None:
+    try:
+        return read_home(tuning)
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            f"expected a list of numbers in {tuning / HOME} ({error}); restore that file"
+        ) from error

@@ -4,7 +4,7 @@ How near an example lies is said by the vectors of whole texts, where the encode
 those of their words. Knows no language model, and decides nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -18,10 +18,12 @@ from index.search import Scores, score
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Doubles, Ints, Words, words_that_count
+from index.wordings import Nearness
 from wraner.packs import JudgedExample
 from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
 _KERNEL = 0.05  # the temperature that the encoder for policy sets was tuned with
+_UNTOLD = Nearness(wording=0.0, case=0.0, kin=1.0)
 
 Flags = npt.NDArray[np.bool_]
 
@@ -83,17 +85,22 @@ def gather(
     k: int,
     settings: IndexSettings,
     *,
+    near: Mapping[str, Nearness],
     exclude: Collection[str] = (),
 ) -> Evidence:
     """Return the evidence on every policy, strongest first, ties in the order of the pack.
 
-    In a segment with a FAISS index only its candidates are considered.
+    `near` has how near the text lies to policies' words, where that is known. In a segment with a
+    FAISS index only its candidates are considered.
     """
     asked = _ask(generation, judgements, text, settings, exclude)
     similarity = asked.similarity
     order = np.argsort(-similarity, kind="stable")  # entries ascend by id: ties too
     order = order[np.isfinite(similarity[order])]
-    found = [_of_policy(asked, number, order, k) for number in range(len(generation.policies))]
+    found = [
+        _of_policy(asked, number, order, k, near.get(policy, _UNTOLD))
+        for number, policy in enumerate(generation.policies)
+    ]
     return Evidence(
         policies=tuple(sorted(found, key=lambda e: -strength_of(e))),
         leaning=_leaning(similarity, judgements.breach, judgements.clean),
@@ -153,7 +160,7 @@ def _ask(
     )
 
 
-def _of_policy(asked: _Asked, number: int, order: Ints, k: int) -> PolicyEvidence:
+def _of_policy(asked: _Asked, number: int, order: Ints, k: int, near: Nearness) -> PolicyEvidence:
     """Return the evidence on the policy of that number; `order` is of examples, nearest first."""
     policy, judgements = asked.generation.policies[number], asked.judgements
     violating = order[judgements.violates[number, order]][:k]
@@ -167,6 +174,9 @@ def _of_policy(asked: _Asked, number: int, order: Ints, k: int) -> PolicyEvidenc
         definition=float(asked.defined.similarity[row]),
         leaning=_leaning(asked.similarity, *sides),
         word_leaning=_leaning(asked.by_words, *sides),
+        wording=near.wording,
+        case=near.case,
+        kin=near.kin,
         spans=spans(asked.text, asked.query, _speaking(asked, violating, complying, row)),
     )
 

@@ -20,6 +20,7 @@ from index.encoders import Encoders, PackKind, kind_of
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Words, concatenate, words_that_count
+from index.wordings import own_words
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
 
 # Compaction: a part is merged into the new one when it is small, when much of it is gone, or when
@@ -62,8 +63,8 @@ class Generation:
     """One version of a pack, searchable.
 
     `version` is the pack's, `identity` also names its encoder and settings. `definitions` holds one
-    entry per policy (its id and its own words); a domain has none. `policies` are in the pack's
-    order.
+    entry per policy (its id and its own words), `wordings` what `index.wordings` keeps of them; a
+    domain has neither. `policies` are in the pack's order.
     """
 
     identity: str
@@ -72,6 +73,7 @@ class Generation:
     parts: tuple[Part, ...]
     definitions: Segment | None
     policies: tuple[str, ...]
+    wordings: Segment | None = None
 
     @property
     def count(self) -> int:
@@ -81,7 +83,7 @@ class Generation:
     @property
     def all_segments(self) -> tuple[Segment, ...]:
         """Every segment, the definitions' included."""
-        own = () if self.definitions is None else (self.definitions,)
+        own = (s for s in (self.definitions, self.wordings) if s is not None)
         return (*(part.segment for part in self.parts), *own)
 
     @property
@@ -95,8 +97,10 @@ def identity_of(
     pack_version: str, kind: PackKind, *, encoders: Encoders, settings: IndexSettings
 ) -> str:
     """Return the name of the generation of a pack's version under its encoder and settings."""
-    encoder = encoders.of(kind).identity
-    content = json.dumps(["generation-2", kind, pack_version, encoder, settings.digest()])
+    read_by = [encoders.of(kind).identity]
+    if kind == "PolicySet" and encoders.wordings is not None:
+        read_by.append(encoders.wordings.encoder.identity)
+    content = json.dumps(["generation-3", kind, pack_version, read_by, settings.digest()])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -130,6 +134,7 @@ def build(
         kind=kind,
         parts=parts,
         definitions=_definitions(pack, encoder, settings, storage, previous),
+        wordings=_wordings(pack, encoders, settings, previous),
         policies=tuple(p.id for p in pack.policies) if isinstance(pack, PolicySet) else (),
     )
 
@@ -216,9 +221,13 @@ def _definitions(
     return segments.make(list(zip(entries, words, strict=True)), storage, settings)
 
 
-def own_words(policy: Policy) -> str:
-    """Return the words in which a policy is written, a line each."""
-    return "\n".join([policy.title, policy.definition, *policy.includes, *policy.excludes])
+def _wordings(
+    pack: Pack, encoders: Encoders, settings: IndexSettings, previous: Generation | None
+) -> Segment | None:
+    if not isinstance(pack, PolicySet) or encoders.wordings is None:
+        return None
+    old = previous.wordings if previous else None
+    return encoders.wordings.segment(pack, settings, old)
 
 
 def in_brief(policy: Policy) -> str:

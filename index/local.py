@@ -19,6 +19,7 @@ from index.settings import IndexSettings
 from index.similarity import words_that_count
 from index.store import GenerationStore
 from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of
+from index.wordings import Nearness
 from wraner.errors import NotFound, Unavailable
 from wraner.packs import TaggedExample, version
 from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
@@ -129,6 +130,7 @@ class LocalRetriever:
         """Do what `evidence` does, on this thread."""
         opened = self._open(pack, "PolicySet")
         judgements = opened.judgements()
+        near = self._nearness(opened.generation, texts)
         found = []
         for number, encoded in enumerate(self._encoders.policy_sets.encode(texts)):
             found.append(
@@ -138,10 +140,20 @@ class LocalRetriever:
                     encoded,
                     k,
                     self._settings,
+                    near=near[number] if near else {},
                     exclude=exclude[number] if exclude else (),
                 )
             )
         return found
+
+    def _nearness(
+        self, generation: Generation, texts: Sequence[str]
+    ) -> list[dict[str, Nearness]] | None:
+        reader, wordings = self._encoders.wordings, generation.wordings
+        if reader is None or wordings is None:
+            return None
+        sentences = reader.encoder.sentences(texts)
+        return [reader.nearness(wordings, generation.policies, s) for s in sentences]
 
     def _open(self, pack: PackRef, kind: PackKind) -> "_Opened":
         inline = pack.inline

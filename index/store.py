@@ -81,13 +81,13 @@ class GenerationStore:
         opened: dict[str, Segment] = {}
         for name in _names(manifest):
             opened[name] = segments.read(self._segments / name)
-        definitions = manifest["definitions"]
         return Generation(
             identity=manifest["identity"],
             version=manifest["version"],
             kind=manifest["kind"],
             parts=tuple(Part(opened[n], tuple(gone)) for n, gone in manifest["parts"]),
-            definitions=None if definitions is None else opened[definitions],
+            definitions=opened.get(manifest["definitions"] or ""),
+            wordings=opened.get(manifest.get("wordings") or ""),
             policies=tuple(manifest["policies"]),
         )
 
@@ -160,13 +160,13 @@ def _being_written(folder: Path) -> bool:
 
 
 def _names(manifest: dict[str, Any]) -> list[str]:
-    """Return the names of the segments that a generation needs."""
-    own = [] if manifest["definitions"] is None else [manifest["definitions"]]
-    return [*(name for name, _ in manifest["parts"]), *own]
+    """Return the names of the segments that a generation needs; older ones have no wordings."""
+    own = (manifest["definitions"], manifest.get("wordings"))
+    return [*(name for name, _ in manifest["parts"]), *(name for name in own if name is not None)]
 
 
 def _write_manifest(path: Path, generation: Generation) -> None:
-    definitions = generation.definitions
+    definitions, wordings = generation.definitions, generation.wordings
     content = {
         "format": _FORMAT,
         "identity": generation.identity,
@@ -174,6 +174,7 @@ def _write_manifest(path: Path, generation: Generation) -> None:
         "kind": generation.kind,
         "parts": [[part.segment.name, list(part.gone)] for part in generation.parts],
         "definitions": None if definitions is None else definitions.name,
+        "wordings": None if wordings is None else wordings.name,
         "policies": list(generation.policies),
     }
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")

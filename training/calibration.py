@@ -15,7 +15,7 @@ what it fitted into the adapter's manifest.
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from training.calibration_tables import Answered, tables
-from training.fusion_fit import Tiers, fitted
+from training.fusion_fit import Hears, Tiers, fitted
 from training.judge_answers import Judge, ask
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.policy_wordings import shipped_wordings
@@ -63,19 +63,31 @@ class Subjects:
 def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: bool) -> Fusion:
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
-    Untaught sets are small, and say nothing of how many policies are judged.
+    Untaught sets are small, and say nothing of how many policies are judged. Those of another kind
+    than the encoder's have weights of their own beside their part in the common ones.
     """
-    with_examples, bare = (
-        fitted([a.among(SHORTLIST) for a in some], tiers, shown=shown, hears="words")
-        for some in answered.new_sets(answered.untaught)
-    )
+    untaught = _with_bare(answered, answered.untaught, tiers, shown=shown, hears="words")
+    if answered.foreign:
+        foreign = _with_bare(answered, answered.foreign, tiers, shown=shown, hears="wordings")
+        untaught = untaught.model_copy(update={"foreign": foreign})
     return fitted(answered.many, tiers, shown=shown, hears="leaning").model_copy(
         update={
             "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
             "taught": taught,
-            "untaught": with_examples.model_copy(update={"bare": bare}),
+            "untaught": untaught,
         }
     )
+
+
+def _with_bare(
+    answered: Answered, names: Collection[str], tiers: Tiers, *, shown: bool, hears: Hears
+) -> Fusion:
+    """Return what is fitted to some new sets, with examples and by words alone."""
+    with_examples, bare = (
+        fitted([a.among(SHORTLIST) for a in some], tiers, shown=shown, hears=hears)
+        for some in answered.new_sets(names)
+    )
+    return with_examples.model_copy(update={"bare": bare})
 
 
 async def answers(

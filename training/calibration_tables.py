@@ -1,7 +1,7 @@
 """Figures of a calibration, on texts that the weights were not fitted to.
 
 Dev texts are scored by what was fitted to the others of ten folds, each untaught set by what was
-fitted to the other sets. Knows no model.
+fitted to the other sets, of its kind where it is of another than the encoder's. Knows no model.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,10 +10,10 @@ from itertools import chain
 
 from scipy.special import expit
 
-from training.fusion_fit import Tiers, cross_fitted, fitted, score_of, with_number
+from training.fusion_fit import Hears, Tiers, cross_fitted, fitted, score_of, with_number
 from training.judge_answers import Asked
 from training.judged_texts import TaughtText
-from wraner.fusion import SHORTLIST, Fusion
+from wraner.fusion import KIN, SHORTLIST, Fusion
 from wraner.metrics import auroc, failure_rates
 
 _NUMBERS = (3, 5, 10)
@@ -34,6 +34,15 @@ class Answered:
     few: Sequence[Asked]
     untaught: Mapping[str, tuple[Sequence[Asked], Sequence[Asked]]]
 
+    @property
+    def foreign(self) -> list[str]:
+        """The new sets whose policies are of another kind than those that the encoder knows."""
+        return [
+            name
+            for name, (shown, _) in self.untaught.items()
+            if all(e.kin < KIN for a in shown for e, _ in a.judged)
+        ]
+
     def new_sets(self, names: Collection[str]) -> tuple[list[Asked], list[Asked]]:
         """Return the texts of some new sets together, with examples and by words alone."""
         shown, bare = zip(*(self.untaught[name] for name in names), strict=True)
@@ -51,11 +60,20 @@ def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     few = cross_fitted(answered.few, tiers, shown=shown, hears="definition")
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
     for name, ways in answered.untaught.items():
-        others = answered.new_sets([other for other in answered.untaught if other != name])
+        peers, hears = _peers(name, answered)
+        others = answered.new_sets(peers)
         for way, asked, rest in zip(("", ", words alone"), ways, others, strict=True):
-            fusion = fitted(rest, tiers, shown=shown, hears="words")
+            fusion = fitted(rest, tiers, shown=shown, hears=hears)
             scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
             yield report(f"never taught: {name}{way}", [a.text for a in asked], scores)
+
+
+def _peers(name: str, answered: Answered) -> tuple[list[str], Hears]:
+    """Return the other sets that tell of one, and what is heard of them."""
+    foreign = [other for other in answered.foreign if other != name]
+    if name in answered.foreign and foreign:
+        return foreign, "wordings"
+    return [other for other in answered.untaught if other != name], "words"
 
 
 def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> str:

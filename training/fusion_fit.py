@@ -18,10 +18,11 @@ from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, 
 
 Floats = npt.NDArray[np.float64]
 Tiers = Mapping[str, int | None]
-Hears = Literal["leaning", "definition", "words"]
-"""What is heard. A policy's score hears how the text leans by whole texts and, with `words`, by
-words. The whole text's hears the judge's answer about the set beside how the text leans, or beside
-the nearest policy's words; with `words` the surest policy alone."""
+Hears = Literal["leaning", "definition", "words", "wordings"]
+"""What is heard. A policy's score hears how the text leans by whole texts and, with `words` and
+`wordings`, by words; with the latter also how near it lies to what the policy says, by an untuned
+encoder. The whole text's hears the judge's answer about the set beside how the text leans, or
+beside the nearest policy's words; with `words` and `wordings` the surest policy alone."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
 
@@ -38,11 +39,12 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
-                words = within_reach(e.word_leaning) if hears == "words" else 0.0
-                rows.append((logit, within_reach(e.leaning), words, e.definition))
+                words = within_reach(e.word_leaning) if hears in ("words", "wordings") else 0.0
+                told = (e.wording, e.case) if hears == "wordings" else (0.0, 0.0)
+                rows.append((logit, within_reach(e.leaning), words, e.definition, *told))
                 breach.append(truth)
                 share.append(a.text.weight)
-    judge, leaning, words, definition, bias = logistic(
+    judge, leaning, words, definition, wording, case, bias = logistic(
         np.array(rows), np.array(breach), np.array(share)
     )
     policy = Fusion(
@@ -51,6 +53,8 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         leaning=leaning,
         word_leaning=words,
         definition=definition,
+        wording=wording,
+        case=case,
         bias=bias,
         examples_shown=shown,
         calibrated=True,
@@ -82,7 +86,7 @@ def score_of(asked: Asked, fusion: Fusion) -> float:
 def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFusion:
     strongest = np.array([max(policy.score(logit, e) for e, logit in a.judged) for a in asked])
     heard: dict[str, Floats] = {"strongest": np.log(strongest / (1 - strongest))}
-    if hears != "words":
+    if hears in ("leaning", "definition"):
         heard["overall"] = np.array([a.overall for a in asked])
     if hears == "leaning":
         heard["leaning"] = np.array([within_reach(a.evidence.leaning) for a in asked])

@@ -14,8 +14,11 @@ from pathlib import Path
 from rich.console import Console
 
 from index.bundled import bundled_minilm, hash_file
+from index.contextual import ContextualEncoder
+from index.encoders import TEXT_LAYER
 from index.subwords import SubwordReader
 from index.word_model import BASE_WEIGHTS, load_encoder
+from index.wordings import home_of
 from training.finetune import StepBar, figures
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.loop import StepReport
@@ -91,7 +94,8 @@ def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console
         dev_loss=None,
         created=datetime.now(UTC).date(),
     )
-    write_tuning(tuned, manifest, target=out)
+    home = home_of(judged.policies, ContextualEncoder(folder, layer=TEXT_LAYER))
+    write_tuning(tuned, manifest, target=out, home=home)
 
 
 if __name__ == "__main__":

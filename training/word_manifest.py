@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from safetensors import SafetensorError, safe_open
 from transformers import PretrainedConfig
 
+from index.encoder import Floats
 from index.word_model import BASE
+from index.wordings import write_home
 from training import lora
 from training.word_tuning import Tunable
 from wraner.adapters import CONFIG, MANIFEST, WEIGHTS, TrainingData
@@ -42,8 +44,12 @@ class WordManifest(BaseModel):
     """When the training ended."""
 
 
-def write_tuning(tuned: Tunable, manifest: WordManifest, *, target: Path) -> None:
+def write_tuning(
+    tuned: Tunable, manifest: WordManifest, *, target: Path, home: Floats | None = None
+) -> None:
     """Write a tuning, factors in bf16, as the folder `target`, which appears whole or not at all.
+
+    `home` is where the policies lie that it was made of, see `index.wordings`.
 
     Raises:
         InvalidInput: there is something at `target`.
@@ -52,6 +58,8 @@ def write_tuning(tuned: Tunable, manifest: WordManifest, *, target: Path) -> Non
     with appearing(target) as folder:
         metadata = (BASE, manifest.base_sha256)
         lora.save(tuned.model, tuned.shape, folder, dtype=torch.bfloat16, metadata=metadata)
+        if home is not None:
+            write_home(home, folder)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

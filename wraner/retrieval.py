@@ -48,7 +48,10 @@ class PolicyEvidence:
     is the similarity of the text to the policy's own words; `leaning` says how much likelier the
     text is among all violating than among all complying examples (natural log; 0 where a side has
     none), and `word_leaning` the same by the likeness of words alone, which holds for policies too
-    that no encoder was tuned on; `spans` are the text's words that speak most for a breach.
+    that no encoder was tuned on. So do `wording` and `case`, the similarity to all that the policy
+    says is a breach and to the nearest case that it includes (where it has none, to all), by an
+    untuned encoder; `kin` is how near the policy lies to those that the encoder was tuned on.
+    `spans` are the text's words that speak most for a breach.
     """
 
     policy: str
@@ -58,6 +61,9 @@ class PolicyEvidence:
     spans: tuple[Span, ...]
     leaning: float = 0.0
     word_leaning: float = 0.0
+    wording: float = 0.0
+    case: float = 0.0
+    kin: float = 1.0
 
     @property
     def examples(self) -> tuple[JudgedNeighbour, ...]:

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from index.encoders import Encoders, kind_of, load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.store import GenerationStore
+from index.wordings import HOME
 from wraner.errors import Unavailable
 from wraner.packs import (
     Domain,
@@ -93,6 +95,24 @@ def test_loading_takes_the_layer_or_the_tuning(
     assert (first != second).all()
     first, second = (e.policy_sets.encode([text])[0].vectors for e in (plain, tuned))
     assert (first == second).all()
+
+
+def test_a_tuning_for_policy_sets_says_where_its_policies_lie(
+    tiny: Path, tuning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DOMAIN_LAYER", "POLICY_SET_LAYER", "TEXT_LAYER"):
+        monkeypatch.setattr(encoders, name, 2)
+    assert load_encoders(tiny, None).wordings is None
+    own = tmp_path / "own"
+    shutil.copytree(tuning, own)
+    reader = load_encoders(tiny, None, for_policies=own).wordings
+    assert reader is not None and reader.home is None
+    (own / HOME).write_text("[1.0, 0.0]")
+    reader = load_encoders(tiny, None, for_policies=own).wordings
+    assert reader is not None and reader.home is not None and reader.home.tolist() == [1.0, 0.0]
+    (own / HOME).write_text("[1.0")
+    with pytest.raises(Unavailable, match=r"numbers in .*home\.json .*restore that file"):
+        load_encoders(tiny, None, for_policies=own)
 
 
 def test_an_encoder_with_too_few_layers_is_unavailable(tiny: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from index import generations
 from index.encoders import Encoders
-from index.generations import Generation, build, own_words
+from index.generations import Generation, build
 from index.search import nearest
 from index.settings import IndexSettings
 from index.similarity import words_that_count
@@ -111,7 +111,7 @@ def test_policies_own_words_are_encoded_once(make_encoder: Callable[[], Any]) ->
     )
     first = build(PolicySet(policies=policies), Encoders.same(encoder), SETTINGS)
     assert first.policies == ("z", "a")
-    assert "No shouting\nLoud.\nCaps\nQ" in encoder.encoded
+    assert encoder.encoded[0] == "No shouting\nLoud.\nCaps", "what is excluded is no breach"
     encoder.encoded.clear()
     example = JudgedExample(text="AAAH", violates=("z",))
     second = build(
@@ -119,7 +119,6 @@ def test_policies_own_words_are_encoded_once(make_encoder: Callable[[], Any]) ->
     )
     assert encoder.encoded == ["AAAH"]
     assert second.definitions is first.definitions
-    assert own_words(policies[1]) == "No fish\nFish."
 
 
 @pytest.mark.parametrize("change", [{"aggregation": "symmetric"}, {"query_words": 3}])

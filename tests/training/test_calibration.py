@@ -149,6 +149,30 @@ def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
     ]
 
 
+class Foreign(Leaning):
+    """Finds policies to be of another kind than the encoder's."""
+
+    def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
+        found = super()._of(text, policies)
+        sign = 1.0 if text in BREACHING else -1.0
+        far = tuple(replace(e, kin=0.0, wording=sign, case=sign) for e in found.policies)
+        return replace(found, policies=far)
+
+
+def test_sets_of_another_kind_have_weights_of_their_own_beside_the_common_ones() -> None:
+    house, alike = (Judge(found(), Knowing(), "") for found in (Foreign, Leaning))
+    found = asyncio.run(answers(house, alike, SUBJECTS))
+    assert found.foreign == ["market", "office"]
+    untaught = fit(found, SUBJECTS.tiers, (), shown=False).untaught
+    assert untaught is not None and untaught.foreign is not None
+    assert untaught.wording == 0.0 < untaught.foreign.wording
+    assert untaught.foreign.bare is not None and untaught.foreign.bare.wording > 0
+    rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "never" in line]
+    assert len(rows) == 6
+    alone = fit(asyncio.run(answers(alike, alike, SUBJECTS)), SUBJECTS.tiers, (), shown=False)
+    assert alone.untaught is not None and alone.untaught.foreign is None
+
+
 def test_taught_words_are_those_of_the_pack_and_others_where_it_was_reworded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

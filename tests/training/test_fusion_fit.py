@@ -68,22 +68,26 @@ def telling(
     *,
     leaning: float = 0.0,
     words: float = 0.0,
+    wording: float = 0.0,
     definition: float = 0.5,
     logit: float = 0.0,
 ) -> Asked:
     """One policy judged, `filth`, with the same evidence as the whole text."""
-    found = PolicyEvidence("filth", (), (), definition, (), leaning=leaning, word_leaning=words)
+    found = PolicyEvidence(
+        "filth", (), (), definition, (), leaning, words, wording=wording, case=wording / 2
+    )
     whole = Evidence((found,), "g", leaning=leaning)
     return Asked(text, whole, ((found, logit),), float(text.breaches))
 
 
-@pytest.mark.parametrize("hears", ["leaning", "definition", "words"])
+@pytest.mark.parametrize("hears", ["leaning", "definition", "words", "wordings"])
 def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     asked = [
         telling(
             taught("Zorvians.", ("filth",), bool(n % 2)),
             leaning=float(n % 2) + n / 40,
             words=float(n % 2) - n / 40,
+            wording=float(n % 2) - n / 30,
             definition=0.3 * (n % 2) + n / 40,
         )
         for n in range(20)
@@ -91,10 +95,12 @@ def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
     fusion = fitted(asked, TIERS, shown=False, hears=hears)
     verdict = fusion.verdict
     assert verdict is not None
-    assert fusion.leaning > 0 and (fusion.word_leaning > 0) is (hears == "words")
+    by_words = hears in ("words", "wordings")
+    assert fusion.leaning > 0 and (fusion.word_leaning > 0) is by_words
+    assert (fusion.wording > 0) is (fusion.case > 0) is (hears == "wordings")
     assert (verdict.leaning > 0) is (hears == "leaning")
     assert (verdict.definition != 0) is (hears == "definition")
-    assert (verdict.overall != 0) is (hears != "words")
+    assert (verdict.overall != 0) is not by_words
 
 
 def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:

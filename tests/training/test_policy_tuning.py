@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from index.wordings import read_home
 from tests.training.judged_towns import TOWNS
 from training.policy_episodes import PolicyEpisode, PolicyEpisodes
 from training.policy_settings import PolicySettings
@@ -84,3 +85,5 @@ def test_a_few_steps_tune_the_bundled_encoder(tmp_path: Path) -> None:
         return float(near[sides][:, sides].mean() - near[sides][:, ~sides].mean())
 
     assert gap(tuned) > gap(plain)
+    home = read_home(out)
+    assert home is not None and np.linalg.norm(home) == pytest.approx(1, abs=1e-3)

@@ -1,10 +1,11 @@
 """Which weights score a policy and a whole text: by taught words, and by the number of examples."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from wraner.fusion import FEW_EXAMPLES, Fusion, VerdictFusion, wordings
+from wraner.fusion import FEW_EXAMPLES, KIN, Fusion, VerdictFusion, wordings
 from wraner.packs import JudgedExample, Policy
 from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
@@ -48,6 +49,19 @@ def test_where_no_example_shows_a_breach_words_alone_are_scored() -> None:
     assert alike.of_policy(SPOILERS, NOT_SHOWN, 7) is BARE
 
 
+def test_policies_of_another_kind_have_weights_of_their_own() -> None:
+    foreign = Fusion(judge=0.0, margin=1.0, bias=0.0, wording=2.0, case=1.0, bare=BARE)
+    untaught = UNTAUGHT.model_copy(update={"foreign": foreign})
+    fusion = FUSION.model_copy(update={"untaught": untaught})
+    far = replace(SHOWN, kin=KIN - 0.01, wording=0.5, case=0.25)
+    assert fusion.of_policy(SPOILERS, far, 0) is foreign
+    assert fusion.of_policy(SPOILERS, replace(far, violating=()), 0) is BARE
+    assert fusion.of_policy(SPOILERS, replace(far, kin=KIN), 0) is untaught
+    assert fusion.of_policy(FILTH, far, 0) is FEW, "a taught one is of its kind whatever it says"
+    lead = 0.5 - far.definition
+    assert foreign.score(9.0, far) == pytest.approx(1 / (1 + math.exp(-(lead + 1.25))))
+
+
 def test_where_nothing_was_fitted_for_others_all_are_scored_alike() -> None:
     plain = Fusion(judge=1.0, margin=1.0, bias=0.0)
     assert plain.of_policy(SPOILERS, SHOWN, 0) is plain and plain.knows(SPOILERS)
@@ -81,6 +95,21 @@ def test_a_text_is_scored_by_taught_policies_or_by_others_whichever_is_surer() -
     assert WHOLE.text_score(None, NOTHING, [other]) == pytest.approx(0.8)
     bare = WHOLE.text_score(None, NOTHING, [(SPOILERS, NOT_SHOWN, 0.8)])
     assert bare == pytest.approx(1 / (1 + math.exp(5)))
+
+
+def test_a_text_is_scored_kind_by_kind_by_the_surest() -> None:
+    assert WHOLE.untaught is not None
+    foreign = BARE.model_copy(update={"verdict": verdict(0.0, 0.0, bias=-2.0), "bare": None})
+    untaught = WHOLE.untaught.model_copy(update={"foreign": foreign})
+    both = WHOLE.model_copy(update={"untaught": untaught})
+    near, far = (SPOILERS, SHOWN, 0.3), (SPOILERS, replace(SHOWN, kin=0.0), 0.8)
+    alone = 1 / (1 + math.exp(2))
+    assert both.text_score(None, NOTHING, [far]) == pytest.approx(alone)
+    assert both.text_score(None, NOTHING, [near, far]) == pytest.approx(0.3)
+    surer = foreign.model_copy(update={"verdict": verdict(0.0, 0.0, bias=2.0)})
+    untaught = untaught.model_copy(update={"foreign": surer})
+    both = WHOLE.model_copy(update={"untaught": untaught})
+    assert both.text_score(None, NOTHING, [near, far]) == pytest.approx(1 - alone)
 
 
 def test_a_text_without_an_answer_about_the_set_is_scored_by_the_surest_policy() -> None:

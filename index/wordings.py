@@ -1,0 +1,116 @@
+"""How near a text lies to what policies say, by an encoder that was tuned on none of them.
+
+Of each policy, all words that say what breaches it make one vector, and each case that it includes
+another. A tuning for policy sets knows less than that of policies of another kind than its own; of
+which kind one is, its words tell too. Knows no examples.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, takewhile
+from pathlib import Path
+
+import numpy as np
+
+from index import segments
+from index.encoder import Floats, SentenceEncoder, unit_rows
+from index.segments import Entry, Segment
+from index.settings import IndexSettings
+from index.similarity import Words, from_grid, to_grid
+from wraner.packs import Policy, PolicySet
+
+HOME = "home.json"
+"""The file of a tuning for policy sets that holds where its policies lie: their mean direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """How near a text lies to one policy, see `wraner.retrieval.PolicyEvidence`."""
+
+    wording: float
+    case: float
+    kin: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyReader:
+    """Reads policies' words and texts whole.
+
+    `home` is that of the tuning for policy sets, (dimension,), or None where it does not say: all
+    policies are then of its kind.
+    """
+
+    encoder: SentenceEncoder
+    home: Floats | None = None
+
+    def segment(
+        self, pack: PolicySet, settings: IndexSettings, previous: Segment | None = None
+    ) -> Segment:
+        """Return the vectors of policies' words: `previous` where nothing was written anew."""
+        texts = {_entry(p.id, n): text for p in pack.policies for n, text in enumerate(_written(p))}
+        entries = [Entry(i, hashlib.sha256(t.encode()).hexdigest(), "{}") for i, t in texts.items()]
+        if previous and _said(previous.entries) == _said(entries):
+            return previous
+        vectors = to_grid(self.encoder.sentences(list(texts.values())))
+        nothing = np.zeros((0, 1), np.int16), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        pairs = [(e, Words(*nothing, vector)) for e, vector in zip(entries, vectors, strict=True)]
+        return segments.make(pairs, f"wordings {self.encoder.identity}", settings)
+
+    def nearness(
+        self, segment: Segment, policies: Sequence[str], sentence: Floats
+    ) -> dict[str, Nearness]:
+        """Return how near a text with the vector `sentence` lies to each policy."""
+        written = from_grid(segment.texts)
+        near = written @ from_grid(to_grid(sentence))
+        kin = np.ones(len(written)) if self.home is None else written @ self.home
+        found = {}
+        for policy in policies:
+            rows = (segment.rows.get(_entry(policy, number)) for number in count())
+            whole, *cases = takewhile(lambda row: row is not None, rows)
+            wording = float(near[whole])
+            case = max((float(near[row]) for row in cases), default=wording)
+            found[policy] = Nearness(wording, case, float(kin[whole]))
+        return found
+
+
+def own_words(policy: Policy) -> str:
+    """Return the words in which a policy says what breaches it, a line each."""
+    return "\n".join([policy.title, policy.definition, *policy.includes])
+
+
+def home_of(policies: Sequence[Policy], encoder: SentenceEncoder) -> Floats:
+    """Return the mean direction of policies' words. *Shape:* (dimension,)."""
+    vectors = encoder.sentences([own_words(p) for p in policies])
+    home: Floats = unit_rows(vectors.mean(axis=0, keepdims=True))[0]
+    return home
+
+
+def write_home(home: Floats, tuning: Path) -> None:
+    """Write a mean direction into the folder of a tuning."""
+    (tuning / HOME).write_text(f"{json.dumps([round(float(x), 4) for x in home])}\n")
+
+
+def read_home(tuning: Path) -> Floats | None:
+    """Return the mean direction of a tuning's policies, None where it has none.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    if not (tuning / HOME).is_file():
+        return None
+    return np.array(json.loads((tuning / HOME).read_text()), np.float32)
+
+
+def _said(entries: Sequence[Entry]) -> set[tuple[str, str]]:
+    return {(e.id, e.digest) for e in entries}
+
+
+def _written(policy: Policy) -> Iterator[str]:
+    yield own_words(policy)
+    yield from policy.includes
+
+
+def _entry(policy: str, number: int) -> str:
+    return f"{policy}\n{number}"

@@ -1,0 +1,116 @@
+"""How near texts lie to what policies say, and of which kind policies are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.encoder import Floats
+from index.encoders import Encoders
+from index.local import LocalRetriever
+from index.settings import IndexSettings
+from index.similarity import from_grid, to_grid
+from index.store import GenerationStore
+from index.wordings import PolicyReader, home_of, own_words, read_home, write_home
+from wraner.packs import Policy, PolicySet, version
+from wraner.retrieval import PackRef, PolicyEvidence
+
+SETTINGS = IndexSettings()
+EEL = Policy(id="eel", title="No eel", definition="Eel is slippery.")
+COD = Policy(
+    id="cod",
+    title="No cod",
+    definition="Cod is unwelcome.",
+    includes=("smelly cod", "a pie"),
+    excludes=("codpieces",),
+)
+FISH = PolicySet(policies=(COD, EEL))
+TEXTS = ("a pie with smelly fish", "Eel is slippery", "codpieces")
+
+
+class Sentences:
+    """A text's vector by a fake encoder of words; counts the texts."""
+
+    identity = "sentences"
+
+    def __init__(self, words: Any) -> None:
+        self._words, self.read = words, [""][:0]
+
+    def sentences(self, texts: Sequence[str]) -> Floats:
+        self.read += texts
+        vectors: Floats = np.stack([w.text for w in self._words.encode(texts)])
+        return vectors
+
+
+@pytest.fixture
+def sentences(make_encoder: Any) -> Sentences:
+    return Sentences(make_encoder())
+
+
+def by_hand(sentences: Sentences, text: str, words: str) -> float:
+    one, other = from_grid(to_grid(sentences.sentences([text, words])))
+    return float(one @ other)
+
+
+def evidence(retriever: LocalRetriever, pack: PackRef, text: str) -> dict[str, PolicyEvidence]:
+    (found,) = retriever.evidence_now(pack, [text], 1)
+    return {e.policy: e for e in found.policies}
+
+
+def test_a_text_is_compared_with_all_that_is_a_breach_and_with_the_nearest_case(
+    sentences: Sentences, make_encoder: Any, tmp_path: Path
+) -> None:
+    home = home_of([EEL], sentences)
+    words = make_encoder()
+    encoders = Encoders(words, words, PolicyReader(sentences, home))
+    GenerationStore(tmp_path, encoders, SETTINGS).build(FISH)
+    stored = LocalRetriever(encoders, SETTINGS, tmp_path)
+    for text in TEXTS:
+        found = evidence(stored, PackRef(version(FISH)), text)
+        assert found == evidence(stored, PackRef("", inline=FISH), text)
+        for policy in FISH.policies:
+            e = found[policy.id]
+            assert e.wording == pytest.approx(by_hand(sentences, text, own_words(policy)))
+            cases = [by_hand(sentences, text, case) for case in policy.includes] or [e.wording]
+            assert e.case == pytest.approx(max(cases))
+            own = from_grid(to_grid(sentences.sentences([own_words(policy)])))[0]
+            assert e.kin == pytest.approx(float(own @ home))
+        assert found["eel"].kin == pytest.approx(1.0, abs=1e-2) and found["cod"].kin < 0.9
+
+
+def test_what_is_excluded_is_no_breach() -> None:
+    assert own_words(COD) == "No cod\nCod is unwelcome.\nsmelly cod\na pie"
+
+
+def test_words_that_stay_are_not_read_again(sentences: Sentences) -> None:
+    reader = PolicyReader(sentences)
+    first = reader.segment(FISH, SETTINGS)
+    assert len(sentences.read) == 4
+    assert reader.segment(FISH, SETTINGS, first) is first and len(sentences.read) == 4
+    other = FISH.model_copy(update={"policies": (COD, EEL.model_copy(update={"title": "Eel"}))})
+    assert reader.segment(other, SETTINGS, first).name != first.name
+
+
+def test_without_a_home_all_policies_are_of_its_kind(sentences: Sentences) -> None:
+    reader = PolicyReader(sentences)
+    near = reader.nearness(reader.segment(FISH, SETTINGS), ["eel"], sentences.sentences(["x"])[0])
+    assert near["eel"].kin == 1.0
+
+
+def test_another_encoder_of_wordings_makes_another_generation(
+    sentences: Sentences, make_encoder: Any, tmp_path: Path
+) -> None:
+    words = make_encoder()
+    store = GenerationStore(tmp_path, Encoders(words, words, PolicyReader(sentences)), SETTINGS)
+    store.build(FISH)
+    assert store.has(version(FISH))
+    assert not GenerationStore(tmp_path, Encoders.same(words), SETTINGS).has(version(FISH))
+
+
+def test_a_home_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert read_home(tmp_path) is None
+    write_home(np.array([0.25, -0.5], np.float32), tmp_path)
+    found = read_home(tmp_path)
+    assert found is not None and found.tolist() == [0.25, -0.5]
