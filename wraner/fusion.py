@@ -140,8 +140,12 @@ class Fusion(BaseModel):
         """Return what scores the text by its policies that were not taught, kind by kind."""
         if self.untaught is None:
             return []
-        kinds = dict.fromkeys(self.untaught._of_kind(e) for e, _ in others)
-        return [(k, [o for o in others if self.untaught._of_kind(o[0]) is k]) for k in kinds]
+        kinds = [self.untaught._of_kind(e) for e, _ in others]
+        return [
+            (kind, [o for o, own in zip(others, kinds, strict=True) if own is kind])
+            for kind in (self.untaught, self.untaught.foreign)
+            if kind is not None and any(own is kind for own in kinds)
+        ]
 
     def _of_kind(self, found: "PolicyEvidence") -> "Fusion":
         return self if self.foreign is None or found.kin >= KIN else self.foreign
