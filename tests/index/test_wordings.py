@@ -14,6 +14,7 @@ from index.settings import IndexSettings
 from index.similarity import from_grid, to_grid
 from index.store import GenerationStore
 from index.wordings import PolicyReader, home_of, own_words, read_home, write_home
+from wraner.fusion import KIN
 from wraner.packs import Policy, PolicySet, version
 from wraner.retrieval import PackRef, PolicyEvidence
 
@@ -78,6 +79,30 @@ def test_a_text_is_compared_with_all_that_is_a_breach_and_with_the_nearest_case(
             own = from_grid(to_grid(sentences.sentences([own_words(policy)])))[0]
             assert e.kin == pytest.approx(float(own @ home))
         assert found["eel"].kin == pytest.approx(1.0, abs=1e-2) and found["cod"].kin < 0.9
+
+
+def test_policies_of_another_kind_are_ordered_by_what_they_say_too(
+    sentences: Sentences, make_encoder: Any
+) -> None:
+    text, words = "slippery smelly cod", make_encoder()
+
+    def order(home: Floats) -> list[PolicyEvidence]:
+        encoders = Encoders(words, words, PolicyReader(sentences, home))
+        (found,) = LocalRetriever(encoders, SETTINGS).evidence_now(
+            PackRef("", inline=FISH), [text], 1
+        )
+        return list(found.policies)
+
+    def said(found: PolicyEvidence) -> float:
+        return found.definition + found.wording + found.case
+
+    far = order(-home_of(FISH.policies, sentences))
+    assert max(e.kin for e in far) < KIN
+    assert [e.policy for e in far] == [e.policy for e in sorted(far, key=said, reverse=True)]
+    near = order(home_of([EEL], sentences))
+    assert max(e.kin for e in near) > KIN
+    brief = sorted(near, key=lambda e: e.definition, reverse=True)
+    assert [e.policy for e in near] == [e.policy for e in brief] != [e.policy for e in far]
 
 
 def test_what_is_excluded_is_no_breach() -> None:
