@@ -23,6 +23,9 @@ from index.similarity import Words, concatenate, words_that_count
 from index.wordings import own_words
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
 
+_HELD: dict[PackKind, str] = {"Domain": "generation-2", "PolicySet": "generation-3"}
+"""What a generation of a kind holds; changed where that changes, so that it is built anew."""
+
 # Compaction: a part is merged into the new one when it is small, when much of it is gone, or when
 # it is at most twice the new one's size; so a pack has few parts and is rarely copied.
 _SMALL_PART = 256
@@ -97,10 +100,10 @@ def identity_of(
     pack_version: str, kind: PackKind, *, encoders: Encoders, settings: IndexSettings
 ) -> str:
     """Return the name of the generation of a pack's version under its encoder and settings."""
-    read_by = [encoders.of(kind).identity]
+    held = [_HELD[kind], kind, pack_version, encoders.of(kind).identity, settings.digest()]
     if kind == "PolicySet" and encoders.wordings is not None:
-        read_by.append(encoders.wordings.encoder.identity)
-    content = json.dumps(["generation-3", kind, pack_version, read_by, settings.digest()])
+        held.append(encoders.wordings.encoder.identity)
+    content = json.dumps(held)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
