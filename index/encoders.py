@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from index.bundled import bundled_minilm
-from index.encoder import Floats, WordEncoder
-from index.wordings import HOME, PolicyReader, read_home
-from wraner.errors import Unavailable
+from index.encoder import WordEncoder
+from index.wordings import PolicyReader, read_home
 from wraner.packs import Pack, PolicySet
 
 PackKind = Literal["Domain", "PolicySet"]
@@ -71,14 +70,5 @@ def load_encoders(
     if for_policies is None:
         return Encoders(WithTexts(words, texts), judged)
     breaches = ContextualEncoder(folder, tuning=for_policies)
-    reader = PolicyReader(texts, _home(for_policies))
+    reader = PolicyReader(texts, read_home(for_policies, texts.dimension))
     return Encoders(WithTexts(words, texts), WithTexts(judged, breaches), reader)
-
-
-def _home(tuning: Path) -> Floats | None:
-    try:
-        return read_home(tuning)
-    except (OSError, ValueError) as error:
-        raise Unavailable(
-            f"expected a list of numbers in {tuning / HOME} ({error}); restore that file"
-        ) from error

@@ -19,6 +19,7 @@ from index.encoder import Floats, SentenceEncoder, unit_rows
 from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Words, from_grid, to_grid
+from wraner.errors import Unavailable
 from wraner.packs import Policy, PolicySet
 
 HOME = "home.json"
@@ -92,15 +93,24 @@ def write_home(home: Floats, tuning: Path) -> None:
     (tuning / HOME).write_text(f"{json.dumps([round(float(x), 4) for x in home])}\n")
 
 
-def read_home(tuning: Path) -> Floats | None:
-    """Return the mean direction of a tuning's policies, None where it has none.
+def read_home(tuning: Path, dimension: int) -> Floats | None:
+    """Return the mean direction of a tuning's policies, (dimension,), None where it has none.
 
     Raises:
-        OSError, ValueError: it cannot be read.
+        Unavailable: it is damaged, or of another encoder.
     """
     if not (tuning / HOME).is_file():
         return None
-    return np.array(json.loads((tuning / HOME).read_text()), np.float32)
+    try:
+        home = np.array(json.loads((tuning / HOME).read_bytes()), np.float32)
+        if home.shape != (dimension,):
+            raise ValueError(f"shape {home.shape}")
+    except (OSError, ValueError, TypeError) as error:
+        raise Unavailable(
+            f"expected a list of {dimension} numbers in {tuning / HOME}, was: {error}; restore "
+            "that file, or remove it: all policies then count as of the tuning's kind"
+        ) from error
+    return home
 
 
 def _said(entries: Sequence[Entry]) -> set[tuple[str, str]]:

@@ -13,7 +13,8 @@ from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.similarity import from_grid, to_grid
 from index.store import GenerationStore
-from index.wordings import PolicyReader, home_of, own_words, read_home, write_home
+from index.wordings import HOME, PolicyReader, home_of, own_words, read_home, write_home
+from wraner.errors import Unavailable
 from wraner.fusion import KIN
 from wraner.packs import Policy, PolicySet, version
 from wraner.retrieval import PackRef, PolicyEvidence
@@ -135,7 +136,16 @@ def test_another_encoder_of_wordings_makes_another_generation(
 
 
 def test_a_home_is_read_as_it_was_written(tmp_path: Path) -> None:
-    assert read_home(tmp_path) is None
+    assert read_home(tmp_path, 2) is None
     write_home(np.array([0.25, -0.5], np.float32), tmp_path)
-    found = read_home(tmp_path)
+    found = read_home(tmp_path, 2)
     assert found is not None and found.tolist() == [0.25, -0.5]
+
+
+@pytest.mark.parametrize(
+    "content", ["[1.0", "[1.0, 0.0, 0.0]", '{"a": 1}', '["a", "b"]', "[[1, 2]]"]
+)
+def test_a_damaged_home_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / HOME).write_text(content)
+    with pytest.raises(Unavailable, match=r"a list of 2 numbers in .*home\.json, was: .*restore"):
+        read_home(tmp_path, 2)

@@ -85,5 +85,5 @@ def test_a_few_steps_tune_the_bundled_encoder(tmp_path: Path) -> None:
         return float(near[sides][:, sides].mean() - near[sides][:, ~sides].mean())
 
     assert gap(tuned) > gap(plain)
-    home = read_home(out)
+    home = read_home(out, 384)
     assert home is not None and np.linalg.norm(home) == pytest.approx(1, abs=1e-3)
