@@ -16,7 +16,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from index.settings import IndexSettings
 from index.word_votes import UNTUNED
 from training.doubts import doubts
 from training.sentences import COLUMNS, example_of, row_of, write_rows
-from training.type_parts import WIDTH, Mentions, mention_points
 from wraner.chunks import chunk
 from wraner.packs import Domain, EntityType, TaggedExample, check_domain
 from wraner.retrieval import Neighbours, PackRef
@@ -44,7 +42,6 @@ _FEATURES = Features(
         "store": List(Value("int32")),
         "same": List(Value("int32")),
         "doubt": Value("float32"),
-        "points": List(List(Value("float32"))),
     }
 )
 
@@ -94,20 +91,6 @@ class Corpus:
         """Return the sentences of its store with the same words as one, itself among them."""
         return list(self._rows[number]["same"])
 
-    @cached_property
-    def mentions(self) -> Mentions:
-        """All mentions, each with the point that it is parted by."""
-        labels = self._rows["labels"][:]
-        known = sorted({label for row in labels for label in row})
-        counts = np.array([len(row) for row in labels], np.int64)
-        points = [point for row in self._rows["points"] for point in row]
-        return Mentions(
-            tuple(known),
-            np.cumsum(counts) - counts,
-            np.array([known.index(label) for row in labels for label in row], np.int64),
-            np.array(points, np.float32).reshape(-1, WIDTH),
-        )
-
     def doubts(self, number: int) -> dict[int, float]:
         """Return how far the sentences of the store that one stands in are doubted, see `doubts`.
 
@@ -153,23 +136,17 @@ def _rows(
         say(f"{name}: finding the neighbours of {end:,} of {len(dealt):,} sentences")
         members = [examples[i] for i in dealt[start:end]]
         same = _same_words(members)
-        reading = _Remembering(encoder)
-        found = _neighbours(members, reading, settings.kept, same)
+        found = _neighbours(members, encoder, settings.kept, same)
         numbers = {e.id: number for number, e in enumerate(members, start)}
         votes = [n.votes for n in found if n.votes is not None]
         doubted = doubts(members, votes, IndexSettings())
-        read = reading.encode([e.text for e in members])
-        points = map(mention_points, members, read)
-        for example, near, equal, doubt, liked in zip(
-            members, found, same, doubted, points, strict=True
-        ):
+        for example, near, equal, doubt in zip(members, found, same, doubted, strict=True):
             yield {
                 **row_of(example),
                 "neighbours": [numbers[n.example.id] for n in near.neighbours],
                 "store": [start, end],
                 "same": [start + i for i in equal],
                 "doubt": doubt,
-                "points": liked.tolist(),
             }
 
 
@@ -201,7 +178,7 @@ def _neighbours(
         examples=tuple(members),
     )
     check_domain(pack)
-    encoders = Encoders.same(encoder)
+    encoders = Encoders.same(_Remembering(encoder))
     return LocalRetriever(encoders, IndexSettings(), votes=UNTUNED).neighbours_now(
         PackRef("", inline=pack),
         [e.text for e in members],

@@ -16,10 +16,9 @@ from training.packed import Lesson, Lessons, lesson_of
 from training.regularisers import Rng, Wording
 from training.settings import PromptSettings, Regularisers
 from training.sheets import TypeSheet
-from training.type_parts import Parts, drawn_parts
 from wraner.answers import AnswerSpec
 from wraner.chat import ChatEncoder
-from wraner.packs import EntityType, TaggedExample
+from wraner.packs import TaggedExample
 from wraner.prompts import render_extraction
 
 _TRIES = 50  # texts looked at for one question before any will do
@@ -32,20 +31,6 @@ class Supply:
     corpus: Corpus
     types: tuple[TypeSheet, ...]
     weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """What the prompts of one wording ask of a corpus; `parts` where some types are parted."""
-
-    corpus: Corpus
-    parts: Parts | None
-    wording: Wording
-
-    def example(self, number: int) -> TaggedExample:
-        """Return a sentence as these prompts show it."""
-        example = self.corpus.example(number)
-        return self.wording.tagged(self.parts.tagged(number, example) if self.parts else example)
 
 
 class Drawing:
@@ -78,15 +63,11 @@ class Drawing:
 
     def _group(self, rng: Rng) -> Lessons:
         supply = self._supplies[int(rng.choice(len(self._supplies), p=self._shares))]
-        asking = self._asking(rng, supply)
-        members = tuple(self._lesson(rng, asking) for _ in range(self._prompts.questions))
+        wording = self._wording(rng, supply.types)
+        members = tuple(
+            self._lesson(rng, supply.corpus, wording) for _ in range(self._prompts.questions)
+        )
         return Lessons(members)
-
-    def _asking(self, rng: Rng, supply: Supply) -> _Asking:
-        if not (probability := self._regularise.parted):
-            return _Asking(supply.corpus, None, self._wording(rng, supply.types))
-        parts = drawn_parts(rng, supply.corpus.mentions, probability)
-        return _Asking(supply.corpus, parts, self._wording(rng, parts.types(supply.types)))
 
     def _wording(self, rng: Rng, types: Sequence[TypeSheet]) -> Wording:
         settings = self._regularise
@@ -97,28 +78,29 @@ class Drawing:
         wording = regularisers.undefined(rng, wording, settings.undefined)
         return regularisers.anonymous(rng, wording, settings.letters)
 
-    def _lesson(self, rng: Rng, asking: _Asking) -> Lesson:
-        number, example = self._text(rng, asking)
-        shown = self._shown(rng, asking, number)
-        types = asking.wording.entity_types
-        prompt = render_extraction(types, shown, example.text)
-        answer = AnswerSpec(_names(types), example.text).render(example.entities)
+    def _lesson(self, rng: Rng, corpus: Corpus, wording: Wording) -> Lesson:
+        number, example = self._text(rng, corpus, wording)
+        shown = self._shown(rng, corpus, number, wording)
+        prompt = render_extraction(wording.entity_types, shown, example.text)
+        answer = AnswerSpec(_names(wording), example.text).render(example.entities)
         return lesson_of(prompt, answer, self._chat, max_tokens=self._prompts.max_tokens)
 
-    def _text(self, rng: Rng, asking: _Asking) -> tuple[int, TaggedExample]:
+    def _text(self, rng: Rng, corpus: Corpus, wording: Wording) -> tuple[int, TaggedExample]:
         """Draw a text; of those without a mention asked for only some are kept."""
         number = 0
         example: TaggedExample
         for _ in range(_TRIES):
-            number = int(rng.integers(len(asking.corpus)))
-            example = asking.example(number)
+            number = int(rng.integers(len(corpus)))
+            example = wording.tagged(corpus.example(number))
             if example.entities or rng.random() < self._prompts.none_kept:
                 break
         return number, example
 
-    def _shown(self, rng: Rng, asking: _Asking, number: int) -> list[TaggedExample]:
+    def _shown(
+        self, rng: Rng, corpus: Corpus, number: int, wording: Wording
+    ) -> list[TaggedExample]:
         """Return the examples of a text, nearest first."""
-        settings, corpus = self._regularise, asking.corpus
+        settings = self._regularise
         weights = np.array(self._prompts.examples, dtype=float)
         wanted = int(rng.choice(len(weights), p=weights / weights.sum()))
         trusted = regularisers.trusted(corpus.doubts(number), settings.drop_doubted)
@@ -127,11 +109,14 @@ class Drawing:
         others = [i for i in trusted if i not in same]
         near = regularisers.irrelevant(rng, near, others, settings.irrelevant)
         near = regularisers.shuffled(rng, near, settings.shuffle_examples)
-        names = _names(asking.wording.entity_types)
+        names = _names(wording)
         return [
-            regularisers.mistagged(rng, asking.example(i), names, settings.mistagged) for i in near
+            regularisers.mistagged(
+                rng, wording.tagged(corpus.example(i)), names, settings.mistagged
+            )
+            for i in near
         ]
 
 
-def _names(types: Sequence[EntityType]) -> tuple[str, ...]:
-    return tuple(t.name for t in types)
+def _names(wording: Wording) -> tuple[str, ...]:
+    return tuple(t.name for t in wording.entity_types)

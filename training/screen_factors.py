@@ -67,7 +67,6 @@ UNSCREENED = (
     ),
     Factor("shown answers counted", (Dial("prompts", "shown_weight", 0.0, 0.5),)),
     _regulariser("doubted examples removed", drop_doubted=0.2),
-    _regulariser("types parted", parted=0.35),
 )
 """Not screened, since the design has room for eight factors; confirmed like them."""
 

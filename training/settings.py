@@ -91,9 +91,6 @@ class Regularisers(_Frozen):
     """That the types stand in another order."""
     shuffle_examples: Share = 0.1
     """That the examples stand in another order than nearest last."""
-    parted: Share = 0.0
-    """That a type is parted into two or three by what its mentions have in common, each type for
-    itself: one part keeps the name, the others have letters, and only examples tell them apart."""
     synonyms: Share = 0.3
     """That types are called by synonyms."""
     letters: Share = 0.15

@@ -12,8 +12,7 @@ from index.similarity import Ints
 FEWEST_MENTIONS = 8
 """Types with fewer mentions stay whole."""
 
-MOST_GROUPS = 3
-"""A type is parted into at most so many."""
+_MOST_GROUPS = 3
 _ROUNDS = 3  # of k-means; it is to vary, not to converge
 
 
@@ -32,7 +31,7 @@ def grouped(points: Floats, rng: np.random.Generator) -> Ints:
 
     *Shape:* ``points`` (n, width) to (n,).
     """
-    count = int(rng.integers(2, MOST_GROUPS + 1))
+    count = int(rng.integers(2, _MOST_GROUPS + 1))
     centres = points[rng.choice(len(points), count, replace=False)]
     for _ in range(_ROUNDS):
         groups: Ints = (points @ centres.T).argmax(axis=1)

@@ -1,6 +1,5 @@
 """What a step teaches: the same for the same seed and step, and prompts as they are served."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -91,23 +90,6 @@ def test_without_regularisers_a_lesson_is_the_prompt_that_serves(
             assert lesson.prompt == encoded
             spec = AnswerSpec(tuple(t.name for t in TYPES), asked)
             assert answer == spec.render(example.entities) + "<|end|>"
-
-
-def test_parts_of_a_type_are_asked_for_and_shown_as_types_of_their_own(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase
-) -> None:
-    parted = QUIET.model_copy(update={"parted": 1.0})
-    drawn = drawing(corpus, tokenizer, regularise=parted, examples=(0, 0, 0, 1), none_kept=0)
-    shown, answered = set(), set()
-    for lesson in (m for g in drawn.step(1, tokens=9000) for m in g.members):
-        prompt, answer = read(tokenizer, lesson)
-        asked, rest = prompt.split("Answer with the whole text")
-        names = set(re.findall(r"type [A-Z]", asked))
-        assert names and set(re.findall(r"type [A-Z]", rest + answer)) <= names
-        shown |= set(re.findall(r"(type [A-Z]|person|town): ", rest))
-        answered |= set(re.findall(r"(type [A-Z]|person|town): ", answer))
-    for found in (shown, answered):
-        assert {"person", "town"} < found
 
 
 def test_the_text_asked_is_never_among_its_examples(
