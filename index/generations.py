@@ -210,9 +210,9 @@ def _definitions(
     if not isinstance(pack, PolicySet):
         return None
     texts = {policy.id: own_words(policy) for policy in pack.policies}
-    entries = [Entry(i, hashlib.sha256(t.encode()).hexdigest(), "{}") for i, t in texts.items()]
+    entries = [Entry.of_text(policy, text) for policy, text in texts.items()]
     old = previous.definitions if previous else None
-    if old and {(e.id, e.digest) for e in old.entries} == {(e.id, e.digest) for e in entries}:
+    if old and old.holds(entries):
         return old
     encoded = encoder.encode(list(texts.values()))
     has_texts = bool(encoded[0].text.size)

@@ -140,20 +140,17 @@ class LocalRetriever:
                     encoded,
                     k,
                     self._settings,
-                    near=near[number] if near else {},
+                    near=near[number],
                     exclude=exclude[number] if exclude else (),
                 )
             )
         return found
 
-    def _nearness(
-        self, generation: Generation, texts: Sequence[str]
-    ) -> list[dict[str, Nearness]] | None:
+    def _nearness(self, generation: Generation, texts: Sequence[str]) -> list[dict[str, Nearness]]:
         reader, wordings = self._encoders.wordings, generation.wordings
         if reader is None or wordings is None:
-            return None
-        sentences = reader.encoder.sentences(texts)
-        return [reader.nearness(wordings, generation.policies, s) for s in sentences]
+            return [{}] * len(texts)
+        return reader.nearness(wordings, generation.policies, texts)
 
     def _open(self, pack: PackRef, kind: PackKind) -> "_Opened":
         inline = pack.inline

@@ -38,14 +38,19 @@ class Entry:
     digest: str
     record: str
 
+    @classmethod
+    def of_text(cls, identifier: str, text: str) -> "Entry":
+        """Return the entry of a text that needs no record."""
+        return cls(identifier, hashlib.sha256(text.encode()).hexdigest(), "{}")
+
 
 @dataclass(frozen=True, eq=False)
 class Segment:
     """Entries in ascending order of id, with their words.
 
     *Shape:* ``vectors`` (n_words, dimension) int16 on the grid; ``weights`` (n_words,) float32;
-    entry i owns the rows ``offsets[i]`` to ``offsets[i + 1]``, at least one; ``texts`` (n_entries,
-    text dimension) int16.
+    entry i owns the rows ``offsets[i]`` to ``offsets[i + 1]``, none only where texts are all that
+    is compared; ``texts`` (n_entries, text dimension) int16.
     """
 
     name: str
@@ -56,6 +61,10 @@ class Segment:
     texts: Grid
     kind: Kind
     index: WordIndex | None
+
+    def holds(self, entries: Sequence[Entry]) -> bool:
+        """Return whether these are its entries, by id and content."""
+        return {(e.id, e.digest) for e in self.entries} == {(e.id, e.digest) for e in entries}
 
     @cached_property
     def rows(self) -> dict[str, int]:

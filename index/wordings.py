@@ -5,7 +5,6 @@ another. A tuning for policy sets knows less than that of policies of another ki
 which kind one is, its words tell too. Knows no examples.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from index.segments import Entry, Segment
 from index.settings import IndexSettings
 from index.similarity import Words, from_grid, to_grid
 from wraner.errors import Unavailable
+from wraner.fusion import KIN
 from wraner.packs import Policy, PolicySet
 
 HOME = "home.json"
@@ -51,8 +51,8 @@ class PolicyReader:
     ) -> Segment:
         """Return the vectors of policies' words: `previous` where nothing was written anew."""
         texts = {_entry(p.id, n): text for p in pack.policies for n, text in enumerate(_written(p))}
-        entries = [Entry(i, hashlib.sha256(t.encode()).hexdigest(), "{}") for i, t in texts.items()]
-        if previous and _said(previous.entries) == _said(entries):
+        entries = [Entry.of_text(name, text) for name, text in texts.items()]
+        if previous and previous.holds(entries):
             return previous
         vectors = to_grid(self.encoder.sentences(list(texts.values())))
         nothing = np.zeros((0, 1), np.int16), np.zeros(0, np.float32), np.zeros(0, np.int64)
@@ -60,20 +60,37 @@ class PolicyReader:
         return segments.make(pairs, f"wordings {self.encoder.identity}", settings)
 
     def nearness(
-        self, segment: Segment, policies: Sequence[str], sentence: Floats
-    ) -> dict[str, Nearness]:
-        """Return how near a text with the vector `sentence` lies to each policy."""
-        written = from_grid(segment.texts)
-        near = written @ from_grid(to_grid(sentence))
-        kin = np.ones(len(written)) if self.home is None else written @ self.home
-        found = {}
-        for policy in policies:
-            rows = (segment.rows.get(_entry(policy, number)) for number in count())
-            whole, *cases = takewhile(lambda row: row is not None, rows)
-            wording = float(near[whole])
-            case = max((float(near[row]) for row in cases), default=wording)
-            found[policy] = Nearness(wording, case, float(kin[whole]))
+        self, segment: Segment, policies: Sequence[str], texts: Sequence[str]
+    ) -> list[dict[str, Nearness]]:
+        """Return how near each text lies to each policy.
+
+        Texts are read only where a policy is of another kind than the tuning's: nobody asks
+        elsewhere, and wording and case are 0.
+        """
+        rows = {policy: _rows(segment, policy) for policy in policies}
+        kin = {policy: self._kin(segment, own[0]) for policy, own in rows.items()}
+        if all(k >= KIN for k in kin.values()):
+            return [{policy: Nearness(0.0, 0.0, k) for policy, k in kin.items()}] * len(texts)
+        everything = np.arange(len(segment.entries))
+        found = []
+        for sentence in to_grid(self.encoder.sentences(texts)):
+            near = segment.likeness(everything, sentence)
+            found.append({p: _nearness(near, rows[p], kin[p]) for p in policies})
         return found
+
+    def _kin(self, segment: Segment, row: int) -> float:
+        return 1.0 if self.home is None else float(from_grid(segment.texts[row]) @ self.home)
+
+
+def _rows(segment: Segment, policy: str) -> list[int]:
+    """Return the rows of all that a policy says, and of its cases."""
+    found = (segment.rows.get(_entry(policy, number)) for number in count())
+    return [row for row in takewhile(lambda row: row is not None, found) if row is not None]
+
+
+def _nearness(near: Floats, rows: Sequence[int], kin: float) -> Nearness:
+    wording, *cases = (float(near[row]) for row in rows)
+    return Nearness(wording, max(cases, default=wording), kin)
 
 
 def own_words(policy: Policy) -> str:
@@ -111,10 +128,6 @@ def read_home(tuning: Path, dimension: int) -> Floats | None:
             "that file, or remove it: all policies then count as of the tuning's kind"
         ) from error
     return home
-
-
-def _said(entries: Sequence[Entry]) -> set[tuple[str, str]]:
-    return {(e.id, e.digest) for e in entries}
 
 
 def _written(policy: Policy) -> Iterator[str]:

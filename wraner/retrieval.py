@@ -50,7 +50,8 @@ class PolicyEvidence:
     none), and `word_leaning` the same by the likeness of words alone, which holds for policies too
     that no encoder was tuned on. So do `wording` and `case`, the similarity to all that the policy
     says is a breach and to the nearest case that it includes (where it has none, to all), by an
-    untuned encoder; `kin` is how near the policy lies to those that the encoder was tuned on.
+    untuned encoder, known where some policy of the set is of another kind than those that the
+    encoder was tuned on, else 0; `kin` is how near the policy lies to these.
     `spans` are the text's words that speak most for a breach.
     """
 

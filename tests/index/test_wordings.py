@@ -28,6 +28,7 @@ COD = Policy(
     includes=("smelly cod", "a pie"),
     excludes=("codpieces",),
 )
+BREAD = Policy(id="bread", title="Bakeries", definition="Sells rolls")
 FISH = PolicySet(policies=(COD, EEL))
 TEXTS = ("a pie with smelly fish", "Eel is slippery", "codpieces")
 
@@ -67,12 +68,13 @@ def test_a_text_is_compared_with_all_that_is_a_breach_and_with_the_nearest_case(
     home = home_of([EEL], sentences)
     words = make_encoder()
     encoders = Encoders(words, words, PolicyReader(sentences, home))
-    GenerationStore(tmp_path, encoders, SETTINGS).build(FISH)
+    pack = PolicySet(policies=(*FISH.policies, BREAD))
+    GenerationStore(tmp_path, encoders, SETTINGS).build(pack)
     stored = LocalRetriever(encoders, SETTINGS, tmp_path)
     for text in TEXTS:
-        found = evidence(stored, PackRef(version(FISH)), text)
-        assert found == evidence(stored, PackRef("", inline=FISH), text)
-        for policy in FISH.policies:
+        found = evidence(stored, PackRef(version(pack)), text)
+        assert found == evidence(stored, PackRef("", inline=pack), text)
+        for policy in pack.policies:
             e = found[policy.id]
             assert e.wording == pytest.approx(by_hand(sentences, text, own_words(policy)))
             cases = [by_hand(sentences, text, case) for case in policy.includes] or [e.wording]
@@ -80,6 +82,7 @@ def test_a_text_is_compared_with_all_that_is_a_breach_and_with_the_nearest_case(
             own = from_grid(to_grid(sentences.sentences([own_words(policy)])))[0]
             assert e.kin == pytest.approx(float(own @ home))
         assert found["eel"].kin == pytest.approx(1.0, abs=1e-2) and found["cod"].kin < 0.9
+        assert found["bread"].kin < KIN
 
 
 def test_policies_of_another_kind_are_ordered_by_what_they_say_too(
@@ -119,9 +122,21 @@ def test_words_that_stay_are_not_read_again(sentences: Sentences) -> None:
     assert reader.segment(other, SETTINGS, first).name != first.name
 
 
+def test_texts_are_not_read_where_every_policy_is_of_the_tuning_s_kind(
+    sentences: Sentences, make_encoder: Any
+) -> None:
+    words = make_encoder()
+    home = home_of(FISH.policies, sentences)
+    retriever = LocalRetriever(Encoders(words, words, PolicyReader(sentences, home)), SETTINGS)
+    sentences.read.clear()
+    found = evidence(retriever, PackRef("", inline=FISH), TEXTS[0])
+    assert all(e.kin >= KIN and (e.wording, e.case) == (0.0, 0.0) for e in found.values())
+    assert TEXTS[0] not in sentences.read and sentences.read
+
+
 def test_without_a_home_all_policies_are_of_its_kind(sentences: Sentences) -> None:
     reader = PolicyReader(sentences)
-    near = reader.nearness(reader.segment(FISH, SETTINGS), ["eel"], sentences.sentences(["x"])[0])
+    (near,) = reader.nearness(reader.segment(FISH, SETTINGS), ["eel"], ["x"])
     assert near["eel"].kin == 1.0
 
 
