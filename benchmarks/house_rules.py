@@ -1,74 +1,106 @@
-"""How a policy set is judged that has nothing to do with what was taught: the rules of a forum.
+"""How policy sets are judged that have nothing to do with what was taught: rules of communities.
 
-    python -m benchmarks.house_rules
+    python -m benchmarks.house_rules [NAME ...]
 
-The folder `forum` holds the set, examples and texts to ask, all written for this project; nothing
-is taught or fitted by them. Everything is asked as it serves: with the examples; by the policies'
-words alone; and with the policies and examples added to the policy set that ships. Texts that are
-decided wrongly are printed.
+The folders in `rules` hold the sets, examples and texts to ask, all written for this project, by
+several authors; nothing is taught or fitted by them. Everything is asked as it serves: with the
+examples; by the policies' words alone; and with the policies and examples added to the policy set
+that ships. Policies that name what alone is allowed are also told apart. Texts that are decided
+wrongly are printed.
 """
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.plain_speech import Said, table
 from benchmarks.policy_probes import Probe, probing
 from services.settings import read_settings
 from training.untaught import NewSet, read_new_set
-from wraner.packs import PolicySet
+from wraner.metrics import auroc
+from wraner.packs import JudgedExample, PolicySet
+from wraner.policies import Verdict
 
-FORUM = Path(__file__).with_name("forum")
+RULES = Path(__file__).with_name("rules")
+NAMES = tuple(folder.name for folder in sorted(RULES.iterdir()))
 
 
 def added(base: PolicySet, new: PolicySet) -> PolicySet:
-    """Return a set with the policies of another; what keeps all of those keeps them alone."""
-    ids = tuple(p.id for p in new.policies)
-    examples = [
-        e.model_copy(update={"complies": ids}) if e.complies == "all" else e for e in new.examples
-    ]
-    return base.model_copy(
-        update={
-            "policies": (*base.policies, *new.policies),
-            "examples": (
-                *base.examples,
-                *(e.model_copy(update={"id": f"added-{e.id}"}) for e in examples),
-            ),
-        }
+    """Return a set with the policies of another.
+
+    What keeps all policies of the one keeps what the other forbids, if it is `base`'s, and not what
+    alone it allows; of what keeps all of `new`, nothing is known beside.
+    """
+    forbidden = tuple(p.id for p in (*base.policies, *new.policies) if not p.is_allow_list)
+    renamed = [e.model_copy(update={"id": f"added-{e.id}"}) for e in new.examples]
+    examples = (
+        *(_keeping(e, forbidden) for e in base.examples),
+        *(_keeping(e, tuple(p.id for p in new.policies)) for e in renamed),
+    )
+    policies = (*base.policies, *new.policies)
+    return base.model_copy(update={"policies": policies, "examples": examples})
+
+
+def _keeping(example: JudgedExample, policies: tuple[str, ...]) -> JudgedExample:
+    """Return an example with names for what "all" was."""
+    return (
+        example.model_copy(update={"complies": policies}) if example.complies == "all" else example
     )
 
 
-async def ask(probe: Probe, new: NewSet, pack: PolicySet) -> tuple[list[Said], int]:
-    """Ask about every text by `pack`; return also how often a breached policy comes first."""
-    said, first = [], 0
-    for text in new.texts:
-        verdict = await probe.ask(pack, text.example.text)
-        said.append(Said(text.example.text, text.breaches, verdict.decision, verdict.score))
-        likeliest = max(verdict.judged, key=lambda match: match.score)
-        first += likeliest.policy in text.example.violates
-    return said, first
+async def ask(probe: Probe, new: NewSet, pack: PolicySet) -> list[Verdict]:
+    """Return the verdict by `pack` on every text."""
+    return [await probe.ask(pack, text.example.text) for text in new.texts]
 
 
-def report(name: str, said: Sequence[Said], first: int) -> str:
+def report(name: str, new: NewSet, verdicts: Sequence[Verdict]) -> str:
     """Return figures as Markdown, and what is wrong."""
+    pairs = list(zip(new.texts, verdicts, strict=True))
+    said = [Said(t.example.text, t.breaches, v.decision, v.score) for t, v in pairs]
     breaching = sum(s.breaches for s in said)
-    return f"{name}: a breached policy comes first in {first} of {breaching}\n\n{table(said)}\n"
+    first = sum(
+        max(v.judged, key=lambda match: match.score).policy in t.example.violates for t, v in pairs
+    )
+    lines = [
+        f"{name}: a breached policy comes first in {first} of {breaching}",
+        *allow_lists(new, verdicts),
+        "",
+        table(said),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def allow_lists(new: NewSet, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield a line on each policy that names what alone is allowed: these are always judged."""
+    for policy in new.pack.policies:
+        if policy.is_allow_list:
+            breach = [policy.id in t.example.violates for t in new.texts]
+            score = [m.score for v in verdicts for m in v.judged if m.policy == policy.id]
+            found = sum(s >= 0.5 for s, b in zip(score, breach, strict=True) if b)
+            over = sum(s >= 0.5 for s, b in zip(score, breach, strict=True) if not b)
+            yield (
+                f"{policy.id}, allowed alone: AUROC {auroc(breach, score):.3f}, "
+                f"{found} of {sum(breach)} breaches score .5, and {over} of the others"
+            )
 
 
 def main() -> None:
     """Run it."""
-    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
-    new = read_new_set(FORUM)
-    bare = new.pack.model_copy(update={"examples": ()})
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    names = parser.parse_args().names or NAMES
     with probing(read_settings()) as (probe, base):
-        packs = {
-            "with examples": new.pack,
-            "by words alone": bare,
-            "added to hate-speech": added(base, new.pack),
-        }
-        for name, pack in packs.items():
-            print(report(name, *asyncio.run(ask(probe, new, pack))))
+        for new in (read_new_set(RULES / name) for name in names):
+            print(f"# {new.pack.description}\n")
+            packs = {
+                "with examples": new.pack,
+                "by words alone": new.pack.model_copy(update={"examples": ()}),
+                "added to hate-speech": added(base, new.pack),
+            }
+            for way, pack in packs.items():
+                print(report(way, new, asyncio.run(ask(probe, new, pack))))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from index.similarity import Words, concatenate, words_that_count
 from index.wordings import own_words
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
 
-_HELD: dict[PackKind, str] = {"Domain": "generation-2", "PolicySet": "generation-3"}
+_HELD: dict[PackKind, str] = {"Domain": "generation-2", "PolicySet": "generation-4"}
 """What a generation of a kind holds; changed where that changes, so that it is built anew."""
 
 # Compaction: a part is merged into the new one when it is small, when much of it is gone, or when

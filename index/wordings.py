@@ -1,8 +1,8 @@
 """How near a text lies to what policies say, by an encoder that was tuned on none of them.
 
-Of each policy, all words that say what breaches it make one vector, and each case that it includes
-another. A tuning for policy sets knows less than that of policies of another kind than its own; of
-which kind one is, its words tell too. Knows no examples.
+Of each policy, all words that say what it names make one vector, and each case of that another:
+breaches, or what an allow-list allows. A tuning for policy sets knows less than that of policies of
+another kind than its own; of which kind one is, its words tell too. Knows no examples.
 """
 
 import json
@@ -22,6 +22,8 @@ from wraner.errors import Unavailable
 from wraner.fusion import KIN
 from wraner.packs import Policy, PolicySet
 
+_ALLOWED = "allowed "  # in the ids of what allow-lists name
+_OPPOSITE = -1.0  # the kin of allow-lists: tunings know what is a breach alone
 HOME = "home.json"
 """The file of a tuning for policy sets that holds where its policies lie: their mean direction."""
 
@@ -50,7 +52,7 @@ class PolicyReader:
         self, pack: PolicySet, settings: IndexSettings, previous: Segment | None = None
     ) -> Segment:
         """Return the vectors of policies' words: `previous` where nothing was written anew."""
-        texts = {_entry(p.id, n): text for p in pack.policies for n, text in enumerate(_written(p))}
+        texts = {_entry(p, n): text for p in pack.policies for n, text in enumerate(_written(p))}
         entries = [Entry.of_text(name, text) for name, text in texts.items()]
         if previous and previous.holds(entries):
             return previous
@@ -64,11 +66,15 @@ class PolicyReader:
     ) -> list[dict[str, Nearness]]:
         """Return how near each text lies to each policy.
 
-        Texts are read only where a policy is of another kind than the tuning's: nobody asks
-        elsewhere, and wording and case are 0.
+        Texts are read only where a policy is of another kind than the tuning's, as allow-lists are:
+        nobody asks elsewhere, and wording and case are 0.
         """
-        rows = {policy: _rows(segment, policy) for policy in policies}
-        kin = {policy: self._kin(segment, own[0]) for policy, own in rows.items()}
+        forbidden = {policy: _rows(segment, policy) for policy in policies}
+        rows = {p: own or _rows(segment, p, _ALLOWED) for p, own in forbidden.items()}
+        kin = {
+            policy: self._kin(segment, own[0]) if own else _OPPOSITE
+            for policy, own in forbidden.items()
+        }
         if all(k >= KIN for k in kin.values()):
             return [{policy: Nearness(0.0, 0.0, k) for policy, k in kin.items()}] * len(texts)
         everything = np.arange(len(segment.entries))
@@ -82,9 +88,9 @@ class PolicyReader:
         return 1.0 if self.home is None else float(from_grid(segment.texts[row]) @ self.home)
 
 
-def _rows(segment: Segment, policy: str) -> list[int]:
-    """Return the rows of all that a policy says, and of its cases."""
-    found = (segment.rows.get(_entry(policy, number)) for number in count())
+def _rows(segment: Segment, policy: str, kind: str = "") -> list[int]:
+    """Return the rows of all that a policy names, and of its cases; none if it is of other kind."""
+    found = (segment.rows.get(f"{policy}\n{kind}{number}") for number in count())
     return [row for row in takewhile(lambda row: row is not None, found) if row is not None]
 
 
@@ -94,8 +100,8 @@ def _nearness(near: Floats, rows: Sequence[int], kin: float) -> Nearness:
 
 
 def own_words(policy: Policy) -> str:
-    """Return the words in which a policy says what breaches it, a line each."""
-    return "\n".join([policy.title, policy.definition, *policy.includes])
+    """Return the words in which a policy says what it names, a line each."""
+    return "\n".join([policy.title, policy.definition, *policy.named])
 
 
 def home_of(policies: Sequence[Policy], encoder: SentenceEncoder) -> Floats:
@@ -132,8 +138,8 @@ def read_home(tuning: Path, dimension: int) -> Floats | None:
 
 def _written(policy: Policy) -> Iterator[str]:
     yield own_words(policy)
-    yield from policy.includes
+    yield from policy.named
 
 
-def _entry(policy: str, number: int) -> str:
-    return f"{policy}\n{number}"
+def _entry(policy: Policy, number: int) -> str:
+    return f"{policy.id}\n{_ALLOWED if policy.is_allow_list else ''}{number}"

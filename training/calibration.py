@@ -5,8 +5,9 @@
 
 Each dev text is asked about as in serving, every fifth about all policies: with the texts that were
 taught as the policy set's examples, and with the set's own few. Policies that a judge was not
-taught get weights of their own, fitted to the sets of `untaught`: house rules, and eight policies
-for which an adapter and a tuning are needed that were trained without them.
+taught get weights of their own, fitted to the sets of `untaught`: house rules, those that name
+what alone is allowed apart, and eight policies for which an adapter and a tuning are needed that
+were trained without them.
 
 Prints figures of texts that the weights were not fitted to, see `calibration_tables`, and writes
 what it fitted into the adapter's manifest.
@@ -15,9 +16,9 @@ what it fitted into the adapter's manifest.
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -25,13 +26,13 @@ from rich.console import Console
 from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
-from training.calibration_tables import Answered, tables
+from training.calibration_tables import Answered, TwoWays, tables, together
 from training.fusion_fit import Hears, Tiers, fitted
 from training.judge_answers import Judge, ask
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.policy_wordings import shipped_wordings
 from training.settings import JudgementSettings, TrainingSettings, read_settings
-from training.untaught import NewSet, ask_new_set, house_rules, left_out
+from training.untaught import NewSet, allow_lists, ask_new_set, house_rules, left_out
 from wraner import weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.errors import InvalidInput, WranerError
@@ -52,11 +53,13 @@ class Subjects:
     own: PolicySet
     house_rules: dict[str, NewSet]
     left_out: dict[str, NewSet]
+    allow_lists: dict[str, NewSet] = field(default_factory=dict)
 
     @property
     def tiers(self) -> Tiers:
         """The tiers of all policies."""
-        rules = [p for new in self.house_rules.values() for p in new.pack.policies]
+        sets = (*self.house_rules.values(), *self.allow_lists.values())
+        rules = [p for new in sets for p in new.pack.policies]
         return {p.id: p.tier for p in (*self.own.policies, *rules)}
 
 
@@ -64,12 +67,21 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
     Untaught sets are small, and say nothing of how many policies are judged. Those of another kind
-    than the encoder's have weights of their own beside their part in the common ones.
+    than the encoder's have weights of their own beside their part in the common ones, and so have
+    those that name what alone is allowed, which have no part in these.
     """
-    untaught = _with_bare(answered, answered.untaught, tiers, shown=shown, hears="words")
+    both = together(answered.untaught, answered.untaught)
+    kinds = {}
     if answered.foreign:
-        foreign = _with_bare(answered, answered.foreign, tiers, shown=shown, hears="wordings")
-        untaught = untaught.model_copy(update={"foreign": foreign})
+        kinds["foreign"] = together(answered.untaught, answered.foreign)
+    if answered.allow_lists:
+        kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
+    untaught = _with_bare(both, tiers, shown=shown, hears="words").model_copy(
+        update={
+            kind: _with_bare(sets, tiers, shown=shown, hears="wordings")
+            for kind, sets in kinds.items()
+        }
+    )
     return fitted(answered.many, tiers, shown=shown, hears="leaning").model_copy(
         update={
             "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
@@ -79,13 +91,10 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
     )
 
 
-def _with_bare(
-    answered: Answered, names: Collection[str], tiers: Tiers, *, shown: bool, hears: Hears
-) -> Fusion:
-    """Return what is fitted to some new sets, with examples and by words alone."""
+def _with_bare(sets: TwoWays, tiers: Tiers, *, shown: bool, hears: Hears) -> Fusion:
+    """Return what is fitted to new sets, with examples and by words alone."""
     with_examples, bare = (
-        fitted([a.among(SHORTLIST) for a in some], tiers, shown=shown, hears=hears)
-        for some in answered.new_sets(names)
+        fitted([a.among(SHORTLIST) for a in some], tiers, shown=shown, hears=hears) for some in sets
     )
     return with_examples.model_copy(update={"bare": bare})
 
@@ -95,15 +104,20 @@ async def answers(
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught."""
     judged = subjects.judged
-    untaught = {}
-    for asked, sets in ((judge, subjects.house_rules), (without, subjects.left_out)):
+    untaught: dict[str, TwoWays] = {}
+    lists: dict[str, TwoWays] = {}
+    for asked, sets, found in (
+        (judge, subjects.house_rules, untaught),
+        (without, subjects.left_out, untaught),
+        (judge, subjects.allow_lists, lists),
+    ):
         for name, new in sets.items():
             say(f"asking about {len(new.texts)} texts, never taught: {name}")
-            untaught[name] = await ask_new_set(asked, new)
+            found[name] = await ask_new_set(asked, new)
     say(f"asking about {len(judged.dev)} dev texts, the taught texts as examples")
     many = await ask(judge, judged.pack, judged.dev)
     say(f"asking about {len(judged.dev)} dev texts, the policy set's own examples")
-    return Answered(many, await ask(judge, subjects.own, judged.dev), untaught)
+    return Answered(many, await ask(judge, subjects.own, judged.dev), untaught, lists)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -172,8 +186,10 @@ def _subjects(settings: JudgementSettings, without: Path, data: Path) -> Subject
     config = read_adapter(without.parent, without.name).config
     other = _judgements(TrainingSettings.model_validate(config), without)
     judged = read_judged_texts(settings.texts, data)
-    rules = house_rules([t for t in judged.dev if t.breaches])
-    return Subjects(judged, own, rules, left_out(other.texts, data))
+    breaching = [t for t in judged.dev if t.breaches]
+    return Subjects(
+        judged, own, house_rules(breaching), left_out(other.texts, data), allow_lists(breaching)
+    )
 
 
 @contextmanager

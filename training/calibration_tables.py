@@ -5,7 +5,7 @@ fitted to the other sets, of its kind where it is of another than the encoder's.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from scipy.special import expit
@@ -15,6 +15,9 @@ from training.judge_answers import Asked
 from training.judged_texts import TaughtText
 from wraner.fusion import KIN, SHORTLIST, Fusion
 from wraner.metrics import auroc, failure_rates
+
+TwoWays = tuple[Sequence[Asked], Sequence[Asked]]
+"""Answers about a new set's texts, with its examples and by its words alone."""
 
 _NUMBERS = (3, 5, 10)
 _HEAD = (
@@ -27,12 +30,14 @@ _HEAD = (
 class Answered:
     """All answers: about dev texts, with many examples found and with few, and about new sets.
 
-    `untaught` has each set's texts twice: with its examples, and by its words alone.
+    `untaught` has each set's texts twice: with its examples, and by its words alone; so has
+    `allow_lists`, of sets that name what alone is allowed.
     """
 
     many: Sequence[Asked]
     few: Sequence[Asked]
-    untaught: Mapping[str, tuple[Sequence[Asked], Sequence[Asked]]]
+    untaught: Mapping[str, TwoWays]
+    allow_lists: Mapping[str, TwoWays] = field(default_factory=dict)
 
     @property
     def foreign(self) -> list[str]:
@@ -43,10 +48,11 @@ class Answered:
             if all(e.kin < KIN for a in shown for e, _ in a.judged)
         ]
 
-    def new_sets(self, names: Collection[str]) -> tuple[list[Asked], list[Asked]]:
-        """Return the texts of some new sets together, with examples and by words alone."""
-        shown, bare = zip(*(self.untaught[name] for name in names), strict=True)
-        return list(chain(*shown)), list(chain(*bare))
+
+def together(sets: Mapping[str, TwoWays], names: Collection[str]) -> TwoWays:
+    """Return the texts of some new sets together, with examples and by words alone."""
+    shown, bare = zip(*(sets[name] for name in names), strict=True)
+    return list(chain(*shown)), list(chain(*bare))
 
 
 def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
@@ -61,11 +67,21 @@ def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
     for name, ways in answered.untaught.items():
         peers, hears = _peers(name, answered)
-        others = answered.new_sets(peers)
-        for way, asked, rest in zip(("", ", words alone"), ways, others, strict=True):
-            fusion = fitted(rest, tiers, shown=shown, hears=hears)
-            scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
-            yield report(f"never taught: {name}{way}", [a.text for a in asked], scores)
+        others = together(answered.untaught, peers)
+        yield from _new_set(f"never taught: {name}", ways, others, tiers, shown, hears)
+    for name, ways in answered.allow_lists.items():
+        others = together(answered.allow_lists, [n for n in answered.allow_lists if n != name])
+        yield from _new_set(f"allowed alone: {name}", ways, others, tiers, shown, "wordings")
+
+
+def _new_set(
+    name: str, ways: TwoWays, others: TwoWays, tiers: Tiers, shown: bool, hears: Hears
+) -> Iterator[str]:
+    """Yield the rows of a new set, scored by what is fitted to others."""
+    for way, asked, rest in zip(("", ", words alone"), ways, others, strict=True):
+        fusion = fitted([a.among(SHORTLIST) for a in rest], tiers, shown=shown, hears=hears)
+        scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
+        yield report(f"{name}{way}", [a.text for a in asked], scores)
 
 
 def _peers(name: str, answered: Answered) -> tuple[list[str], Hears]:

@@ -92,10 +92,7 @@ def opposite(policy: Policy) -> Policy:
     return policy.model_copy(
         update={
             "title": f"Anything but: {policy.title}"[:100],
-            "definition": (
-                "A text breaches this policy if it does not do the following, and complies if it "
-                f"does: {policy.definition}"
-            ),
+            "definition": f"Anything but what follows. {policy.definition}",
             "includes": policy.excludes,
             "excludes": policy.includes,
         }

@@ -1,8 +1,9 @@
 """Policy sets that a judge and its encoder were never taught, to fit how far to trust them there.
 
-House rules of other kinds than the taught policies, written for this project; and some of the
-taught policies, for a judge and an encoder that were trained without them. Each set is asked about
-twice: with its examples, and by its words alone. Knows no model.
+House rules of other kinds than the taught policies, written for this project, what is forbidden
+apart from what alone is allowed; and some of the taught policies, for a judge and an encoder that
+were trained without them. Each set is asked about twice: with its examples, and by its words alone.
+Knows no model.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from wraner.packs import JudgedExample, PolicySet
 _EXAMPLES = 3  # of each policy that was left out
 _STRANGERS = 40  # texts of another kind that house rules are asked about
 _HOUSE_RULES = Path(__file__).with_name("house_rules")
+_ALLOW_LISTS = Path(__file__).with_name("allow_lists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,32 @@ def house_rules(breaching: Sequence[TaughtText]) -> dict[str, NewSet]:
 
     These keep such rules: a judge shall not take a breach of something else for one of theirs.
     """
+    strangers = [JudgedExample(text=text, complies="all") for text in _strangers(breaching)]
+    return {name: _beside(new, strangers) for name, new in _sets(_HOUSE_RULES).items()}
+
+
+def allow_lists(breaching: Sequence[TaughtText]) -> dict[str, NewSet]:
+    """Read the sets that name what alone is allowed; the same other texts breach all of that."""
+    texts = _strangers(breaching)
+    found = {}
+    for name, new in _sets(_ALLOW_LISTS).items():
+        ids = tuple(p.id for p in new.pack.policies)
+        found[name] = _beside(new, [JudgedExample(text=t, violates=ids) for t in texts])
+    return found
+
+
+def _sets(folder: Path) -> dict[str, NewSet]:
+    return {place.name: read_new_set(place) for place in sorted(folder.iterdir())}
+
+
+def _strangers(breaching: Sequence[TaughtText]) -> list[str]:
     drawn = np.random.default_rng(0).permutation(len(breaching))[:_STRANGERS]
-    strangers = [
-        TaughtText(JudgedExample(text=breaching[i].example.text, complies="all"), (), 1.0)
-        for i in sorted(drawn)
-    ]
-    rules = {folder.name: read_new_set(folder) for folder in sorted(_HOUSE_RULES.iterdir())}
-    return {name: replace(new, texts=(*new.texts, *strangers)) for name, new in rules.items()}
+    return [breaching[i].example.text for i in sorted(drawn)]
+
+
+def _beside(new: NewSet, others: Sequence[JudgedExample]) -> NewSet:
+    """Return a set with these texts to ask about beside its own."""
+    return replace(new, texts=(*new.texts, *(TaughtText(e, e.violates, 1.0) for e in others)))
 
 
 def read_new_set(folder: Path) -> NewSet:

@@ -75,9 +75,9 @@ class Fusion(BaseModel):
     word_leaning: float = 0.0
     """Multiplies `PolicyEvidence.word_leaning`, kept within `LEANING_REACH`."""
     wording: float = 0.0
-    """Multiplies the similarity to all that the policy says is a breach, by an untuned encoder."""
+    """Multiplies the similarity to all that the policy names, by an untuned encoder."""
     case: float = 0.0
-    """Multiplies that to the nearest case that it includes."""
+    """Multiplies that to the nearest case of what it names."""
     verdict: VerdictFusion | None = None
     """The text's score; None: the highest of its policies'."""
     examples_shown: bool = True
@@ -95,6 +95,9 @@ class Fusion(BaseModel):
     foreign: "Fusion | None" = None
     """Of `untaught`, what is used instead for policies of another kind than those that the encoder
     was tuned on: their `kin` is below `KIN`; None: the same."""
+    allow_list: "Fusion | None" = None
+    """Of `untaught`, what is used instead for policies that name what alone is allowed; None: the
+    same."""
     bare: "Fusion | None" = None
     """What is used instead where no example shows a breach; None: the same."""
 
@@ -102,7 +105,7 @@ class Fusion(BaseModel):
         """Return what scores a policy of a set of so many examples."""
         if self.untaught is None or self.knows(policy):
             return self._of_examples(examples)
-        return self.untaught._of_kind(found)._of_breaches([found])
+        return self.untaught._of_kind(policy, found)._of_breaches([found])
 
     def text_score(
         self, overall: float | None, evidence: "Evidence", judged: Sequence[Judged]
@@ -114,14 +117,14 @@ class Fusion(BaseModel):
         answer: each taught policy's score then stands for itself.
         """
         known = tuple(score for policy, _, score in judged if self.knows(policy))
-        others = [(e, score) for policy, e, score in judged if not self.knows(policy)]
+        others = [one for one in judged if not self.knows(one[0])]
         found = list(known)
         verdict = self._of_examples(evidence.examples).verdict
         if verdict is not None and overall is not None:
             found = [verdict.score(overall, evidence, known)]
         for fusion, some in self._by_kind(others):
-            scores = tuple(score for _, score in some)
-            apart = fusion._of_breaches([e for e, _ in some]).verdict
+            scores = tuple(score for *_, score in some)
+            apart = fusion._of_breaches([e for _, e, _ in some]).verdict
             found += scores if apart is None else [apart.score(0.0, evidence, scores)]
         return max(found, default=0.0)
 
@@ -131,23 +134,25 @@ class Fusion(BaseModel):
 
     def knows(self, policy: Policy) -> bool:
         """Return whether a policy is scored as one that the judge was taught."""
+        if self.untaught is None:
+            return True
         said = (policy.title, policy.definition)
-        return self.untaught is None or any(_name(words) in self.taught for words in said)
+        return not policy.is_allow_list and any(_name(words) in self.taught for words in said)
 
-    def _by_kind(
-        self, others: Sequence[tuple["PolicyEvidence", float]]
-    ) -> list[tuple["Fusion", list[tuple["PolicyEvidence", float]]]]:
+    def _by_kind(self, others: Sequence[Judged]) -> list[tuple["Fusion", list[Judged]]]:
         """Return what scores the text by its policies that were not taught, kind by kind."""
         if self.untaught is None:
             return []
-        kinds = [self.untaught._of_kind(e) for e, _ in others]
+        kinds = [self.untaught._of_kind(policy, e) for policy, e, _ in others]
         return [
             (kind, [o for o, own in zip(others, kinds, strict=True) if own is kind])
-            for kind in (self.untaught, self.untaught.foreign)
+            for kind in (self.untaught, self.untaught.foreign, self.untaught.allow_list)
             if kind is not None and any(own is kind for own in kinds)
         ]
 
-    def _of_kind(self, found: "PolicyEvidence") -> "Fusion":
+    def _of_kind(self, policy: Policy, found: "PolicyEvidence") -> "Fusion":
+        if policy.is_allow_list:
+            return self.allow_list or self
         return self if self.foreign is None or found.kin >= KIN else self.foreign
 
     def _of_breaches(self, found: Iterable["PolicyEvidence"]) -> "Fusion":

@@ -6,7 +6,7 @@ Gets its retriever and engine injected, so serving, evaluation and tests run thi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
@@ -45,7 +45,8 @@ class ModerateTask:
 class ModeratorSettings:
     """How verdicts are reached.
 
-    `shortlist` policies a window are judged; `examples` stand in a prompt on each side, violating
+    `shortlist` policies a window are judged, and as many of those that name what alone is allowed,
+    to which nearness says the opposite; `examples` stand in a prompt on each side, violating
     and complying. Scores from `threshold` on violate; those less than `review_band` below it are
     for a person to review. `window_words` and `overlap_words` cut long texts, see `windows.cut`.
     """
@@ -78,8 +79,8 @@ class _Judgement:
 class _Seen:
     """One window of one text with the policies that are judged on it.
 
-    `requests` are those of its `chosen` policies and, last where the set has its own question, that
-    of the whole set.
+    `found` leaves out allow-lists, to which nearness says nothing of a breach. `requests` are those
+    of its `chosen` policies and, last where the set has its own question, that of the whole set.
     """
 
     text: int
@@ -151,7 +152,9 @@ class Moderator:
                 requests.append(
                     ScoreRequest(whole, (YES, NO), task.adapter, task.deadline, dispensable=True)
                 )
-            seen.append(_Seen(number, window, evidence, chosen, tuple(requests)))
+            rules = tuple(e for e in evidence.policies if e.policy not in _allow_lists(task))
+            found_of = replace(evidence, policies=rules)
+            seen.append(_Seen(number, window, found_of, chosen, tuple(requests)))
         return seen
 
     def _question(
@@ -176,7 +179,12 @@ class Moderator:
     ) -> Sequence[PolicyEvidence]:
         if task.policies:
             return [e for e in ranked if e.policy in task.policies]
-        return ranked if task.exhaustive else ranked[: self._settings.shortlist]
+        if task.exhaustive:
+            return ranked
+        lists = _allow_lists(task)
+        near = [e for e in ranked if e.policy not in lists]
+        far = [e for e in reversed(ranked) if e.policy in lists]
+        return near[: self._settings.shortlist] + far[: self._settings.shortlist]
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
         policies = {p.id: p for p in task.policy_set.policies}
@@ -258,6 +266,10 @@ class Moderator:
         return common if policy.threshold is None else policy.threshold
 
 
+def _allow_lists(task: ModerateTask) -> frozenset[str]:
+    return frozenset(p.id for p in task.policy_set.policies if p.is_allow_list)
+
+
 def _match(j: _Judgement) -> PolicyMatch:
     return PolicyMatch(
         policy=j.policy.id,
@@ -266,6 +278,8 @@ def _match(j: _Judgement) -> PolicyMatch:
         score=j.score,
         neighbours=tuple(Citation(n.example.id, n.similarity) for n in j.shown),
         evidence=tuple(
-            Span(s.start + j.window.start, s.end + j.window.start) for s in j.evidence.spans
+            Span(s.start + j.window.start, s.end + j.window.start)
+            for s in j.evidence.spans
+            if not j.policy.is_allow_list  # no word says what is missing
         ),
     )

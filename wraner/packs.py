@@ -7,6 +7,7 @@ the same pack has the same version everywhere. Knows no index and no files.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,12 @@ from wraner.entities import Mention, check_mentions
 from wraner.errors import InvalidInput
 
 MAX_LABEL_CHARACTERS = 100
+
+_ALL_BUT = re.compile(
+    r"((any|every)thing (but|except|other than|apart from)|nothing but|only (posts|messages|texts|"
+    r"comments|entries|listings|questions|answers|offers|requests|reports|reviews))\b",
+    re.IGNORECASE,
+)  # not every "only": "Only members speak for the club" names no texts
 
 
 def _one_line(value: str) -> str:
@@ -50,6 +57,7 @@ class EntityType(_Frozen):
 class Policy(_Frozen):
     """A written policy; `includes` and `excludes` sharpen its definition.
 
+    A definition that begins with "Anything but" or "Only posts" names what alone is allowed.
     `threshold` overrides the request's for this policy; `tier` orders severity, 1 worst.
     """
 
@@ -60,6 +68,20 @@ class Policy(_Frozen):
     includes: tuple[Words, ...] = ()
     excludes: tuple[Words, ...] = ()
     threshold: Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
+
+    @property
+    def is_allow_list(self) -> bool:
+        """Whether it names what alone is allowed, so that everything else is a breach.
+
+        Its definition then begins so: "Anything but", "Everything except", "Nothing but" and the
+        like, or "Only posts", "Only questions" and others of the kind.
+        """
+        return _ALL_BUT.match(self.definition.lstrip()) is not None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The cases of what its definition names: of breaches, or of what an allow-list allows."""
+        return self.excludes if self.is_allow_list else self.includes
 
 
 class TaggedExample(_Frozen):

@@ -49,9 +49,9 @@ class PolicyEvidence:
     text is among all violating than among all complying examples (natural log; 0 where a side has
     none), and `word_leaning` the same by the likeness of words alone, which holds for policies too
     that no encoder was tuned on. So do `wording` and `case`, the similarity to all that the policy
-    says is a breach and to the nearest case that it includes (where it has none, to all), by an
-    untuned encoder, known where some policy of the set is of another kind than those that the
-    encoder was tuned on, else 0; `kin` is how near the policy lies to these.
+    names and to the nearest case of it (where it has none, to all), by an untuned encoder, known
+    where some policy of the set is of another kind than those that the encoder was tuned on, else
+    0; `kin` is how near the policy lies to these, -1 of one that names what alone is allowed.
     `spans` are the text's words that speak most for a breach.
     """
 

@@ -3,15 +3,18 @@
 import asyncio
 from pathlib import Path
 
-from benchmarks.house_rules import FORUM, added, ask, report
-from benchmarks.plain_speech import Said
+import pytest
+
+from benchmarks.house_rules import NAMES, RULES, added, ask, report
 from benchmarks.policy_probes import Probe
-from training.untaught import house_rules, read_new_set
+from training.judged_texts import TaughtText
+from training.untaught import NewSet, house_rules, read_new_set
 from wraner.pack_folders import read_pack_folder
-from wraner.packs import PolicySet, check_pack
+from wraner.packs import JudgedExample, Policy, PolicySet, check_pack
 from wraner.policies import Coverage, PolicyMatch, Verdict
 
 ROOT = Path(__file__).parents[2]
+FORUM = RULES / "forum"
 
 
 class Naming(Probe):
@@ -33,20 +36,35 @@ def test_every_text_is_asked_and_a_breached_policy_that_comes_first_is_counted()
     new = read_new_set(FORUM)
     bare = new.pack.model_copy(update={"examples": ()})
     for pack, policy in ((new.pack, new.pack.policies[1]), (bare, new.pack.policies[0])):
-        said, first = asyncio.run(ask(Naming(), new, pack))
-        assert [s.text for s in said] == [t.example.text for t in new.texts]
-        assert first == sum(policy.id in t.example.violates for t in new.texts) == 4
+        verdicts = asyncio.run(ask(Naming(), new, pack))
+        named = sum(policy.id in t.example.violates for t in new.texts)
+        assert len(verdicts) == len(new.texts) and named == 4
+        assert report("way", new, verdicts).startswith(
+            "way: a breached policy comes first in 4 of 20\n"
+        )
 
 
-def test_the_report_says_what_is_wrong() -> None:
-    said = [Said("bad", True, "allowed", 0.1), Said("fine", False, "allowed", 0.0)]
-    text = report("with examples", said, 1)
-    assert text.startswith("with examples: a breached policy comes first in 1 of 1\n")
-    assert "allowed 0.10  bad" in text
+def test_the_report_says_what_is_wrong_and_how_allow_lists_fare() -> None:
+    pack = PolicySet(policies=(Policy(id="q", title="Q", definition="Only questions."),))
+    judged = (("bad", ("q",)), ("worse", ("q",)), ("fine", ()))
+    texts = [JudgedExample(text=t, violates=v) for t, v in judged]
+    new = NewSet(pack, tuple(TaughtText(e, e.violates, 1.0) for e in texts))
+    verdicts = [
+        Verdict(
+            decision, score, True, (), Coverage(1, 1, False),
+            (PolicyMatch("q", "Q", None, score, (), ()),), 0, "g",
+        )
+        for decision, score in (("allowed", 0.1), ("violates", 0.9), ("allowed", 0.4))
+    ]  # fmt: skip
+    text = report("with examples", new, verdicts)  # type: ignore[arg-type]
+    assert text.startswith("with examples: a breached policy comes first in 2 of 2\n")
+    assert "q, allowed alone: AUROC 0.500, 1 of 2 breaches score .5, and 0 of the others" in text
+    assert "allowed 0.10  bad" in text and "worse" not in text
 
 
-def test_no_text_of_the_forum_is_an_example_or_fitted() -> None:
-    new = read_new_set(FORUM)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_is_an_example_or_fitted(name: str) -> None:
+    new = read_new_set(RULES / name)
     asked = [t.example.text for t in new.texts]
     fitted = {t.example.text for other in house_rules([]).values() for t in other.texts}
     assert len(set(asked)) == len(asked)
@@ -59,8 +77,29 @@ def test_policies_are_added_with_examples_that_say_nothing_of_the_others() -> No
     both = added(base, new)
     check_pack(both)
     assert both.policies == (*base.policies, *new.policies)
-    assert both.examples[: len(base.examples)] == base.examples
+    for kept, before in zip(both.examples, base.examples, strict=False):
+        everything = {p.id for p in both.policies}
+        assert (kept.id, kept.violates) == (before.id, before.violates)
+        assert set(kept.complies) == (
+            everything if before.complies == "all" else {*before.complies}
+        )
     theirs = both.examples[len(base.examples) :]
     assert [e.text for e in theirs] == [e.text for e in new.examples]
     ids = {p.id for p in new.policies}
     assert all(ids >= {*e.violates, *e.complies} for e in theirs)
+
+
+def test_what_keeps_all_rules_of_a_set_need_not_be_what_another_alone_allows() -> None:
+    base = PolicySet(
+        policies=(Policy(id="a", title="A", definition="Insults."),),
+        examples=(JudgedExample(id="fine", text="Fine.", complies="all"),),
+    )
+    new = PolicySet(
+        policies=(
+            Policy(id="b", title="B", definition="Only questions."),
+            Policy(id="c", title="C", definition="Adverts."),
+        ),
+        examples=(JudgedExample(id="why", text="Why?", complies="all"),),
+    )
+    fine, why = added(base, new).examples
+    assert (fine.complies, why.complies) == (("a", "c"), ("b", "c"))

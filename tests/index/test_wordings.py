@@ -113,6 +113,20 @@ def test_what_is_excluded_is_no_breach() -> None:
     assert own_words(COD) == "No cod\nCod is unwelcome.\nsmelly cod\na pie"
 
 
+def test_an_allow_list_names_what_it_excludes_from_breaches(
+    sentences: Sentences, make_encoder: Any
+) -> None:
+    only = COD.model_copy(update={"definition": "Anything but cod."})
+    assert own_words(only) == "No cod\nAnything but cod.\ncodpieces"
+    words, home = make_encoder(), home_of(FISH.policies, sentences)
+    retriever = LocalRetriever(Encoders(words, words, PolicyReader(sentences, home)), SETTINGS)
+    pack = FISH.model_copy(update={"policies": (only, EEL)})
+    found = evidence(retriever, PackRef("", inline=pack), TEXTS[2])
+    assert found["cod"].kin == -1.0 and found["eel"].kin >= KIN
+    assert found["cod"].wording == pytest.approx(by_hand(sentences, TEXTS[2], own_words(only)))
+    assert found["cod"].case == pytest.approx(by_hand(sentences, TEXTS[2], "codpieces"))
+
+
 def test_words_that_stay_are_not_read_again(sentences: Sentences) -> None:
     reader = PolicyReader(sentences)
     first = reader.segment(FISH, SETTINGS)

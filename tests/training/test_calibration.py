@@ -173,6 +173,25 @@ def test_sets_of_another_kind_have_weights_of_their_own_beside_the_common_ones()
     assert alone.untaught is not None and alone.untaught.foreign is None
 
 
+def test_allow_lists_are_fitted_to_allow_lists_alone() -> None:
+    judge = Judge(Foreign(), Knowing(), "")
+    lists = {"room": RULES, "board": RULES}
+    found = asyncio.run(answers(judge, judge, replace(SUBJECTS, allow_lists=lists)))
+    assert list(found.allow_lists) == ["room", "board"] and "room" not in found.untaught
+    untaught = fit(found, SUBJECTS.tiers, (), shown=False).untaught
+    assert untaught is not None and untaught.allow_list is not None
+    assert untaught.allow_list.wording > 0 and untaught.allow_list.bare is not None
+    rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "alone: " in line]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| allowed alone: room",
+        "| allowed alone: room, words alone",
+        "| allowed alone: board",
+        "| allowed alone: board, words alone",
+    ]
+    none = fit(replace(found, allow_lists={}), SUBJECTS.tiers, (), shown=False).untaught
+    assert none is not None and none.allow_list is None
+
+
 def test_taught_words_are_those_of_the_pack_and_others_where_it_was_reworded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

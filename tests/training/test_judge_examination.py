@@ -92,6 +92,7 @@ def test_titled_and_opposite_put_a_policy_in_other_words() -> None:
     assert (titled(policy).title, titled(policy).definition) == ("Filth", "")
     assert opposite(policy).includes == policy.excludes
     assert policy.definition in opposite(policy).definition
+    assert opposite(policy).is_allow_list and not policy.is_allow_list
 
 
 @pytest.fixture(scope="module")

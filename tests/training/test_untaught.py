@@ -11,7 +11,14 @@ from tests.training.test_calibration import Knowing
 from training.judge_answers import Judge
 from training.judged_texts import JudgedSettings, TaughtText, read_judged_texts
 from training.moderation_rows import same_text
-from training.untaught import NewSet, ask_new_set, house_rules, left_out, read_new_set
+from training.untaught import (
+    NewSet,
+    allow_lists,
+    ask_new_set,
+    house_rules,
+    left_out,
+    read_new_set,
+)
 from wraner.errors import InvalidInput
 from wraner.pack_folders import read_definitions
 from wraner.packs import JudgedExample, Policy, PolicySet
@@ -36,11 +43,12 @@ def test_house_rules_are_pack_folders_with_texts_on_both_sides() -> None:
 
 def test_house_rules_are_not_about_what_is_taught_or_measured() -> None:
     rules = {n: {p.title for p in new.pack.policies} for n, new in house_rules([]).items()}
-    forum = {p.title for p in read_new_set(ROOT / "benchmarks" / "forum").pack.policies}
+    asked = [read_new_set(folder).pack for folder in (ROOT / "benchmarks" / "rules").iterdir()]
+    measured = {p.title for pack in asked for p in pack.policies}
     shipped = read_definitions(ROOT / "packs" / "hate-speech")
     assert isinstance(shipped, PolicySet)
     for titles in rules.values():
-        assert not titles & (forum | {p.title for p in shipped.policies})
+        assert not titles & (measured | {p.title for p in shipped.policies})
 
 
 def test_texts_that_breach_taught_policies_keep_house_rules() -> None:
@@ -52,6 +60,23 @@ def test_texts_that_breach_taught_policies_keep_house_rules() -> None:
         assert {t.example.complies for t in added} == {"all"}
     many = [t for t in TOWNS.dev if t.breaches] * 30
     assert len(house_rules(many)["office"].texts) == len(plain["office"].texts) + 40
+
+
+def test_rules_that_name_what_is_allowed_stand_apart_and_other_texts_breach_them() -> None:
+    asked = [t for t in TOWNS.dev if t.breaches]
+    plain, found = allow_lists([]), allow_lists(asked)
+    assert len(found) >= 2
+    assert not any(p.is_allow_list for new in house_rules([]).values() for p in new.pack.policies)
+    for name, new in found.items():
+        ids = {p.id for p in new.pack.policies}
+        assert all(p.is_allow_list for p in new.pack.policies)
+        for example in (*new.pack.examples, *(t.example for t in new.texts)):
+            assert {*example.violates, *example.complies} == ids
+        for policy in ids:
+            assert sum(policy in t.example.violates for t in plain[name].texts) >= 4
+        added = new.texts[len(plain[name].texts) :]
+        assert [t.example.text for t in added] == [t.example.text for t in asked]
+        assert all(set(t.example.violates) == ids for t in added)
 
 
 def test_a_domain_is_no_new_set() -> None:

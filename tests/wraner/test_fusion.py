@@ -62,6 +62,15 @@ def test_policies_of_another_kind_have_weights_of_their_own() -> None:
     assert foreign.score(9.0, far) == pytest.approx(1 / (1 + math.exp(-(lead + 1.25))))
 
 
+def test_allow_lists_have_weights_of_their_own_whatever_their_title() -> None:
+    own = Fusion(judge=0.0, margin=-1.0, bias=0.0, bare=BARE)
+    fusion = FUSION.model_copy(update={"untaught": UNTAUGHT.model_copy(update={"allow_list": own})})
+    only = FILTH.model_copy(update={"definition": "Anything but insults."})
+    assert fusion.of_policy(only, SHOWN, 0) is own and not fusion.knows(only)
+    assert fusion.of_policy(only, NOT_SHOWN, 0) is BARE
+    assert FUSION.of_policy(only, SHOWN, 0) is UNTAUGHT, "those of before, where none were fitted"
+
+
 def test_where_nothing_was_fitted_for_others_all_are_scored_alike() -> None:
     plain = Fusion(judge=1.0, margin=1.0, bias=0.0)
     assert plain.of_policy(SPOILERS, SHOWN, 0) is plain and plain.knows(SPOILERS)

@@ -99,6 +99,49 @@ def test_shortlist_named_and_exhaustive() -> None:
     assert every.decision == "violates"
 
 
+def allowing(*policies: str) -> PolicySet:
+    """Return the policies, of which these name what alone is allowed."""
+    changed = tuple(
+        p.model_copy(update={"definition": f"Anything but {p.id}."}) if p.id in policies else p
+        for p in POLICIES.policies
+    )
+    return POLICIES.model_copy(update={"policies": changed})
+
+
+def test_allow_lists_are_judged_beside_the_shortlist_the_farthest_first() -> None:
+    (verdict,) = moderate("ccc", policy_set=allowing("c"))
+    assert [m.policy for m in verdict.judged] == ["a", "b", "c"]
+    engine = WordEngine()
+    (verdict,) = moderate("x", policy_set=allowing(*IDS), engine=engine)
+    assert [m.policy for m in verdict.judged] == ["b", "c"] and verdict.policies_skipped == 1
+    assert [r.prompt.instruction.split("Title ")[1][0] for r in engine.asked] == ["c", "b"]
+
+
+def test_no_words_are_shown_for_what_a_text_lacks() -> None:
+    (verdict,) = moderate("aaaa ccccc", policy_set=allowing("c"))
+    assert {m.policy: m.evidence for m in verdict.matches} == {"a": (Span(0, 3),), "c": ()}
+
+
+def test_nearness_to_what_is_allowed_says_nothing_of_a_breach() -> None:
+    hearing = VerdictFusion(overall=0.0, leaning=0.0, strongest=0.0, bias=-1.0, definition=5.0)
+    fusion = WHOLE.model_copy(
+        update={
+            "verdict": hearing,
+            "taught": wordings(POLICIES.policies),
+            "untaught": WHOLE.model_copy(update={"verdict": None, "bias": -9.0}),
+        }
+    )
+    (near_one,) = moderate("x", fusion=fusion, engine=OverallEngine())
+    assert near_one.score == pytest.approx(0.5), "5 times .2, the likeness of each policy, less 1"
+    allowed = allowing("b", "c")
+    (same,) = moderate("x", fusion=fusion, engine=OverallEngine(), policy_set=allowed)
+    assert same.score == near_one.score
+    every = allowing(*IDS)
+    asked = OverallEngine()
+    (none,) = moderate("x", fusion=fusion, engine=asked, policy_set=every)
+    assert none.score < 0.01 and len(asked.asked) == 2, "nothing is left that was taught"
+
+
 def test_thresholds_of_the_request_and_of_the_policy() -> None:
     (strict,) = moderate("b", threshold=0.99)
     assert strict.decision == "allowed"

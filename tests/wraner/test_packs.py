@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wraner.errors import InvalidInput
-from wraner.packs import Domain, PolicySet, check_pack, definitions_of, version
+from wraner.packs import Domain, Policy, PolicySet, check_pack, definitions_of, version
 
 
 def domain(**changes: Any) -> Domain:
@@ -89,6 +89,30 @@ def test_duplicates_are_named() -> None:
 def test_bad_shapes_are_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         domain(**body)
+
+
+@pytest.mark.parametrize(
+    ("definition", "allows"),
+    [
+        ("Only questions about bread.", True),
+        (" ONLY posts with a photo of a cat", True),
+        ("Only members speak for the club.", False),
+        ("Anything but questions.", True),
+        ("Everything except what has a price.", True),
+        ("Anything other than a joke.", True),
+        ("Nothing but jokes.", True),
+        ("Onlyfans adverts.", False),
+        ("Offers open only to men.", False),
+        ("Anything that insults somebody.", False),
+    ],
+)
+def test_how_a_definition_begins_tells_that_it_names_what_is_allowed(
+    definition: str, allows: bool
+) -> None:
+    cases: dict[str, Any] = {"includes": ("a",), "excludes": ("b",)}
+    policy = Policy(id="x", title="Only x", definition=definition, **cases)
+    assert policy.is_allow_list is allows
+    assert policy.named == (("b",) if allows else ("a",))
 
 
 def test_an_id_defaults_to_the_contents_hash() -> None:
