@@ -52,7 +52,10 @@ def show_pack(pack: PackSummary, layout: Layout) -> None:
     else:
         table = _table("policy", "tier", "definition")
         for policy in pack.policies:
-            words = Text(policy.title, "bold").append(f"\n{policy.definition}", "not bold")
+            words = Text(policy.title, "bold")
+            if policy.is_allow_list:
+                words.append("  allowed alone", "not bold dim")
+            words.append(f"\n{policy.definition}", "not bold")
             table.add_row(policy.id, str(policy.tier or ""), words)
     console.print(table)
 

@@ -7,7 +7,7 @@ import pytest
 
 from cli.counts import counted
 from tests.cli.conftest import CITIES, RULES, Wraner, pack_folder, tagged
-from wraner.packs import Domain, PolicySet
+from wraner.packs import Domain, Policy, PolicySet
 
 GROUPS = pytest.mark.parametrize(
     ("group", "pack"), [("domains", CITIES), ("policies", RULES)], ids=["domains", "policies"]
@@ -46,6 +46,17 @@ def test_the_view_is_a_table(
     assert pack.description in shown and ("city" in shown or "Spam" in shown)
     examples = wraner(group, "examples", "list", "mine", "--format", "view").out
     assert all(e.id in examples and e.text in examples for e in pack.examples)
+
+
+def test_the_view_tells_which_policies_name_what_alone_is_allowed(
+    wraner: Wraner, tmp_path: Path
+) -> None:
+    only = Policy(id="cats", title="Cats", definition="Anything but cats.")
+    pack = RULES.model_copy(update={"policies": (*RULES.policies, only)})
+    wraner("policies", "add", "mine", pack_folder(tmp_path / "pack", pack))
+    shown = wraner("policies", "show", "mine", "--format", "view").out
+    told = [line for line in shown.splitlines() if "allowed alone" in line]
+    assert len(told) == 1 and "Cats" in told[0]
 
 
 def test_a_name_that_is_taken_is_not_overwritten_unasked(wraner: Wraner, tmp_path: Path) -> None:
