@@ -32,13 +32,14 @@ def added(base: PolicySet, new: PolicySet) -> PolicySet:
     What keeps all policies of the one keeps what the other forbids, if it is `base`'s, and not what
     alone it allows; of what keeps all of `new`, nothing is known beside.
     """
-    forbidden = tuple(p.id for p in (*base.policies, *new.policies) if not p.is_allow_list)
+    policies = (*base.policies, *new.policies)
+    forbidden = tuple(p.id for p in policies if not p.is_allow_list)
+    own = tuple(p.id for p in new.policies)
     renamed = [e.model_copy(update={"id": f"added-{e.id}"}) for e in new.examples]
     examples = (
         *(_keeping(e, forbidden) for e in base.examples),
-        *(_keeping(e, tuple(p.id for p in new.policies)) for e in renamed),
+        *(_keeping(e, own) for e in renamed),
     )
-    policies = (*base.policies, *new.policies)
     return base.model_copy(update={"policies": policies, "examples": examples})
 
 
@@ -78,11 +79,10 @@ def allow_lists(new: NewSet, verdicts: Sequence[Verdict]) -> Iterator[str]:
         if policy.is_allow_list:
             breach = [policy.id in t.example.violates for t in new.texts]
             score = [m.score for v in verdicts for m in v.judged if m.policy == policy.id]
-            found = sum(s >= 0.5 for s, b in zip(score, breach, strict=True) if b)
-            over = sum(s >= 0.5 for s, b in zip(score, breach, strict=True) if not b)
+            flagged = [b for b, s in zip(breach, score, strict=True) if s >= 0.5]
             yield (
-                f"{policy.id}, allowed alone: AUROC {auroc(breach, score):.3f}, "
-                f"{found} of {sum(breach)} breaches score .5, and {over} of the others"
+                f"{policy.id}, allowed alone: AUROC {auroc(breach, score):.3f}, {sum(flagged)} of "
+                f"{sum(breach)} breaches score .5, and {flagged.count(False)} of the others"
             )
 
 

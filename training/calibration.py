@@ -70,13 +70,13 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
     than the encoder's have weights of their own beside their part in the common ones, and so have
     those that name what alone is allowed, which have no part in these.
     """
-    both = together(answered.untaught, answered.untaught)
+    common = together(answered.untaught, answered.untaught)
     kinds = {}
     if answered.foreign:
         kinds["foreign"] = together(answered.untaught, answered.foreign)
     if answered.allow_lists:
         kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
-    untaught = _with_bare(both, tiers, shown=shown, hears="words").model_copy(
+    untaught = _with_bare(common, tiers, shown=shown, hears="words").model_copy(
         update={
             kind: _with_bare(sets, tiers, shown=shown, hears="wordings")
             for kind, sets in kinds.items()

@@ -138,10 +138,11 @@ class Moderator:
         pieces = [task.texts[number][w.start : w.end] for number, w in places]
         found = await self._retriever.evidence(task.pack, pieces, self._settings.examples)
         policies = {p.id: p for p in task.policy_set.policies}
+        lists = frozenset(p.id for p in task.policy_set.policies if p.is_allow_list)
         asks_overall = self._asks_overall(task)
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
-            chosen = tuple(self._chosen(task, evidence.policies))
+            chosen = tuple(self._chosen(task, evidence.policies, lists))
             prompts = [
                 self._question(task, policies[e.policy], e, piece, evidence.examples)
                 for e in chosen
@@ -152,7 +153,7 @@ class Moderator:
                 requests.append(
                     ScoreRequest(whole, (YES, NO), task.adapter, task.deadline, dispensable=True)
                 )
-            rules = tuple(e for e in evidence.policies if e.policy not in _allow_lists(task))
+            rules = tuple(e for e in evidence.policies if e.policy not in lists)
             found_of = replace(evidence, policies=rules)
             seen.append(_Seen(number, window, found_of, chosen, tuple(requests)))
         return seen
@@ -175,13 +176,13 @@ class Moderator:
         return self._settings.fusion if task.fusion is None else task.fusion
 
     def _chosen(
-        self, task: ModerateTask, ranked: Sequence[PolicyEvidence]
+        self, task: ModerateTask, ranked: Sequence[PolicyEvidence], lists: frozenset[str]
     ) -> Sequence[PolicyEvidence]:
+        """Return what is judged of the evidence; `lists` are the ids of allow-lists."""
         if task.policies:
             return [e for e in ranked if e.policy in task.policies]
         if task.exhaustive:
             return ranked
-        lists = _allow_lists(task)
         near = [e for e in ranked if e.policy not in lists]
         far = [e for e in reversed(ranked) if e.policy in lists]
         return near[: self._settings.shortlist] + far[: self._settings.shortlist]
@@ -266,20 +267,13 @@ class Moderator:
         return common if policy.threshold is None else policy.threshold
 
 
-def _allow_lists(task: ModerateTask) -> frozenset[str]:
-    return frozenset(p.id for p in task.policy_set.policies if p.is_allow_list)
-
-
 def _match(j: _Judgement) -> PolicyMatch:
+    spans = () if j.policy.is_allow_list else j.evidence.spans  # no word says what is missing
     return PolicyMatch(
         policy=j.policy.id,
         title=j.policy.title,
         tier=j.policy.tier,
         score=j.score,
         neighbours=tuple(Citation(n.example.id, n.similarity) for n in j.shown),
-        evidence=tuple(
-            Span(s.start + j.window.start, s.end + j.window.start)
-            for s in j.evidence.spans
-            if not j.policy.is_allow_list  # no word says what is missing
-        ),
+        evidence=tuple(Span(s.start + j.window.start, s.end + j.window.start) for s in spans),
     )
