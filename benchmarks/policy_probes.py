@@ -19,7 +19,7 @@ from services.loading import load_engine, load_retriever
 from services.settings import Settings, read_settings
 from services.stock import stock_adapters
 from training.hatemoderate import CollectedText, read_collected
-from training.judge_examination import opposite
+from training.policy_wordings import opposite
 from wraner.adapters import Task
 from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.pack_folders import read_pack_folder

@@ -16,6 +16,7 @@ import torch
 from training.judged_texts import TaughtText
 from training.loop import logits_of
 from training.packed import Lessons, Packer, lesson_of
+from training.policy_wordings import opposite
 from wraner.chat import ChatEncoder
 from wraner.metrics import auroc
 from wraner.packs import JudgedExample, Policy, PolicySet
@@ -85,18 +86,6 @@ def nearness(
     own = _own(texts, worded)
     scores = ask([_question(worded[p], text, shown) for text, p in own])
     return _within([p for _, p in own], [text.breaches for text, _ in own], scores)
-
-
-def opposite(policy: Policy) -> Policy:
-    """Return a policy that is breached by what the given one allows, and by nothing else."""
-    return policy.model_copy(
-        update={
-            "title": f"Anything but: {policy.title}"[:100],
-            "definition": f"Anything but what follows. {policy.definition}",
-            "includes": policy.excludes,
-            "excludes": policy.includes,
-        }
-    )
 
 
 def asking(model: torch.nn.Module, packer: Packer, chat: ChatEncoder) -> Ask:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from training.communities import Communities
 from training.groups import shipped_groups
 from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText
@@ -35,6 +36,7 @@ class JudgementDrawing:
     """Draws groups of questions that share an instruction.
 
     `neighbours` finds the examples that a question shows; None where the settings show none.
+    `communities` have the house rules that are asked about where the settings say so.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class JudgementDrawing:
         seed: int,
         settings: JudgementSettings,
         neighbours: JudgedNeighbours | None = None,
+        communities: Communities | None = None,
     ) -> None:
         self._judged = judged
         self._neighbours = neighbours
+        self._communities = communities
         self._chat = chat
         self._seed = seed
         self._settings = settings
@@ -66,7 +70,7 @@ class JudgementDrawing:
         groups: list[Lessons] = []
         while sum(g.tokens for g in groups) < tokens:
             overall = rng.random() < self._settings.overall
-            lessons = self._overall(rng) if overall else self._one_policy(rng)
+            lessons = self._overall(rng) if overall else self._about_one(rng)
             groups.append(Lessons(tuple(_permuted(rng, lessons))))
         return groups
 
@@ -85,6 +89,21 @@ class JudgementDrawing:
                 (YES, NO), (self._breaching, self._clean), self._own, strict=True
             )
             for text in (*side.drawn(rng, half - own), *own_side.drawn(rng, own))
+        ]
+
+    def _about_one(self, rng: Rng) -> list[Lesson]:
+        share = self._settings.rules
+        if self._communities is None or not share or rng.random() >= share:
+            return self._one_policy(rng)
+        return self._house_rule(rng, self._communities)
+
+    def _house_rule(self, rng: Rng, communities: Communities) -> list[Lesson]:
+        count, share = self._settings.policy_texts, self._settings.turned
+        asked = communities.drawn(rng, count, turned_share=share)
+        worded = self._worded(rng, asked.policy)
+        return [
+            self._lesson(render_judgement(worded, [], text), YES if breach else NO)
+            for text, breach in asked.texts
         ]
 
     def _one_policy(self, rng: Rng) -> list[Lesson]:

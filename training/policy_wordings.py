@@ -16,6 +16,14 @@ from wraner.packs import Policy
 
 _FILE = Path(__file__).with_name("policy_wordings.yaml")
 _NUMBERS = 99
+_MOST_CHARACTERS = 100  # of a title
+_TURNED = (
+    ("Anything but: {}", "Anything but what follows. {}"),
+    ("Anything but: {}", "Anything except this. {}"),
+    ("{}, and nothing else", "Everything other than what follows. {}"),
+    ("Only: {}", "Only texts of this kind are allowed. {}"),
+    ("Keep to this: {}", "We want this here and nothing else. {}"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,29 @@ def numbered(rng: Rng, policy: Policy, share: float) -> Policy:
     if not share or rng.random() >= share:
         return policy
     return policy.model_copy(update={"title": f"Rule {int(rng.integers(1, _NUMBERS + 1))}"})
+
+
+def opposite(policy: Policy) -> Policy:
+    """Return a policy that is breached by what the given one allows, and by nothing else."""
+    return _turned(policy, *_TURNED[0])
+
+
+def turned(rng: Rng, policy: Policy, share: float) -> Policy:
+    """Return a policy, in `share` of the draws turned into its opposite, in words that vary."""
+    if not share or rng.random() >= share:
+        return policy
+    return _turned(policy, *_TURNED[int(rng.integers(len(_TURNED)))])
+
+
+def _turned(policy: Policy, title: str, definition: str) -> Policy:
+    return policy.model_copy(
+        update={
+            "title": title.format(policy.title)[:_MOST_CHARACTERS].rstrip(),
+            "definition": definition.format(policy.definition),
+            "includes": policy.excludes,
+            "excludes": policy.includes,
+        }
+    )
 
 
 def titled(policy: Policy) -> Policy:

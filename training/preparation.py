@@ -17,6 +17,7 @@ from index.encoder import WordEncoder
 from index.encoders import DOMAIN_LAYER, TEXT_LAYER
 from training import lora, tree_attention
 from training.clean_sources import read_clean_sources
+from training.communities import Communities, shipped_communities
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
 from training.judged_neighbours import JudgedNeighbours
@@ -122,24 +123,29 @@ def _judge(
     chat = ChatEncoder(tokenizer)
     model, shape = adapted_model(settings, base, device=device)
 
-    def drawn(texts: JudgedTexts) -> JudgementDrawing:
+    communities = shipped_communities() if judgements.rules else None
+
+    def drawn(texts: JudgedTexts, rules: Communities | None = None) -> JudgementDrawing:
         return JudgementDrawing(
             texts,
             chat,
             seed=settings.seed,
             settings=judgements,
             neighbours=_neighbours(texts, judgements, say),
+            communities=rules,
         )
 
     run = Run(
         settings=settings,
         model=model,
         packer=packer_of(settings.prompts, chat, model=model),
-        drawing=drawn(judged),
+        drawing=drawn(judged, communities),
         dev=drawn(judged.asked_of_dev) if judged.dev else None,
         world=world or Alone(),
     )
     data = judged.data if judgements.own else judged.data[:1]
+    if communities is not None:
+        data = (*data, communities.data)
     return Prepared(run, base, shape, (), (), chat, data)
 
 

@@ -141,6 +141,10 @@ class JudgementSettings(_Frozen):
     """That the groups that a text names are named by others of their kind."""
     own: Share = 0.0
     """Share of a group's texts that are the policy set's own examples, where it has both sides."""
+    rules: Share = 0.0
+    """Share of the groups about one policy that ask about house rules, see `communities`."""
+    turned: Share = 0.0
+    """That a house rule is turned into its opposite, and so are the answers."""
 
 
 class TrainingSettings(_Frozen):

@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
-from training.judge_examination import asking, examine, nearness, opposite
+from training.judge_examination import asking, examine, nearness
 from training.judged_texts import TaughtText
 from training.packed import Packer
 from training.policy_wordings import titled
@@ -85,14 +85,6 @@ def test_questions_show_the_examples_that_are_chosen_for_them() -> None:
     del seen[:]
     nearness(ask, POLICIES, TOWNS.train, shown)
     assert all(prompt.examples for prompt in seen)
-
-
-def test_titled_and_opposite_put_a_policy_in_other_words() -> None:
-    policy = POLICIES[0]
-    assert (titled(policy).title, titled(policy).definition) == ("Filth", "")
-    assert opposite(policy).includes == policy.excludes
-    assert policy.definition in opposite(policy).definition
-    assert opposite(policy).is_allow_list and not policy.is_allow_list
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.policy_wordings import PolicyWordings, numbered, shipped_wordings
+from training.policy_wordings import (
+    PolicyWordings,
+    numbered,
+    opposite,
+    shipped_wordings,
+    titled,
+    turned,
+)
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Policy, PolicySet
 
@@ -45,3 +52,20 @@ def test_nothing_is_drawn_where_nothing_is_to_be_changed() -> None:
     rng, untouched = np.random.default_rng(0), np.random.default_rng(0)
     assert numbered(rng, OTHER.reworded(rng, POLICY, 0.0), 0.0) == POLICY
     assert rng.random() == untouched.random()
+
+
+def test_titled_and_opposite_put_a_policy_in_other_words() -> None:
+    assert (titled(POLICY).title, titled(POLICY).definition) == ("Filth", "")
+    assert opposite(POLICY).excludes == POLICY.includes and opposite(POLICY).includes == ()
+    assert POLICY.definition in opposite(POLICY).definition
+    assert opposite(POLICY).is_allow_list and not POLICY.is_allow_list
+
+
+def test_a_share_of_the_draws_is_turned_around_in_words_that_vary() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [turned(rng, POLICY, 0.3) for _ in range(200)]
+    other = [p for p in drawn if p is not POLICY]
+    assert 40 < len(other) < 80 and len({p.definition for p in other}) > 3
+    assert all(p.excludes == POLICY.includes and POLICY.definition in p.definition for p in other)
+    longest = POLICY.model_copy(update={"title": "x" * 100})
+    assert all(len(turned(rng, longest, 1.0).title) <= 100 for _ in range(20))
