@@ -14,6 +14,7 @@ from tests.training.judged_towns import TOWNS, judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import finetune as finetuning
 from training import preparation
+from training.communities import shipped_communities
 from training.finetune import ADAPTER, CHECKPOINTS, StepBar, finetune, run_folder, training_data
 from training.judged_neighbours import Vectors
 from training.loop import State
@@ -201,3 +202,22 @@ def test_a_judge_is_shown_as_many_examples_as_the_settings_say(
     for drawing in (run.drawing, run.dev):
         members = [m for group in drawing.step(1, tokens=1) for m in group.members]
         assert {len(m.prompt.examples) for m in members} == {shown}
+
+
+def test_house_rules_are_taught_and_named_but_no_loss_is_measured_on_them(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)
+    settings = judge_settings(tiny_base)
+    assert settings.judgements is not None
+    asking = settings.judgements.model_copy(update={"overall": 0.0, "rules": 1.0})
+    prepared = prepare(
+        settings.model_copy(update={"judgements": asking}), Places(tmp_path / "state", tmp_path)
+    )
+    assert prepared.judged == (*TOWNS.data[:1], shipped_communities().data)
+    run, decode = prepared.run, prepared.chat._tokenizer.decode
+    assert run.dev is not None
+    for drawing, own in ((run.drawing, False), (run.dev, True)):
+        (group,) = drawing.step(1, tokens=1)
+        asked = decode(group.members[0].prompt.prefix)
+        assert any(policy.title in asked for policy in TOWNS.policies) == own

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
 from training import judgement_drawing
+from training.communities import Communities, shipped_communities
 from training.judged_neighbours import JudgedNeighbours, Vectors
 from training.judged_texts import TaughtText
 from training.judgement_drawing import JudgementDrawing
@@ -17,7 +18,7 @@ from training.packed import Lesson
 from training.policy_wordings import PolicyWordings
 from training.settings import JudgementSettings
 from wraner.chat import ChatEncoder
-from wraner.packs import JudgedExample
+from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.weights import BaseModel
 
 BREACHING = {t.example.text for t in TOWNS.train if t.breaches}
@@ -221,3 +222,38 @@ def test_the_groups_of_people_in_shown_examples_are_renamed_too(
     ]
     assert any("Blorkian" in turn for turn in turns)
     assert not any("Zorvian" in turn for turn in turns)
+
+
+def test_house_rules_are_asked_about_beside_the_policies(chat: ChatEncoder) -> None:
+    rules = Communities(
+        [
+            PolicySet(
+                policies=(Policy(id="quiet", title="Quiet", definition="Shouts."),),
+                examples=(
+                    JudgedExample(text="HELLO THERE!", violates=("quiet",)),
+                    JudgedExample(text="Hello there.", complies="all"),
+                ),
+            )
+        ]
+    )
+    settings = JudgementSettings(overall=0.0, policy_texts=4, rules=0.5, turned=0.5)
+    asked = JudgementDrawing(TOWNS, chat, seed=1, settings=settings, communities=rules)
+    kinds = set()
+    for number in range(20):
+        for group in asked.step(number, tokens=1):
+            for prefix, query, answer in (read(chat, lesson) for lesson in group.members):
+                rule = "Shouts." in prefix
+                turned = rule and "Quiet: Shouts." not in prefix
+                if rule:
+                    assert (answer == "yes") == (("HELLO" in query) != turned)
+                kinds.add((rule, turned))
+    assert kinds == {(False, False), (True, False), (True, True)}
+
+
+def test_communities_change_nothing_where_no_house_rules_are_asked_for(chat: ChatEncoder) -> None:
+    settings = JudgementSettings()
+    with_rules = JudgementDrawing(
+        TOWNS, chat, seed=1, settings=settings, communities=shipped_communities()
+    )
+    without = JudgementDrawing(TOWNS, chat, seed=1, settings=settings)
+    assert with_rules.step(2, tokens=600) == without.step(2, tokens=600)
