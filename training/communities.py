@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from training.policy_wordings import turned
 from training.regularisers import Rng
@@ -18,6 +19,8 @@ from wraner.packs import Policy, PolicySet
 
 _FOLDER = Path(__file__).with_name("communities")
 _TERMS = "written for this project, Apache-2.0"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,10 @@ class Communities:
         """
         rule = self._rules[int(rng.integers(len(self._rules)))]
         other = turned(rng, rule.policy, turned_share)
-        yes = _picked(rng, rule.breaching, count // 2)
+        yes = picked(rng, rule.breaching, count // 2)
         left = count - len(yes)
-        no = _picked(rng, rule.elsewhere, left // 2 if rule.harmless else left)
-        no += _picked(rng, rule.harmless, left - len(no))
+        no = picked(rng, rule.elsewhere, left // 2 if rule.harmless else left)
+        no += picked(rng, rule.harmless, left - len(no))
         same = other is rule.policy
         asked = [(text, same) for text in yes] + [(text, not same) for text in no]
         return AskedRule(other, tuple(asked))
@@ -86,8 +89,9 @@ def _sides(pack: PolicySet, policy: Policy) -> _Sides:
     return found
 
 
-def _picked(rng: Rng, texts: Sequence[str], count: int) -> list[str]:
-    return [texts[i] for i in rng.integers(len(texts), size=count)] if texts else []
+def picked(rng: Rng, items: Sequence[T], count: int) -> list[T]:
+    """Return so many items, some of them twice; none where there are none."""
+    return [items[i] for i in rng.integers(len(items), size=count)] if items else []
 
 
 @cache

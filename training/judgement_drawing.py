@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from training.communities import Communities
+from training.communities import Communities, picked
 from training.groups import shipped_groups
 from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText
@@ -112,13 +112,13 @@ class JudgementDrawing:
         worded = self._worded(rng, policy)
         half = self._settings.policy_texts // 2
         own = round(half * self._own_share)
-        breaching, clean = (_picked(rng, side.near[policy.id], own) for side in self._own)
-        yes = breaching + _picked(rng, self._breaching.near[policy.id], half - len(breaching))
+        breaching, clean = (picked(rng, side.near[policy.id], own) for side in self._own)
+        yes = breaching + picked(rng, self._breaching.near[policy.id], half - len(breaching))
         no = clean[: half // 2] if self._settings.contrasts else []
         contrasts = half // 2 * self._settings.contrasts - len(no)
-        no += _picked(rng, self._clean.near[policy.id], contrasts)
-        no += _picked(rng, self._kept[policy.id], int(bool(own) and self._settings.kept))
-        no += _picked(rng, self._elsewhere(policy), half - len(no) - 1)
+        no += picked(rng, self._clean.near[policy.id], contrasts)
+        no += picked(rng, self._kept[policy.id], int(bool(own) and self._settings.kept))
+        no += picked(rng, self._elsewhere(policy), half - len(no) - 1)
         no += (self._own[1] if own else self._clean).drawn(rng, 1)
         return [
             self._lesson(
@@ -198,10 +198,6 @@ def _sides(texts: Sequence[TaughtText]) -> tuple[_Side, _Side]:
 def _keeping(policy: str, texts: Sequence[TaughtText]) -> list[TaughtText]:
     """Return the texts that breach another policy and are known to keep this one."""
     return [t for t in texts if t.breaches and t.example.keeps(policy)]
-
-
-def _picked(rng: Rng, texts: Sequence[TaughtText], count: int) -> list[TaughtText]:
-    return [texts[i] for i in rng.integers(len(texts), size=count)] if texts else []
 
 
 def _permuted(rng: Rng, items: Sequence[T]) -> list[T]:

@@ -12,11 +12,10 @@ import yaml
 from pydantic import TypeAdapter
 
 from training.regularisers import Rng
-from wraner.packs import Policy
+from wraner.packs import MAX_LABEL_CHARACTERS, Policy
 
 _FILE = Path(__file__).with_name("policy_wordings.yaml")
 _NUMBERS = 99
-_MOST_CHARACTERS = 100  # of a title
 _TURNED = (
     ("Anything but: {}", "Anything but what follows. {}"),
     ("Anything but: {}", "Anything except this. {}"),
@@ -62,7 +61,7 @@ def turned(rng: Rng, policy: Policy, share: float) -> Policy:
 def _turned(policy: Policy, title: str, definition: str) -> Policy:
     return policy.model_copy(
         update={
-            "title": title.format(policy.title)[:_MOST_CHARACTERS].rstrip(),
+            "title": title.format(policy.title)[:MAX_LABEL_CHARACTERS].rstrip(),
             "definition": definition.format(policy.definition),
             "includes": policy.excludes,
             "excludes": policy.includes,

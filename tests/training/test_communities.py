@@ -6,6 +6,7 @@ import pytest
 from tests.training.judged_towns import POLICIES
 from training.communities import Communities, shipped_communities
 from training.moderation_rows import same_text
+from training.policy_wordings import shipped_wordings
 from training.untaught import allow_lists, house_rules
 from wraner.errors import InvalidInput
 from wraner.packs import JudgedExample, PolicySet
@@ -70,3 +71,9 @@ def test_what_ships_teaches_nothing_of_what_weights_are_fitted_to() -> None:
     asked = {same_text(t.example.text) for new in fitted for t in new.texts}
     assert len(taught) == shipped_communities().data.sentences > 1000
     assert not taught & asked
+
+
+def test_no_house_rule_has_the_id_of_a_policy_that_has_other_words() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {shipped_communities().drawn(rng, 2, turned_share=0.0).policy.id for _ in range(3000)}
+    assert len(drawn) > 180 and not drawn & set(shipped_wordings().others)
