@@ -27,7 +27,7 @@ from index.encoders import load_encoders
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from training.calibration_tables import Answered, TwoWays, tables, together
-from training.fusion_fit import Hears, Tiers, fitted
+from training.fusion_fit import Tiers, fitted, fitted_to_new_sets
 from training.judge_answers import Judge, ask
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.policy_wordings import shipped_wordings
@@ -36,7 +36,7 @@ from training.untaught import NewSet, allow_lists, ask_new_set, house_rules, lef
 from wraner import weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.errors import InvalidInput, WranerError
-from wraner.fusion import SHORTLIST, Fusion, wordings
+from wraner.fusion import Fusion, wordings
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
 from wraner.pack_folders import read_pack_folder
@@ -76,9 +76,9 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
         kinds["foreign"] = together(answered.untaught, answered.foreign)
     if answered.allow_lists:
         kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
-    untaught = _with_bare(common, tiers, shown=shown, hears="words").model_copy(
+    untaught = fitted_to_new_sets(*common, tiers, shown=shown, hears="words").model_copy(
         update={
-            kind: _with_bare(sets, tiers, shown=shown, hears="wordings")
+            kind: fitted_to_new_sets(*sets, tiers, shown=shown, hears="wordings")
             for kind, sets in kinds.items()
         }
     )
@@ -89,14 +89,6 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
             "untaught": untaught,
         }
     )
-
-
-def _with_bare(sets: TwoWays, tiers: Tiers, *, shown: bool, hears: Hears) -> Fusion:
-    """Return what is fitted to new sets, with examples and by words alone."""
-    with_examples, bare = (
-        fitted([a.among(SHORTLIST) for a in some], tiers, shown=shown, hears=hears) for some in sets
-    )
-    return with_examples.model_copy(update={"bare": bare})
 
 
 async def answers(

@@ -10,7 +10,14 @@ from itertools import chain
 
 from scipy.special import expit
 
-from training.fusion_fit import Hears, Tiers, cross_fitted, fitted, score_of, with_number
+from training.fusion_fit import (
+    Hears,
+    Tiers,
+    cross_fitted,
+    fitted_to_new_sets,
+    score_of,
+    with_number,
+)
 from training.judge_answers import Asked
 from training.judged_texts import TaughtText
 from wraner.fusion import KIN, SHORTLIST, Fusion
@@ -78,8 +85,10 @@ def _new_set(
     name: str, ways: TwoWays, others: TwoWays, tiers: Tiers, shown: bool, hears: Hears
 ) -> Iterator[str]:
     """Yield the rows of a new set, scored by what is fitted to others."""
-    for way, asked, rest in zip(("", ", words alone"), ways, others, strict=True):
-        fusion = fitted([a.among(SHORTLIST) for a in rest], tiers, shown=shown, hears=hears)
+    fusion = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
+    assert fusion.bare is not None
+    fusions = (fusion, fusion.bare)
+    for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):
         scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
         yield report(f"{name}{way}", [a.text for a in asked], scores)
 

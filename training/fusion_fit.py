@@ -25,6 +25,7 @@ encoder. The whole text's hears the judge's answer about the set beside how the 
 beside the nearest policy's words; with `words` and `wordings` the surest policy alone."""
 _RIDGE = 1e-3
 _NUMBERS = (1, 2, 3, 5, 10, 20)
+_WEIGHTS = ("judge", "leaning", "word_leaning", "definition", "wording", "case", "bias")
 
 
 def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -> Fusion:
@@ -61,6 +62,35 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
     )
     fusion = policy.model_copy(update={"verdict": _verdict(short, policy, hears)})
     return _numbered(fusion, [a for a in asked if len(a.judged) > SHORTLIST])
+
+
+def fitted_to_new_sets(
+    shown_examples: Sequence[Asked],
+    bare: Sequence[Asked],
+    tiers: Tiers,
+    *,
+    shown: bool,
+    hears: Hears,
+) -> Fusion:
+    """Return what fits new sets with their examples, and as its `bare` by their words alone.
+
+    Where it hears `wordings`, a policy's weights lie halfway between both: examples of one set of
+    house rules say a breach otherwise than those of the next, so that on sets that were not fitted
+    to, half of what they weigh errs less (training/LOG.md, 2026-11-27).
+    """
+    asked = [a.among(SHORTLIST) for a in shown_examples]
+    with_examples = fitted(asked, tiers, shown=shown, hears=hears)
+    by_words = fitted([a.among(SHORTLIST) for a in bare], tiers, shown=shown, hears=hears)
+    if hears == "wordings":
+        with_examples = _halfway(with_examples, by_words)
+        verdict = _verdict(asked, with_examples, hears)
+        with_examples = with_examples.model_copy(update={"verdict": verdict})
+    return with_examples.model_copy(update={"bare": by_words})
+
+
+def _halfway(one: Fusion, other: Fusion) -> Fusion:
+    weights = {name: (getattr(one, name) + getattr(other, name)) / 2 for name in _WEIGHTS}
+    return one.model_copy(update=weights)
 
 
 def cross_fitted(

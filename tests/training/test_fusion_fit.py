@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.judged_towns import POLICIES, taught
-from training.fusion_fit import Hears, fitted, logistic, score_of, with_number
+from training.fusion_fit import Hears, fitted, fitted_to_new_sets, logistic, score_of, with_number
 from training.judge_answers import Asked
 from training.judged_texts import TaughtText
 from wraner.fusion import SHORTLIST
@@ -119,3 +119,29 @@ def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:
         ).bias
 
     assert judge(keeping) != pytest.approx(judge(unknown), abs=1e-3)
+
+
+def test_where_wordings_are_heard_half_of_what_examples_say_is_kept() -> None:
+    def asked(*, examples: bool) -> list[Asked]:
+        return [
+            telling(
+                taught("Zorvians.", ("filth",), bool(n % 2)),
+                leaning=examples * (n % 2 + n / 40),
+                wording=0.2 * (n % 2) + n / 30,
+                logit=n % 3,
+            )
+            for n in range(20)
+        ]
+
+    shown, bare = asked(examples=True), asked(examples=False)
+    whole = fitted(shown, TIERS, shown=False, hears="wordings")
+    kinds: tuple[tuple[Hears, float], ...] = (("words", 1.0), ("wordings", 0.5))
+    for hears, share in kinds:
+        alone = fitted(shown, TIERS, shown=False, hears=hears)
+        fusion = fitted_to_new_sets(shown, bare, TIERS, shown=False, hears=hears)
+        assert fusion.leaning == pytest.approx(share * alone.leaning) and fusion.leaning > 0
+        assert fusion.bare == fitted(bare, TIERS, shown=False, hears=hears)
+    assert fusion.bare is not None
+    assert fusion.wording == pytest.approx((whole.wording + fusion.bare.wording) / 2)
+    assert fusion.verdict is not None and whole.verdict is not None
+    assert fusion.verdict.strongest > whole.verdict.strongest  # which hears lower odds
