@@ -85,9 +85,9 @@ def _new_set(
     name: str, ways: TwoWays, others: TwoWays, tiers: Tiers, shown: bool, hears: Hears
 ) -> Iterator[str]:
     """Yield the rows of a new set, scored by what is fitted to others."""
-    fusion = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
-    assert fusion.bare is not None
-    fusions = (fusion, fusion.bare)
+    with_examples = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
+    assert with_examples.bare is not None
+    fusions = (with_examples, with_examples.bare)
     for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):
         scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
         yield report(f"{name}{way}", [a.text for a in asked], scores)

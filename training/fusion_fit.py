@@ -35,8 +35,17 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
     the texts of which more were judged.
     """
     short = [a.among(SHORTLIST) for a in asked]
+    policies = _fitted_to_policies(short, tiers, shown=shown, hears=hears)
+    fusion = _with_verdict(policies, short, hears)
+    return _numbered(fusion, [a for a in asked if len(a.judged) > SHORTLIST])
+
+
+def _fitted_to_policies(
+    asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears
+) -> Fusion:
+    """Return the weights of a policy's score."""
     rows, breach, share = [], [], []
-    for a in short:
+    for a in asked:
         for e, logit in a.judged:
             truth = _truth(a.text, e.policy, tiers)
             if truth is not None:
@@ -48,7 +57,7 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
     judge, leaning, words, definition, wording, case, bias = logistic(
         np.array(rows), np.array(breach), np.array(share)
     )
-    policy = Fusion(
+    return Fusion(
         judge=judge,
         margin=0.0,
         leaning=leaning,
@@ -60,8 +69,6 @@ def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -
         examples_shown=shown,
         calibrated=True,
     )
-    fusion = policy.model_copy(update={"verdict": _verdict(short, policy, hears)})
-    return _numbered(fusion, [a for a in asked if len(a.judged) > SHORTLIST])
 
 
 def fitted_to_new_sets(
@@ -78,14 +85,12 @@ def fitted_to_new_sets(
     house rules say a breach otherwise than those of the next, so that on sets that were not fitted
     to, half of what they weigh errs less (training/LOG.md, 2026-11-27).
     """
-    asked = [a.among(SHORTLIST) for a in shown_examples]
-    with_examples = fitted(asked, tiers, shown=shown, hears=hears)
-    by_words = fitted([a.among(SHORTLIST) for a in bare], tiers, shown=shown, hears=hears)
+    asked, asked_bare = ([a.among(SHORTLIST) for a in some] for some in (shown_examples, bare))
+    policies = _fitted_to_policies(asked, tiers, shown=shown, hears=hears)
+    by_words = fitted(asked_bare, tiers, shown=shown, hears=hears)
     if hears == "wordings":
-        with_examples = _halfway(with_examples, by_words)
-        verdict = _verdict(asked, with_examples, hears)
-        with_examples = with_examples.model_copy(update={"verdict": verdict})
-    return with_examples.model_copy(update={"bare": by_words})
+        policies = _halfway(policies, by_words)
+    return _with_verdict(policies, asked, hears).model_copy(update={"bare": by_words})
 
 
 def _halfway(one: Fusion, other: Fusion) -> Fusion:
@@ -113,7 +118,8 @@ def score_of(asked: Asked, fusion: Fusion) -> float:
     return fusion.verdict.score(asked.overall, asked.evidence, policies)
 
 
-def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFusion:
+def _with_verdict(policy: Fusion, asked: Sequence[Asked], hears: Hears) -> Fusion:
+    """Return a fusion with weights of the whole text's score beside those of a policy's."""
     strongest = np.array([max(policy.score(logit, e) for e, logit in a.judged) for a in asked])
     heard: dict[str, Floats] = {"strongest": np.log(strongest / (1 - strongest))}
     if hears in ("leaning", "definition"):
@@ -128,7 +134,8 @@ def _verdict(asked: Sequence[Asked], policy: Fusion, hears: Hears) -> VerdictFus
         np.array([a.text.weight for a in asked]),
     )
     unheard = {"overall": 0.0, "leaning": 0.0}
-    return VerdictFusion(bias=bias, **{**unheard, **dict(zip(heard, weights, strict=True))})
+    verdict = VerdictFusion(bias=bias, **{**unheard, **dict(zip(heard, weights, strict=True))})
+    return policy.model_copy(update={"verdict": verdict})
 
 
 def _numbered(fusion: Fusion, asked: Sequence[Asked]) -> Fusion:
