@@ -11,6 +11,7 @@ from typing import Protocol
 from training.leaks import HeldOut
 from training.sentences import Sentences
 from training.sources import DEFAULT_SOURCES, Source, read_source, read_source_configs
+from training.written_domains import written_names, written_source
 from wraner.errors import InvalidInput
 from wraner.formats.choice import Format, guess, read
 
@@ -39,20 +40,25 @@ def read_clean_sources(
 ) -> tuple[Source, ...]:
     """Read the chosen sources, whose paths start at `data`, and say what was left out.
 
+    The domains written for this project are sources too, by the names of their folders; a
+    configured source of such a name stands in for it.
+
     Raises:
         InvalidInput: a source is not configured, or it or a held-out file cannot be read.
     """
     configs = {c.name: c for c in read_source_configs(chosen.source_file or DEFAULT_SOURCES)}
-    unknown = sorted(chosen.sources.keys() - configs.keys())
+    known = {*configs, *written_names()}
+    unknown = sorted(chosen.sources.keys() - known)
     if unknown:
         raise InvalidInput(
-            f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
+            f"expected sources among {', '.join(sorted(known))}, was: {', '.join(unknown)}; "
             "configure them in the source file"
         )
     held_out = HeldOut(t for file in chosen.held_out for t in _texts(data / file))
     found = []
     for name in chosen.sources:
-        source = read_source(configs[name], data_root=data)
+        here = name in configs
+        source = read_source(configs[name], data_root=data) if here else written_source(name)
         kept = Sentences(e for e in source.train if not held_out.leaks(e.text))
         leaks = len(source.train) - len(kept)
         say(f"{name}: {len(kept):,} sentences; {leaks} leaks left out; {source.left_out}")

@@ -7,6 +7,7 @@ import pytest
 from training.settings import read_settings
 from training.sources import DEFAULT_SOURCES, read_source_configs
 from training.word_settings import read_word_settings
+from training.written_domains import written_names
 from wraner.errors import InvalidInput
 
 SHIPPED = Path(__file__).parents[2] / "training" / "configs" / "words.yaml"
@@ -19,7 +20,7 @@ TARGETS = {"politics", "science", "music", "literature", "ai"}
 def test_shipped_settings_name_sources_that_are_configured(file: Path) -> None:
     settings = read_word_settings(file)
     configured = read_source_configs(settings.source_file or DEFAULT_SOURCES)
-    assert settings.sources.keys() <= {c.name for c in configured}
+    assert settings.sources.keys() <= {*(c.name for c in configured), *written_names()}
     is_target = file.stem == "words-crossner"
     assert settings.sources.keys() & TARGETS == (TARGETS if is_target else set())
     assert settings.held_out == read_settings(SHIPPED.with_name("ner.yaml")).held_out
