@@ -47,12 +47,11 @@ def read_clean_sources(
         InvalidInput: a source is not configured, or it or a held-out file cannot be read.
     """
     configs = {c.name: c for c in read_source_configs(chosen.source_file or DEFAULT_SOURCES)}
-    known = {*configs, *written_names()}
-    unknown = sorted(chosen.sources.keys() - known)
+    unknown = sorted(chosen.sources.keys() - {*configs, *written_names()})
     if unknown:
         raise InvalidInput(
-            f"expected sources among {', '.join(sorted(known))}, was: {', '.join(unknown)}; "
-            "configure them in the source file"
+            f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
+            "configure them in the source file, or name folders of training/domains"
         )
     held_out = HeldOut(t for file in chosen.held_out for t in _texts(data / file))
     found = []
