@@ -1,7 +1,7 @@
 """From a model's entities and the votes of tagged words to one set of entities.
 
 Where the examples show every type often enough, votes answer alone: both are better by some points
-and take twenty times as long (measured on CrossNER's dev sentences, see training/LOG.md). Elsewhere,
+and take twenty times as long (measured on CrossNER's dev sentences: training/LOG.md). Elsewhere,
 every entity that the model named, every other label for its words, and every stretch that the votes
 find likely is a candidate; a logistic function of what model and votes say of it is its score. So
 entities may be dropped, relabelled and added. Knows no engine and no index.
