@@ -56,8 +56,8 @@ def read_clean_sources(
     held_out = HeldOut(t for file in chosen.held_out for t in _texts(data / file))
     found = []
     for name in chosen.sources:
-        here = name in configs
-        source = read_source(configs[name], data_root=data) if here else written_source(name)
+        config = configs.get(name)
+        source = read_source(config, data_root=data) if config else written_source(name)
         kept = Sentences(e for e in source.train if not held_out.leaks(e.text))
         leaks = len(source.train) - len(kept)
         say(f"{name}: {len(kept):,} sentences; {leaks} leaks left out; {source.left_out}")

@@ -7,11 +7,8 @@ of CrossNER's target domains. Knows no model and no prompt.
 
 from pathlib import Path
 
-from training.cleaning import Cleaning
-from training.sentences import Sentences
-from training.sheets import read_sheet
-from training.sources import Source
-from wraner.formats.choice import Format, read
+from training.sources import Source, SourceConfig, read_source
+from wraner.formats.choice import Format
 
 _FOLDER = Path(__file__).with_name("domains")
 _TERMS = "written for this project, Apache-2.0"
@@ -28,10 +25,11 @@ def written_source(name: str) -> Source:
     Raises:
         InvalidInput: its sheet lacks a label of the data, or a mention cuts a word.
     """
-    folder = _FOLDER / name
-    sheet = read_sheet(folder / "sheet.yaml")
-    cleaning = Cleaning(name, sheet.names)
-    with (folder / "train.jsonl").open("rb") as file:
-        train = Sentences(cleaning.cleaned(read(file, Format.JSONL, name=name)))
-    none = Sentences(())
-    return Source(name, sheet, _TERMS, train, none, none, cleaning.left_out)
+    config = SourceConfig(
+        name=name,
+        sheet="sheet.yaml",
+        terms=_TERMS,
+        format=Format.JSONL,
+        train=(Path("train.jsonl"),),
+    )
+    return read_source(config, data_root=_FOLDER / name)
