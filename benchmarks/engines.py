@@ -92,7 +92,7 @@ class Run:
         chosen = _spread(len(self._texts), self._sizes.rival_texts, number)
         tasks = self._own.ask("tasks", texts=chosen)
         for at_once in SIDES:
-            for name, votes in ((tables.SERVED, True), (tables.OWN, False)):
+            for name, votes in ((tables.VOTES, True), (tables.OWN, False)):
                 asked = {"texts": len(self._texts), "at_once": at_once, "votes": votes}
                 took = self._own.ask("extract", **asked)
                 self._paced("extraction", name, at_once, took[0] / len(self._texts), took[1:])

@@ -29,7 +29,7 @@ from services.stock import stock_adapters
 from wraner import promotions, weights
 from wraner.adapters import Task
 from wraner.engine import Answer, ScoreRequest
-from wraner.entity_fusion import SHIPPED
+from wraner.entity_fusion import FAST, SHIPPED
 from wraner.extract import Extractor, ExtractTask
 from wraner.language_model import LanguageModel
 from wraner.local import BatchLimits, LocalEngine
@@ -63,8 +63,8 @@ class Own:
         self._indexed: set[str] = set()
         self._adapter = adapter
         self._extractors = {
-            False: Extractor(retriever=retriever, engine=self._engine),
-            True: Extractor(retriever=retriever, engine=self._engine, fusion=SHIPPED),
+            False: Extractor(retriever=retriever, engine=self._engine, fusion=SHIPPED),
+            True: Extractor(retriever=retriever, engine=self._engine, fusion=FAST),
         }
         self._moderator = Moderator(retriever=retriever, engine=self._engine, settings=SERVED)
 
@@ -89,7 +89,7 @@ class Own:
     def extract(self, texts: int, at_once: int, votes: bool = False) -> list[float]:
         """Extract from the first `texts`; return the round's seconds, then each request's.
 
-        With `votes` as served, where they settle what they can; else the model answers.
+        With `votes` they answer alone where they can; else the model does beside them, as served.
         """
 
         async def extracted(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 OWN = "wraner"
-SERVED = "wraner as served: votes"
+VOTES = "wraner, votes alone"
 PLAIN = "transformers"
 LLAMA = "llama.cpp"
 GLINER = "GLiNER, random weights"
@@ -53,18 +53,18 @@ def _extraction(found: Mapping[Cell, float]) -> str:
         [
             f"Extraction: customer-care's test messages, mean {given['words']:.0f} words; 10 "
             f"types and 5 examples make {given['prompt tokens']:.0f} tokens of prompt, the answer "
-            f"has {given['answer tokens']:.0f}. As served, votes answer and the language model is "
-            "not asked; below that, it is made to answer, with its adapter, retrieval and grammar "
-            f"included (its first, cold pass, uncounted: {cold:.2f} texts/s). The others get "
-            "some of the messages, other ones each round. The language models get wraner's very "
-            "prompts and write greedily, without a grammar, as many tokens as its answer has: "
+            f"has {given['answer tokens']:.0f}. With WRANER_VOTES_ALONE the language model is not "
+            "asked; below that, as served, it answers beside the votes, adapter, retrieval and "
+            f"grammar included (its first, cold pass, uncounted: {cold:.2f} texts/s). The others "
+            "get some of the messages, other ones each round. The language models get wraner's "
+            "very prompts and write greedily, without a grammar, as many tokens as its answer has: "
             "transformers keeps nothing from prompt to prompt, pads a batch on the left and writes "
             "as much as its longest answer; llama.cpp keeps the longest common beginning and "
             "grows 8 sequences side by side. GLiNER gets texts and labels and names spans from a "
             "score of .99 on.",
             "",
             "| engine | texts/s, 1 at once | p50 s | texts/s, 8 at once | p50 s "
-            "| its model is faster by, 1 / 8 | as served |",
+            "| wraner is faster by, 1 / 8 | votes alone |",
             "|---|---|---|---|---|---|---|",
             *(
                 f"| {name} | {_at(found, 'extraction', name, 'texts/s', 1)} "
@@ -72,7 +72,7 @@ def _extraction(found: Mapping[Cell, float]) -> str:
                 f"| {_at(found, 'extraction', name, 'texts/s', 8)} "
                 f"| {_at(found, 'extraction', name, 'p50 s', 8)} "
                 f"| {_ahead(found, 'extraction', name, 'texts/s')} "
-                f"| {_ahead(found, 'extraction', name, 'texts/s', SERVED)} |"
+                f"| {_ahead(found, 'extraction', name, 'texts/s', VOTES)} |"
                 for name in _present(found, "extraction")
             ),
             *_missing(found, "extraction", (LLAMA, GLINER)),
@@ -170,7 +170,7 @@ def _at(
 
 
 def _ahead(found: Mapping[Cell, float], table: str, engine: str, what: str, own: str = OWN) -> str:
-    if engine in (OWN, SERVED):
+    if engine in (OWN, VOTES):
         return ""
     ratios = (
         found[Cell(table, own, what, at_once)] / found[Cell(table, engine, what, at_once)]

@@ -27,9 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rounds import measure
-from services.loading import load_engine, load_retriever, pack_store
+from services.loading import fusion_of, load_engine, load_retriever, pack_store
 from services.settings import Settings
-from wraner.entity_fusion import SHIPPED
 from wraner.extract import Extractor, ExtractTask
 from wraner.packs import Domain
 from wraner.registry import Kind
@@ -88,7 +87,7 @@ def in_process(settings: Settings) -> Ask:
     assert isinstance(domain, Domain)
     retriever = load_retriever(settings)
     engine = load_engine(settings)
-    extractor = Extractor(retriever=retriever, engine=engine, fusion=SHIPPED)
+    extractor = Extractor(retriever=retriever, engine=engine, fusion=fusion_of(settings))
 
     async def ask(text: str) -> None:
         task = ExtractTask(

@@ -18,7 +18,7 @@ from cli.counts import counted
 from cli.failures import say
 from cli.measuring import adapter_choice, bar, evaluation_settings, report_folder, versions
 from cli.terminal import out
-from services.loading import load_engine, load_retriever
+from services.loading import fusion_of, load_engine, load_retriever
 from services.settings import Settings
 from training.bootstrap import Interval
 from training.ner_domains import NerDomain
@@ -28,7 +28,7 @@ from training.ner_results import DomainResult, SentenceResult, write_predictions
 from training.ner_scores import found_mentions
 from training.ner_summary import Columns, Fact, Provenance, Summary
 from wraner.adapters import Task
-from wraner.entity_fusion import SHIPPED, EntityFusion
+from wraner.entity_fusion import FAST, EntityFusion
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts, count_spans
 
@@ -63,7 +63,7 @@ def carry_out(plan: Plan) -> Summary:
     adapter = adapter_choice(Task.NER, plan.adapter, settings).of(Task.NER)
     with closing(load_engine(settings)) as engine:
         retriever = load_retriever(settings, say=say)
-        extractor = Extractor(retriever=retriever, engine=engine, fusion=_fusion(plan.by))
+        extractor = Extractor(retriever=retriever, engine=engine, fusion=_fusion(plan.by, settings))
         asked = AskSettings(k=plan.k, adapter=adapter)
         results = [_measure(extractor, d, asked, folder) for d in plan.domains]
         provenance = Provenance(
@@ -78,11 +78,11 @@ def carry_out(plan: Plan) -> Summary:
     return summary
 
 
-def _fusion(by: Answerer) -> EntityFusion | None:
+def _fusion(by: Answerer, settings: Settings) -> EntityFusion | None:
     if by is Answerer.MODEL:
         return None
     alone = by is Answerer.VOTES
-    return replace(SHIPPED, least_examples=0, enough_mentions=0) if alone else SHIPPED
+    return replace(FAST, least_examples=0, enough_mentions=0) if alone else fusion_of(settings)
 
 
 def _measure(

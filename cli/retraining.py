@@ -4,7 +4,6 @@ Where things are stored comes from the environment, as for a server. Loads torch
 when it runs.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,7 +153,7 @@ def _request(plan: Plan, settings: Settings) -> Request:
     else:
         name, pack = options.domain, stored_domain(settings, options.domain)
     if options.tune is Tune.WORDS:
-        _say_rare(name, pack)
+        say(_compared(name, pack))
     others = others_with_tests(settings, name)
     if not others and options.no_replay:
         say("no other domain has tests: what was forgotten elsewhere is not measured")
@@ -169,17 +168,11 @@ def _request(plan: Plan, settings: Settings) -> Request:
     )
 
 
-def _say_rare(name: str, pack: Domain) -> None:
-    """Say where serving asks the language model too, which the comparison leaves out."""
-    counts = Counter(m.label for e in pack.examples for m in e.entities)
-    rare = [label for label in pack.labels if counts[label] < SHIPPED.enough_mentions]
+def _compared(name: str, pack: Domain) -> str:
+    """Return what is said of the comparison, which leaves the language model out."""
     if len(pack.examples) < SHIPPED.least_examples:
-        say(f"{name} has few examples: the language model answers; votes alone are compared")
-    elif rare:
-        say(
-            f"examples of {name} show {', '.join(rare)} less than {SHIPPED.enough_mentions} times: "
-            "there the language model answers beside the votes; votes alone are compared"
-        )
+        return f"{name} has few examples: the language model answers; votes alone are compared"
+    return "serving hears the language model beside the votes; votes alone are compared"
 
 
 def _examination(encoders: Encoders) -> Examination:

@@ -19,7 +19,7 @@ from services.tunings import policy_tuning, word_tuning
 from services.writer import Generations, Writer
 from wraner import weights
 from wraner.engine import Engine
-from wraner.entity_fusion import SHIPPED
+from wraner.entity_fusion import FAST, SHIPPED, EntityFusion
 from wraner.extract import Extractor
 from wraner.moderate import SERVED, Moderator
 from wraner.registry import PackStore
@@ -52,13 +52,18 @@ def gateway_of(
     for complaint in stock_adapters(settings.state_dir / "adapters", settings.adapters_dir):
         structlog.get_logger("wraner.gateway").warning("adapter refused", error=complaint)
     return Gateway(
-        extractor=Extractor(retriever=retriever, engine=engine, fusion=SHIPPED),
+        extractor=Extractor(retriever=retriever, engine=engine, fusion=fusion_of(settings)),
         moderator=Moderator(retriever=retriever, engine=engine, settings=SERVED),
         engine=engine,
         packs=pack_store(settings),
         writer=writer,
         settings=settings,
     )
+
+
+def fusion_of(settings: Settings) -> EntityFusion:
+    """Return how extraction hears the votes."""
+    return FAST if settings.votes_alone else SHIPPED
 
 
 def pack_store(settings: Settings) -> PackStore:

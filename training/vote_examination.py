@@ -22,12 +22,12 @@ from training.learner import Examine
 from training.ner_domains import NerDomain
 from training.ner_evaluation import AskSettings
 from wraner.engine import GenerateRequest, ScoreRequest
-from wraner.entity_fusion import SHIPPED
+from wraner.entity_fusion import FAST
 from wraner.errors import Unavailable
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts
 
-_VOTES_ALONE = replace(SHIPPED, least_examples=0, enough_mentions=0)
+_VOTES_ALONE = replace(FAST, least_examples=0, enough_mentions=0)
 _KEPT = 2  # encoders: those of a candidate, and those of what serves
 
 

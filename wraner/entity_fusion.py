@@ -1,15 +1,16 @@
 """From a model's entities and the votes of tagged words to one set of entities.
 
-Where the examples show every type often enough, votes answer alone: both are better by some points
-and take twenty times as long (measured on CrossNER's dev sentences: training/LOG.md). Elsewhere,
-every entity that the model named, every other label for its words, and every stretch that the votes
+Every entity that the model named, every other label for its words, and every stretch that the votes
 find likely is a candidate; a logistic function of what model and votes say of it is its score. So
-entities may be dropped, relabelled and added. Knows no engine and no index.
+entities may be dropped, relabelled and added. Both are better than either by some points and take
+twenty times as long as votes (measured on CrossNER's dev sentences: training/LOG.md), so an
+operator may let votes answer alone where the examples show every type. Knows no engine and no
+index.
 """
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wraner.entities import Entity, Mention
 from wraner.tagging import LONGEST_WORDS, flat, likely, span_odds
@@ -40,13 +41,13 @@ class EntityFusion:
 
     Candidates that score less than `threshold` are no entities. Packs of fewer than
     `least_examples` examples have too few words to vote: there the model's entities stay. Where
-    every label has at least `enough_mentions`, votes settle it alone.
+    `enough_mentions` is given and every label has at least as many, votes settle it alone.
     """
 
     weights: tuple[float, ...]
     threshold: float
     least_examples: int = 5
-    enough_mentions: int = 2
+    enough_mentions: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(FEATURES):
@@ -55,7 +56,9 @@ class EntityFusion:
             )
 
     def settles(self, votes: WordVotes, labels: Collection[str]) -> bool:
-        """Return whether votes can answer for all these labels without a model."""
+        """Return whether votes answer for all these labels without a model."""
+        if self.enough_mentions is None:
+            return False
         counted = dict(zip(votes.labels, votes.mentions, strict=True))
         often = all(counted.get(name, 0) >= self.enough_mentions for name in labels)
         return votes.examples >= self.least_examples and often
@@ -84,6 +87,9 @@ class EntityFusion:
 SHIPPED = EntityFusion((1.39, 0.32, -0.57, -0.77, 0.28, -1.36), threshold=0.2)
 """For the adapter and the word encoder that ship; fitted by `training.ner_fusion` on packs of ten
 examples, in which types are missing (see training/LOG.md)."""
+
+FAST = replace(SHIPPED, enough_mentions=2)
+"""The same where speed goes before F1."""
 
 
 def candidates(found: Sequence[Entity], votes: WordVotes) -> list[Candidate]:

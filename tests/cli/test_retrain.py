@@ -113,7 +113,7 @@ def test_a_stored_domain_is_judged_by_folds_or_by_a_named_file(
     ]  # fmt: skip
     assert "f0f0f0f0f0f0 serves now, the tuning that ships before" in shown.err
     assert "wraner adapters rollback words" in shown.err
-    assert "show city less than 2 times" in shown.err or "few examples" in shown.err
+    assert "votes alone are compared" in shown.err
     file = write_test(tmp_path / "own.jsonl")
     assert retrain_domain(DomainOptions(domain="trips", test=file), tmp_path, []) == Exit.OK
     first, second = ran.requests

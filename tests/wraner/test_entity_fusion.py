@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from wraner.entities import Entity, Mention, Span
-from wraner.entity_fusion import EntityFusion, candidates
+from wraner.entity_fusion import FAST, SHIPPED, EntityFusion, candidates
 from wraner.word_votes import Habits, WordVotes
 
 TEXT = "aa bb cc"
@@ -54,12 +56,19 @@ def test_a_small_pack_has_no_vote() -> None:
     assert TRUSTS_BOTH.fuse(TEXT, found, votes_of([OUTSIDE] * 3, examples=4)) == tuple(found)
 
 
-def test_votes_settle_what_the_examples_show_often_enough() -> None:
+def test_votes_settle_what_the_examples_show_often_enough_where_they_may() -> None:
+    fast = replace(TRUSTS_BOTH, enough_mentions=2)
     few = votes_of([CITY], mentions=(2, 1))
-    assert TRUSTS_BOTH.settles(few, ["city"])
-    assert not TRUSTS_BOTH.settles(few, ["city", "person"])
-    assert not TRUSTS_BOTH.settles(few, ["month"])
-    assert not TRUSTS_BOTH.settles(votes_of([CITY], examples=4), ["city"])
+    assert fast.settles(few, ["city"])
+    assert not fast.settles(few, ["city", "person"])
+    assert not fast.settles(few, ["month"])
+    assert not fast.settles(votes_of([CITY], examples=4), ["city"])
+    assert not TRUSTS_BOTH.settles(few, ["city"])
+
+
+def test_the_fast_one_differs_from_what_ships_in_asking_the_model_less() -> None:
+    assert SHIPPED.enough_mentions is None
+    assert replace(FAST, enough_mentions=None) == SHIPPED
 
 
 def test_features_say_what_the_model_named() -> None:

@@ -138,7 +138,7 @@ def test_votes_are_fused_where_there_is_a_fusion() -> None:
 
 
 def test_the_engine_is_not_asked_what_votes_settle() -> None:
-    fusion = EntityFusion((0.0, 0.0, 0.0, 0.0, 1.0, 0.0), threshold=0.5)
+    fusion = EntityFusion((0.0, 0.0, 0.0, 0.0, 1.0, 0.0), threshold=0.5, enough_mentions=2)
     for labels, asked in ((("city",), 0), ((), 1), (("name",), 1)):
         engine = CapitalEngine()
         extractor = Extractor(retriever=VotingRetriever(), engine=engine, fusion=fusion)
