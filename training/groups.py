@@ -1,8 +1,9 @@
-"""Groups of people named anew, so that a judge reads what is said instead of about whom.
+"""Groups of people named anew, so that a judge reads what is said, and about whom.
 
 Where most texts on a group breach something, a model learns its name. So a text that is taught may
 name each group by another of its kind, or by one that does not exist, which leaves true whether it
-breaches (counterfactual augmentation, after Garg et al. 2019). Knows no policy and no model.
+breaches (counterfactual augmentation, after Garg et al. 2019). Aimed at whom no policy protects
+instead, a text that breaches does so no longer. Knows no policy and no model.
 """
 
 import re
@@ -17,6 +18,7 @@ import yaml
 Rng = np.random.Generator
 
 _FILE = Path(__file__).with_name("groups.yaml")
+_UNPROTECTED = "unprotected"
 _INVENTABLE = frozenset({"origin", "religion"})
 _INVENTED = 0.3
 _ONSETS = (*"bdfghklmnprstvwyz", "br", "dr", "gl", "kr", "qu", "sk", "th", "tr", "vl")
@@ -46,9 +48,10 @@ class Named:
 
 
 class Groups:
-    """Groups by kind, found in texts and named anew."""
+    """Groups by kind, found in texts and named anew; `others` are never looked for."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], others: Sequence[Group] = ()) -> None:
+        self._others = tuple(others)
         self._kinds: dict[str, list[Group]] = {}
         self._words: dict[str, Named] = {}
         for group in groups:
@@ -67,11 +70,27 @@ class Groups:
         if rng.random() >= probability:
             return text
         others: dict[Group, Group] = {}
+        for named in self._named(text):
+            if named.group not in others:
+                others[named.group] = self._other(rng, named)
+        return self._with(text, others)
+
+    def names_one(self, text: str) -> bool:
+        """Return whether a text names one group, once or more often, and no second."""
+        return len({named.group for named in self._named(text)}) == 1
+
+    def aimed_elsewhere(self, rng: Rng, text: str) -> str:
+        """Return a text in which one of the others stands for every group."""
+        other = self._others[int(rng.integers(len(self._others)))]
+        return self._with(text, {named.group: other for named in self._named(text)})
+
+    def _named(self, text: str) -> list[Named]:
+        return [self._words[match[0].lower()] for match in self._pattern.finditer(text)]
+
+    def _with(self, text: str, others: Mapping[Group, Group]) -> str:
         parts, end = [], 0
         for match in self._pattern.finditer(text):
             named = self._words[match[0].lower()]
-            if named.group not in others:
-                others[named.group] = self._other(rng, named)
             word = others[named.group].forms[named.form]
             parts += [_agreeing(text[end : match.start()], word), _cased(word, match[0])]
             end = match.end()
@@ -89,9 +108,13 @@ class Groups:
 
 @lru_cache(maxsize=1)
 def shipped_groups() -> Groups:
-    """Return the groups that the project names."""
+    """Return the groups that the project names; the others are those that are not protected."""
     read: Mapping[str, list[list[str]]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return Groups([Group(kind, (a, b, c)) for kind, rows in read.items() for a, b, c in rows])
+    groups = [Group(kind, (a, b, c)) for kind, rows in read.items() for a, b, c in rows]
+    return Groups(
+        [g for g in groups if g.kind != _UNPROTECTED],
+        [g for g in groups if g.kind == _UNPROTECTED],
+    )
 
 
 def _invented(rng: Rng, kind: str, *, plain: bool) -> Group:

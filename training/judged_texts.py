@@ -17,7 +17,7 @@ from training.moderation_rows import same_text
 from training.near_copies import parts
 from wraner.adapters import TrainingData
 from wraner.errors import InvalidInput
-from wraner.pack_folders import read_pack_folder
+from wraner.pack_folders import read_examples, read_pack_folder
 from wraner.packs import JudgedExample, Policy, PolicySet
 
 _PARTS = 3
@@ -30,6 +30,8 @@ class JudgedSettings(BaseModel):
 
     policy_set: Path = Path("packs/hate-speech")
     """The pack whose wording of the policies is taught, and its own examples where asked for."""
+    more: tuple[Path, ...] = ()
+    """Files of further examples of the policy set, taught beside its own."""
     train: Path = Path("hatemoderate/hatemoderate_train.csv")
     """The texts, from the data root."""
     held_out: tuple[Path, ...] = (Path("hatemoderate/hatemoderate_test.csv"),)
@@ -65,7 +67,8 @@ class TaughtText:
 class JudgedTexts:
     """Policies and the texts to teach them by; `dev` is never taught.
 
-    `own` are the policy set's own examples; `data` names the corpus's texts, then those.
+    `own` are the policy set's own examples and more of such; `data` names the corpus's texts, then
+    those.
     """
 
     description: str
@@ -111,7 +114,9 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
     train = [_taught(t, settings) for t in texts if same_text(t.text) not in known]
     dev = [_taught(t, everything) for t in chosen]
     taught = tuple(text for text in train if text is not None)
-    own = _own_examples(pack, settings.without)
+    more = (e for file in settings.more for e in read_examples(file, pack))
+    examples = [e for e in (*pack.examples, *more) if isinstance(e, JudgedExample)]
+    own = _own_examples(pack, examples, settings.without)
     return JudgedTexts(
         description=pack.description,
         policies=tuple(p for p in pack.policies if p.id not in settings.without),
@@ -136,13 +141,15 @@ def _chosen(texts: Sequence[CollectedText], far: int | None) -> list[CollectedTe
     return [t for t, number in zip(texts, part.tolist(), strict=True) if number == far]
 
 
-def _own_examples(pack: PolicySet, without: Sequence[str]) -> tuple[TaughtText, ...]:
-    """Return a pack's examples, but for those about policies left out alone.
+def _own_examples(
+    pack: PolicySet, examples: Sequence[JudgedExample], without: Sequence[str]
+) -> tuple[TaughtText, ...]:
+    """Return examples of a pack's policies, but for those about policies left out alone.
 
     One that breaches nothing was written for the policy whose id its own id begins with.
     """
     own = []
-    for example in pack.examples:
+    for example in examples:
         written_for = (p.id for p in pack.policies if example.id.startswith(f"{p.id}-"))
         about = example.violates or tuple(written_for)
         near = tuple(p for p in about if p not in without)

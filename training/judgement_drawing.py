@@ -4,13 +4,14 @@ Some groups ask about a whole set, of texts half of which breach something; the 
 policy: texts that breach it, texts that were collected for it and breach nothing, texts that breach
 policies of other tiers, and, of the policy set's own examples, those that breach a near policy and
 keep this one. Texts are a corpus's and, in part, these own examples, which are about everyday life
-too. Wording and order vary, so that the policy is read, and so do the groups of people that texts
-name, and how many examples a question shows. Prompts are rendered and encoded by the code that
-serves. Knows no model.
+too, or breaching ones that are aimed elsewhere. Wording and order vary, so that the policy is read,
+and so do the groups of people that texts name, and how many examples a question shows. Prompts are
+rendered and encoded by the code that serves. Knows no model.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -58,6 +59,8 @@ class JudgementDrawing:
         self._groups = shipped_groups()
         self._wordings = shipped_wordings()
         self._breaching, self._clean = _sides(judged.train)
+        about_one = self._groups.names_one if settings.retargeted else lambda _: False
+        self._aimable = _Side([t for t in self._breaching.texts if about_one(t.example.text)])
         self._own = _sides(judged.own)
         both = all(side.texts for side in self._own)
         self._own_share = settings.own if both else 0.0
@@ -83,12 +86,14 @@ class JudgementDrawing:
         asked = self._judged.pack.model_copy(update={"policies": policies, "examples": ()})
         half = self._settings.overall_texts // 2
         own = round(half * self._own_share)
+        yes, no = (side.drawn(rng, own) for side in self._own)
+        yes += self._breaching.drawn(rng, half - own)
+        no += self._retargeted(rng, self._aimable.texts, half - own)
+        no += self._clean.drawn(rng, half - len(no))
         return [
             self._lesson(render_overall(asked, self._text(rng, text)), answer)
-            for answer, side, own_side in zip(
-                (YES, NO), (self._breaching, self._clean), self._own, strict=True
-            )
-            for text in (*side.drawn(rng, half - own), *own_side.drawn(rng, own))
+            for answer, texts in ((YES, yes), (NO, no))
+            for text in texts
         ]
 
     def _about_one(self, rng: Rng) -> list[Lesson]:
@@ -116,6 +121,8 @@ class JudgementDrawing:
         yes = breaching + picked(rng, self._breaching.near[policy.id], half - len(breaching))
         no = clean[: half // 2] if self._settings.contrasts else []
         contrasts = half // 2 * self._settings.contrasts - len(no)
+        no += self._retargeted(rng, self._aimable.near[policy.id], contrasts)
+        contrasts = half // 2 * self._settings.contrasts - len(no)
         no += picked(rng, self._clean.near[policy.id], contrasts)
         no += picked(rng, self._kept[policy.id], int(bool(own) and self._settings.kept))
         no += picked(rng, self._elsewhere(policy), half - len(no) - 1)
@@ -128,6 +135,19 @@ class JudgementDrawing:
             for answer, texts in ((YES, yes), (NO, no))
             for text in texts
         ]
+
+    def _retargeted(self, rng: Rng, texts: Sequence[TaughtText], most: int) -> list[TaughtText]:
+        """Return a share of so many texts: breaching ones, aimed at whom no policy protects."""
+        if not self._settings.retargeted or most <= 0:
+            return []
+        count = int(rng.binomial(most, self._settings.retargeted))
+        return [self._elsewhere_aimed(rng, text) for text in picked(rng, texts, count)]
+
+    def _elsewhere_aimed(self, rng: Rng, text: TaughtText) -> TaughtText:
+        words = self._groups.aimed_elsewhere(rng, text.example.text)
+        return replace(
+            text, example=text.example.model_copy(update={"text": words, "violates": ()})
+        )
 
     def _text(self, rng: Rng, taught: TaughtText) -> str:
         return self._renamed(rng, taught.example).text

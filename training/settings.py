@@ -139,6 +139,8 @@ class JudgementSettings(_Frozen):
     """Whether questions about one policy show its definition and cases, or its title alone."""
     renamed: Share = 0.0
     """That the groups that a text names are named by others of their kind."""
+    retargeted: Share = 0.0
+    """Share of the harmless texts that are breaching ones, aimed at whom no policy protects."""
     own: Share = 0.0
     """Share of a group's texts that are the policy set's own examples, where it has both sides."""
     rules: Share = 0.0

@@ -5,15 +5,14 @@ import pytest
 
 from training.groups import Group, Groups, shipped_groups
 
-GROUPS = Groups(
-    [
-        Group("trade", ("bakerly", "baker", "bakers")),
-        Group("trade", ("smithly", "smith", "smiths")),
-        Group("town", ("eastern", "eastern", "easterns")),
-        Group("town", ("oldly", "oldman", "oldmen")),
-        Group("town", ("urban", "urban", "urbans")),
-    ]
-)
+GROUPS_OF_TOWNS = [
+    Group("trade", ("bakerly", "baker", "bakers")),
+    Group("trade", ("smithly", "smith", "smiths")),
+    Group("town", ("eastern", "eastern", "easterns")),
+    Group("town", ("oldly", "oldman", "oldmen")),
+    Group("town", ("urban", "urban", "urbans")),
+]
+GROUPS = Groups(GROUPS_OF_TOWNS)
 
 
 def renamed(text: str, seed: int = 0, probability: float = 1.0) -> str:
@@ -46,6 +45,24 @@ def test_articles_agree() -> None:
     for text in seen:
         vowel = text.split()[1][0] in "AEIOU" and not text.split()[1].startswith("Eu")
         assert text.startswith("An ") == vowel
+
+
+def test_a_text_about_one_group_is_aimed_elsewhere() -> None:
+    groups = Groups(GROUPS_OF_TOWNS, [Group("unprotected", ("wasp", "wasp", "wasps"))])
+    rng = np.random.default_rng(0)
+    told = "BAKERS! An eastern"
+    assert not groups.names_one(told) and not groups.names_one("nobody")
+    assert groups.names_one("Bakers, a baker")
+    assert groups.aimed_elsewhere(rng, "Bakers! An eastern is bakerly.") == "Wasps! A wasp is wasp."
+
+
+def test_whom_no_policy_protects_is_no_group_that_is_looked_for() -> None:
+    groups = shipped_groups()
+    rng = np.random.default_rng(0)
+    for text in ("Landlords are leeches.", "the politician lied", "a rat in the kitchen"):
+        assert not groups.names_one(text) and groups.renamed(rng, text, 1.0) == text
+    seen = {groups.aimed_elsewhere(rng, "Women cannot drive.") for _ in range(80)}
+    assert len(seen) > 15 and {"Landlords cannot drive.", "Robots cannot drive."} <= seen
 
 
 def test_nothing_changes_without_probability_or_group() -> None:

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.plain_speech import read_sentences
 from training.hatemoderate import dev_keys, read_collected
 from training.judged_texts import JudgedSettings, read_judged_texts
 from training.moderation_rows import same_text
 from wraner.errors import InvalidInput
+from wraner.pack_folders import read_examples, read_pack_folder
 
 PACKS = Path(__file__).parents[2] / "packs"
+NEAR_MISSES = Path(__file__).parents[2] / "training" / "near_misses.jsonl"
 SETTINGS = JudgedSettings(policy_set=PACKS / "hate-speech")
 
 
@@ -67,6 +70,29 @@ def test_the_sets_own_examples_go_to_the_policies_that_they_were_written_for(
     gone = {t.example.id for t in judged.own} - {t.example.id for t in fewer.own}
     assert {"exclude-expel-v1", "exclude-expel-n1"} <= gone
     assert all("exclude-expel" in own[i].near for i in gone)
+
+
+def test_more_examples_of_the_set_are_taught_beside_its_own(hatemoderate: Path) -> None:
+    settings = SETTINGS.model_copy(update={"more": (NEAR_MISSES,)})
+    judged = read_judged_texts(settings, hatemoderate.parent)
+    assert [d.sentences for d in judged.data] == [2494, len(judged.own)] == [2494, 446 + 2050]
+    more = {t.example.id: t for t in judged.own[446:]}
+    sides = {p.id: {t.breaches for t in more.values() if p.id in t.near} for p in judged.policies}
+    assert all(both == {True, False} for both in sides.values())
+    assert more["exclude-expel-m1"].near == ("exclude-expel",)
+
+
+def test_near_misses_are_no_text_of_the_corpus_and_none_that_is_measured_with(
+    hatemoderate: Path,
+) -> None:
+    pack = read_pack_folder(PACKS / "hate-speech")
+    written = [same_text(e.text) for e in read_examples(NEAR_MISSES, pack)]
+    assert len(set(written)) == len(written)
+    files = ("hatemoderate_train.csv", "hatemoderate_test.csv")
+    others = {same_text(t.text) for f in files for t in read_collected(hatemoderate / f)}
+    others |= {same_text(e.text) for e in pack.examples}
+    others |= {same_text(text) for text, _ in read_sentences()}
+    assert not others.intersection(written)
 
 
 def test_an_unknown_policy_and_a_domain_are_refused(tmp_path: Path) -> None:

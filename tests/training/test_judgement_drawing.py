@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 from tests.training.judged_towns import POLICIES, TOWNS
 from training import judgement_drawing
 from training.communities import Communities, shipped_communities
+from training.groups import Group, Groups
 from training.judged_neighbours import JudgedNeighbours, Vectors
 from training.judged_texts import TaughtText
 from training.judgement_drawing import JudgementDrawing
@@ -222,6 +223,28 @@ def test_the_groups_of_people_in_shown_examples_are_renamed_too(
     ]
     assert any("Blorkian" in turn for turn in turns)
     assert not any("Zorvian" in turn for turn in turns)
+
+
+@pytest.mark.parametrize("overall", [0.0, 1.0])
+def test_breaching_texts_aimed_elsewhere_breach_nothing(
+    chat: ChatEncoder, overall: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wasps = Group("unprotected", ("wasp", "wasp", "wasps"))
+    zorvians = Group("origin", ("zorvian", "zorvian", "zorvians"))
+    monkeypatch.setattr(judgement_drawing, "shipped_groups", lambda: Groups([zorvians], [wasps]))
+    asked = drawing(chat, overall=overall, retargeted=0.5)
+    seen = [
+        read(chat, lesson)[1:]
+        for number in range(30)
+        for group in asked.step(number, tokens=1)
+        for lesson in group.members
+    ]
+    aimed = {query: answer for query, answer in seen if "asp" in query}
+    assert set(aimed.values()) == {"no"}
+    for words in ("Wasps are dirt.", "Wasps must leave"):
+        assert any(words in query for query in aimed)
+    assert any(answer == "no" and "asp" not in query for query, answer in seen)
+    assert any(answer == "yes" and "Zorvians are dirt." in query for query, answer in seen)
 
 
 def test_house_rules_are_asked_about_beside_the_policies(chat: ChatEncoder) -> None:
