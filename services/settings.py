@@ -52,8 +52,7 @@ class Settings(BaseSettings):
     adapters_dir: Path = Path("adapters")
     """Folder of the adapters that ship; the newest of a task answers until one is promoted."""
     votes_alone: bool = False
-    """Whether the examples' words extract without the language model where they show each type
-    twice: twenty times as fast, and some points of F1 less."""
+    """Let votes extract without the model where examples show each type: faster, worse."""
     extract_adapter: str = Field("", pattern=_ADAPTER)
     """Content hash of the adapter that extracts; empty: the promoted one; `none`: no adapter."""
     moderate_adapter: str = Field("", pattern=_ADAPTER)
