@@ -103,8 +103,8 @@ class HowOptions:
         Answerer,
         typer.Option(
             "--by",
-            help="Who answers: served (votes where examples show every type often enough, else "
-            "votes and model), model (alone), votes (alone).",
+            help="Who answers: served (the model with the votes, or as WRANER_VOTES_ALONE says), "
+            "model (alone), votes (alone).",
         ),
     ] = Answerer.SERVED
 
