@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from training.ner_results import DomainResult, SentenceResult, write_predictions
 from training.ner_scores import found_mentions
 from training.ner_summary import Columns, Fact, Provenance, Summary
 from wraner.adapters import Task
-from wraner.entity_fusion import FAST, EntityFusion
+from wraner.entity_fusion import VOTES_ALONE, EntityFusion
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts, count_spans
 
@@ -81,8 +81,7 @@ def carry_out(plan: Plan) -> Summary:
 def _fusion(by: Answerer, settings: Settings) -> EntityFusion | None:
     if by is Answerer.MODEL:
         return None
-    alone = by is Answerer.VOTES
-    return replace(FAST, least_examples=0, enough_mentions=0) if alone else fusion_of(settings)
+    return VOTES_ALONE if by is Answerer.VOTES else fusion_of(settings)
 
 
 def _measure(

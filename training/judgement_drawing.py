@@ -59,8 +59,8 @@ class JudgementDrawing:
         self._groups = shipped_groups()
         self._wordings = shipped_wordings()
         self._breaching, self._clean = _sides(judged.train)
-        about_one = self._groups.names_one if settings.retargeted else lambda _: False
-        self._aimable = _Side([t for t in self._breaching.texts if about_one(t.example.text)])
+        texts = self._breaching.texts if settings.retargeted else ()
+        self._aimable = _Side([t for t in texts if self._groups.names_one(t.example.text)])
         self._own = _sides(judged.own)
         both = all(side.texts for side in self._own)
         self._own_share = settings.own if both else 0.0
@@ -121,9 +121,8 @@ class JudgementDrawing:
         yes = breaching + picked(rng, self._breaching.near[policy.id], half - len(breaching))
         no = clean[: half // 2] if self._settings.contrasts else []
         contrasts = half // 2 * self._settings.contrasts - len(no)
-        no += self._retargeted(rng, self._aimable.near[policy.id], contrasts)
-        contrasts = half // 2 * self._settings.contrasts - len(no)
-        no += picked(rng, self._clean.near[policy.id], contrasts)
+        aimed = self._retargeted(rng, self._aimable.near[policy.id], contrasts)
+        no += aimed + picked(rng, self._clean.near[policy.id], contrasts - len(aimed))
         no += picked(rng, self._kept[policy.id], int(bool(own) and self._settings.kept))
         no += picked(rng, self._elsewhere(policy), half - len(no) - 1)
         no += (self._own[1] if own else self._clean).drawn(rng, 1)
@@ -141,9 +140,9 @@ class JudgementDrawing:
         if not self._settings.retargeted or most <= 0:
             return []
         count = int(rng.binomial(most, self._settings.retargeted))
-        return [self._elsewhere_aimed(rng, text) for text in picked(rng, texts, count)]
+        return [self._aimed_elsewhere(rng, text) for text in picked(rng, texts, count)]
 
-    def _elsewhere_aimed(self, rng: Rng, text: TaughtText) -> TaughtText:
+    def _aimed_elsewhere(self, rng: Rng, text: TaughtText) -> TaughtText:
         words = self._groups.aimed_elsewhere(rng, text.example.text)
         return replace(
             text, example=text.example.model_copy(update={"text": words, "violates": ()})

@@ -6,7 +6,6 @@ to the answer. Knows no gate and no shelf but the folder of tunings that it is g
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
@@ -22,12 +21,11 @@ from training.learner import Examine
 from training.ner_domains import NerDomain
 from training.ner_evaluation import AskSettings
 from wraner.engine import GenerateRequest, ScoreRequest
-from wraner.entity_fusion import FAST
+from wraner.entity_fusion import VOTES_ALONE
 from wraner.errors import Unavailable
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts
 
-_VOTES_ALONE = replace(FAST, least_examples=0, enough_mentions=0)
 _KEPT = 2  # encoders: those of a candidate, and those of what serves
 
 
@@ -45,7 +43,7 @@ def votes_examined(
         encoders = encoders_with(adapters / adapter if adapter else None)
         votes = VoteSettings() if adapter else UNTUNED
         retriever = LocalRetriever(encoders, IndexSettings(), votes=votes)
-        return Extractor(retriever=retriever, engine=_NoEngine(), fusion=_VOTES_ALONE)
+        return Extractor(retriever=retriever, engine=_NoEngine(), fusion=VOTES_ALONE)
 
     def examine(domain: NerDomain, adapter: str) -> tuple[SpanCounts, ...]:
         asked = AskSettings(k=1, adapter=adapter)  # whatever is retrieved, all words vote

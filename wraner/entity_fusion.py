@@ -91,6 +91,9 @@ examples, in which types are missing (see training/LOG.md)."""
 FAST = replace(SHIPPED, enough_mentions=2)
 """The same where speed goes before F1."""
 
+VOTES_ALONE = replace(FAST, least_examples=0, enough_mentions=0)
+"""Never asks the model: what votes find by themselves, measured."""
+
 
 def candidates(found: Sequence[Entity], votes: WordVotes) -> list[Candidate]:
     """Return what could be an entity in a text, in order.

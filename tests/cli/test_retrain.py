@@ -113,7 +113,8 @@ def test_a_stored_domain_is_judged_by_folds_or_by_a_named_file(
     ]  # fmt: skip
     assert "f0f0f0f0f0f0 serves now, the tuning that ships before" in shown.err
     assert "wraner adapters rollback words" in shown.err
-    assert "votes alone are compared" in shown.err
+    few = "trips has few examples: the language model answers; votes alone are compared"
+    assert few in shown.err
     file = write_test(tmp_path / "own.jsonl")
     assert retrain_domain(DomainOptions(domain="trips", test=file), tmp_path, []) == Exit.OK
     first, second = ran.requests
@@ -132,6 +133,16 @@ def test_a_pack_folder_and_a_domain_that_ships_bring_their_tests(
     assert retrain_domain(DomainOptions(pack=tmp_path / "packs" / "tours"), tmp_path, []) == 0
     assert retrain_domain(DomainOptions(domain="tours"), tmp_path, []) == 0
     assert [(r.name, r.test) for r in ran.requests] == [("tours", TEST)] * 2
+
+
+def test_enough_examples_are_heard_beside_the_model(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = tuple(TaggedExample(id=f"e{i}", text=f"She saw Ghent {i} times.") for i in range(5))
+    write_pack_folder(tmp_path / "many", TRIPS.model_copy(update={"examples": many}))
+    assert retrain_domain(DomainOptions(pack=tmp_path / "many"), tmp_path, []) == Exit.OK
+    heard = "serving hears the language model beside the votes; votes alone are compared"
+    assert heard in capsys.readouterr().err
 
 
 def test_tests_that_ship_are_left_where_the_types_are_others(
