@@ -4,11 +4,14 @@ Written for this project by several authors; each set's examples are texts that 
 and texts in the same words that keep them. Knows no model and no prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from training.policy_wordings import turned
 from training.regularisers import Rng
@@ -18,6 +21,7 @@ from wraner.pack_folders import read_pack_folder
 from wraner.packs import Policy, PolicySet
 
 _FOLDER = Path(__file__).with_name("communities")
+_STRANGERS = Path(__file__).with_name("strangers.yaml")
 _TERMS = "written for this project, Apache-2.0"
 
 T = TypeVar("T")
@@ -25,22 +29,44 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AskedRule:
-    """A rule with texts and whether each breaches it."""
+    """A rule with texts and whether each breaches it.
+
+    `strangers` is whether a text that attacks a group of people breaches it; None: it depends.
+    """
 
     policy: Policy
     texts: tuple[tuple[str, bool], ...]
+    strangers: bool | None = None
+
+
+class Strangers(BaseModel):
+    """Ids of a community's rules that a text which attacks a group of people keeps, or breaches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keeps: tuple[str, ...] = ()
+    breaches: tuple[str, ...] = ()
 
 
 class Communities:
-    """Draws rules and texts; `texts` are all that there are.
+    """Draws rules and texts; `texts` are all that there are, `strangers` go by the packs' names.
 
     Raises:
-        InvalidInput: a rule has no text that breaches it, or none that keeps it.
+        InvalidInput: a rule has no text that breaches it, or none that keeps it; or strangers keep
+            or breach a rule that there is not, or both.
     """
 
-    def __init__(self, packs: Sequence[PolicySet]) -> None:
-        self._rules = [_sides(pack, policy) for pack in packs for policy in pack.policies]
-        self.texts = tuple(example.text for pack in packs for example in pack.examples)
+    def __init__(
+        self, packs: Mapping[str, PolicySet], strangers: Mapping[str, Strangers] | None = None
+    ) -> None:
+        by_name = strangers or {}
+        _check_known(packs, by_name)
+        self._rules = [
+            _sides(pack, policy, by_name.get(name, Strangers()))
+            for name, pack in packs.items()
+            for policy in pack.policies
+        ]
+        self.texts = tuple(example.text for pack in packs.values() for example in pack.examples)
 
     @property
     def data(self) -> TrainingData:
@@ -61,7 +87,8 @@ class Communities:
         no += picked(rng, rule.harmless, left - len(no))
         same = other is rule.policy
         asked = [(text, same) for text in yes] + [(text, not same) for text in no]
-        return AskedRule(other, tuple(asked))
+        strangers = None if rule.strangers is None else rule.strangers is same
+        return AskedRule(other, tuple(asked), strangers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +99,31 @@ class _Sides:
     breaching: tuple[str, ...]
     elsewhere: tuple[str, ...]
     harmless: tuple[str, ...]
+    strangers: bool | None
 
 
-def _sides(pack: PolicySet, policy: Policy) -> _Sides:
+def _check_known(packs: Mapping[str, PolicySet], strangers: Mapping[str, Strangers]) -> None:
+    rules = [(name, p.id) for name, pack in packs.items() for p in pack.policies]
+    named = [(name, rule) for name, of in strangers.items() for rule in (*of.keeps, *of.breaches)]
+    wrong = sorted({rule for rule in named if rule not in rules or named.count(rule) > 1})
+    if wrong:
+        raise InvalidInput(
+            "expected rules that strangers either keep or breach, each of a community that there "
+            f"is, was: {', '.join('/'.join(rule) for rule in wrong)}"
+        )
+
+
+def _sides(pack: PolicySet, policy: Policy, strangers: Strangers) -> _Sides:
     found = _Sides(
         policy,
         tuple(e.text for e in pack.examples if policy.id in e.violates),
         tuple(e.text for e in pack.examples if e.violates and policy.id not in e.violates),
         tuple(e.text for e in pack.examples if not e.violates),
+        True
+        if policy.id in strangers.breaches
+        else False
+        if policy.id in strangers.keeps
+        else None,
     )
     if not found.breaching or not (found.elsewhere or found.harmless):
         raise InvalidInput(
@@ -97,5 +141,8 @@ def picked(rng: Rng, items: Sequence[T], count: int) -> list[T]:
 @cache
 def shipped_communities() -> Communities:
     """Return the communities that ship with the project."""
-    packs = [read_pack_folder(folder) for folder in sorted(_FOLDER.iterdir())]
-    return Communities([pack for pack in packs if isinstance(pack, PolicySet)])
+    packs = {folder.name: read_pack_folder(folder) for folder in sorted(_FOLDER.iterdir())}
+    content = yaml.safe_load(_STRANGERS.read_text(encoding="utf-8"))
+    strangers = TypeAdapter(dict[str, Strangers]).validate_python(content)
+    policy_sets = {name: pack for name, pack in packs.items() if isinstance(pack, PolicySet)}
+    return Communities(policy_sets, strangers)

@@ -4,9 +4,10 @@ Some groups ask about a whole set, of texts half of which breach something; the 
 policy: texts that breach it, texts that were collected for it and breach nothing, texts that breach
 policies of other tiers, and, of the policy set's own examples, those that breach a near policy and
 keep this one. Texts are a corpus's and, in part, these own examples, which are about everyday life
-too, or breaching ones that are aimed elsewhere. Wording and order vary, so that the policy is read,
-and so do the groups of people that texts name, and how many examples a question shows. Prompts are
-rendered and encoded by the code that serves. Knows no model.
+too, or breaching ones that are aimed elsewhere. House rules are asked about as well, in part of
+texts that breach those policies. Wording and order vary, so that the policy is read, and so do the
+groups of people that texts name, and how many examples a question shows. Prompts are rendered and
+encoded by the code that serves. Knows no model.
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from training.communities import Communities, picked
+from training.communities import AskedRule, Communities, picked
 from training.groups import shipped_groups
 from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText
@@ -108,8 +109,20 @@ class JudgementDrawing:
         worded = self._worded(rng, asked.policy)
         return [
             self._lesson(render_judgement(worded, [], text), YES if breach else NO)
-            for text, breach in asked.texts
+            for text, breach in self._with_strangers(rng, asked)
         ]
+
+    def _with_strangers(self, rng: Rng, asked: AskedRule) -> Sequence[tuple[str, bool]]:
+        """Return a rule's texts, of which some are those that breach policies."""
+        if asked.strangers is None or not self._settings.strangers:
+            return asked.texts
+        rest = [text for text in asked.texts if text[1] != asked.strangers]
+        side = _permuted(rng, [text for text in asked.texts if text[1] == asked.strangers])
+        count = int(rng.binomial(len(side), self._settings.strangers))
+        own = round(count * self._own_share)
+        strangers = self._own[0].drawn(rng, own) + self._breaching.drawn(rng, count - own)
+        attacks = [(self._text(rng, text), asked.strangers) for text in strangers]
+        return [*rest, *side[count:], *attacks]
 
     def _one_policy(self, rng: Rng) -> list[Lesson]:
         policies = self._judged.policies

@@ -145,6 +145,9 @@ class JudgementSettings(_Frozen):
     """Share of a group's texts that are the policy set's own examples, where it has both sides."""
     rules: Share = 0.0
     """Share of the groups about one policy that ask about house rules, see `communities`."""
+    strangers: Share = 0.0
+    """Share of a house rule's texts on one side that attack groups of people instead, where it is
+    known on which side such a text stands."""
     turned: Share = 0.0
     """That a house rule is turned into its opposite, and so are the answers."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.judged_towns import POLICIES
-from training.communities import Communities, shipped_communities
+from training.communities import Communities, Strangers, shipped_communities
 from training.moderation_rows import same_text
 from training.policy_wordings import shipped_wordings
 from training.untaught import allow_lists, house_rules
@@ -25,7 +25,7 @@ FILTHY = {"You are mud.", "Mud, go away."}
 
 
 def test_half_of_the_texts_breach_the_rule_and_some_of_the_others_breach_another() -> None:
-    asked = Communities([PACK.model_copy(update={"policies": POLICIES[:1]})]).drawn(
+    asked = Communities({"town": PACK.model_copy(update={"policies": POLICIES[:1]})}).drawn(
         np.random.default_rng(0), 8, turned_share=0.0
     )
     assert asked.policy is POLICIES[0]
@@ -38,7 +38,7 @@ def test_half_of_the_texts_breach_the_rule_and_some_of_the_others_breach_another
 
 
 def test_a_rule_turned_around_turns_the_answers_around() -> None:
-    communities = Communities([PACK.model_copy(update={"policies": POLICIES[:1]})])
+    communities = Communities({"town": PACK.model_copy(update={"policies": POLICIES[:1]})})
     titles = set()
     for seed in range(20):
         asked = communities.drawn(np.random.default_rng(seed), 8, turned_share=1.0)
@@ -52,7 +52,7 @@ def test_a_rule_turned_around_turns_the_answers_around() -> None:
 
 def test_every_rule_is_drawn_and_a_seed_draws_the_same_again() -> None:
     draws = [
-        Communities([PACK]).drawn(np.random.default_rng(seed), 4, turned_share=0.5)
+        Communities({"town": PACK}).drawn(np.random.default_rng(seed), 4, turned_share=0.5)
         for seed in (*range(10), *range(10))
     ]
     assert draws[:10] == draws[10:]
@@ -62,7 +62,37 @@ def test_every_rule_is_drawn_and_a_seed_draws_the_same_again() -> None:
 def test_a_rule_that_every_text_keeps_is_refused() -> None:
     pack = PACK.model_copy(update={"examples": PACK.examples[3:]})
     with pytest.raises(InvalidInput, match="texts that breach 'filth' and texts that keep it"):
-        Communities([pack])
+        Communities({"town": pack})
+
+
+@pytest.mark.parametrize("turned", [0.0, 1.0])
+def test_it_is_known_on_which_side_of_a_rule_strangers_stand(turned: float) -> None:
+    strangers = {"town": Strangers(keeps=(FILTH,), breaches=(EXPEL,))}
+    communities = Communities({"town": PACK}, strangers)
+    for seed in range(10):
+        asked = communities.drawn(np.random.default_rng(seed), 4, turned_share=turned)
+        assert asked.strangers is ((asked.policy.id == EXPEL) != bool(turned))
+    silent = Communities({"town": PACK}).drawn(np.random.default_rng(0), 4, turned_share=turned)
+    assert silent.strangers is None
+
+
+@pytest.mark.parametrize(
+    "strangers",
+    [
+        {"town": Strangers(keeps=("gone",))},
+        {"elsewhere": Strangers(breaches=(FILTH,))},
+        {"town": Strangers(keeps=(FILTH,), breaches=(FILTH,))},
+    ],
+)
+def test_strangers_keep_or_breach_rules_that_there_are(strangers: dict[str, Strangers]) -> None:
+    with pytest.raises(InvalidInput, match=r"strangers either keep or breach.*/(gone|filth)$"):
+        Communities({"town": PACK}, strangers)
+
+
+def test_of_most_rules_that_ship_it_is_known_on_which_side_strangers_stand() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [shipped_communities().drawn(rng, 2, turned_share=0.0).strangers for _ in range(900)]
+    assert 0.5 < drawn.count(False) / 900 < 0.7 and 0.04 < drawn.count(True) / 900 < 0.1
 
 
 def test_what_ships_teaches_nothing_of_what_weights_are_fitted_to() -> None:

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from tests.training.judged_towns import POLICIES, TOWNS
 from training import judgement_drawing
-from training.communities import Communities, shipped_communities
+from training.communities import Communities, Strangers, shipped_communities
 from training.groups import Group, Groups
 from training.judged_neighbours import JudgedNeighbours, Vectors
 from training.judged_texts import TaughtText
@@ -247,18 +247,48 @@ def test_breaching_texts_aimed_elsewhere_breach_nothing(
     assert any(answer == "yes" and "Zorvians are dirt." in query for query, answer in seen)
 
 
-def test_house_rules_are_asked_about_beside_the_policies(chat: ChatEncoder) -> None:
-    rules = Communities(
-        [
-            PolicySet(
-                policies=(Policy(id="quiet", title="Quiet", definition="Shouts."),),
-                examples=(
-                    JudgedExample(text="HELLO THERE!", violates=("quiet",)),
-                    JudgedExample(text="Hello there.", complies="all"),
-                ),
-            )
-        ]
+SQUARE = PolicySet(
+    policies=(Policy(id="quiet", title="Quiet", definition="Shouts."),),
+    examples=(
+        JudgedExample(text="HELLO THERE!", violates=("quiet",)),
+        JudgedExample(text="Hello there.", complies="all"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("strangers", "answers"),
+    [
+        (Strangers(keeps=("quiet",)), {"no"}),
+        (Strangers(breaches=("quiet",)), {"yes"}),
+        (Strangers(), set()),
+    ],
+)
+def test_house_rules_are_asked_about_texts_that_breach_policies_where_it_is_known(
+    chat: ChatEncoder, strangers: Strangers, answers: set[str]
+) -> None:
+    rules = Communities({"square": SQUARE}, {"square": strangers})
+    settings = JudgementSettings(overall=0.0, policy_texts=8, rules=1.0, strangers=0.5, own=0.5)
+    asked = JudgementDrawing(TOWNS, chat, seed=1, settings=settings, communities=rules)
+    seen = [
+        read(chat, lesson)[1:]
+        for number in range(12)
+        for group in asked.step(number, tokens=1)
+        for lesson in group.members
+    ]
+    assert all(
+        (answer == "yes") == ("HELLO" in q) for q, answer in seen if "ello there" in q.lower()
     )
+    strange = [(query, answer) for query, answer in seen if "ello there" not in query.lower()]
+    assert {answer for _, answer in strange} == answers
+    own = {t.example.text for t in TOWNS.own if t.breaches}
+    for texts in (BREACHING, own) if answers else ():
+        assert any(text in query for query, _ in strange for text in texts)
+    assert len(strange) < len(seen) / 3 and sum(a == "yes" for _, a in seen) == len(seen) / 2
+
+
+def test_house_rules_are_asked_about_beside_the_policies(chat: ChatEncoder) -> None:
+    rules = Communities({"square": SQUARE})
     settings = JudgementSettings(overall=0.0, policy_texts=4, rules=0.5, turned=0.5)
     asked = JudgementDrawing(TOWNS, chat, seed=1, settings=settings, communities=rules)
     kinds = set()
