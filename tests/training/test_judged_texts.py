@@ -12,7 +12,8 @@ from wraner.errors import InvalidInput
 from wraner.pack_folders import read_examples, read_pack_folder
 
 PACKS = Path(__file__).parents[2] / "packs"
-NEAR_MISSES = Path(__file__).parents[2] / "training" / "near_misses.jsonl"
+TRAINING = Path(__file__).parents[2] / "training"
+NEAR_MISSES = (TRAINING / "near_misses.jsonl", TRAINING / "more_near_misses.jsonl")
 SETTINGS = JudgedSettings(policy_set=PACKS / "hate-speech")
 
 
@@ -73,12 +74,15 @@ def test_the_sets_own_examples_go_to_the_policies_that_they_were_written_for(
 
 
 def test_more_examples_of_the_set_are_taught_beside_its_own(hatemoderate: Path) -> None:
-    settings = SETTINGS.model_copy(update={"more": (NEAR_MISSES,)})
+    settings = SETTINGS.model_copy(update={"more": NEAR_MISSES})
     judged = read_judged_texts(settings, hatemoderate.parent)
-    assert [d.sentences for d in judged.data] == [2494, len(judged.own)] == [2494, 446 + 2050]
+    assert (
+        [d.sentences for d in judged.data] == [2494, len(judged.own)] == [2494, 446 + 2050 + 3279]
+    )
     more = {t.example.id: t for t in judged.own[446:]}
     sides = {p.id: {t.breaches for t in more.values() if p.id in t.near} for p in judged.policies}
     assert all(both == {True, False} for both in sides.values())
+    assert len(more) == 2050 + 3279
     assert more["exclude-expel-m1"].near == ("exclude-expel",)
 
 
@@ -86,7 +90,7 @@ def test_near_misses_are_no_text_of_the_corpus_and_none_that_is_measured_with(
     hatemoderate: Path,
 ) -> None:
     pack = read_pack_folder(PACKS / "hate-speech")
-    written = [same_text(e.text) for e in read_examples(NEAR_MISSES, pack)]
+    written = [same_text(e.text) for file in NEAR_MISSES for e in read_examples(file, pack)]
     assert len(set(written)) == len(written)
     files = ("hatemoderate_train.csv", "hatemoderate_test.csv")
     others = {same_text(t.text) for f in files for t in read_collected(hatemoderate / f)}
