@@ -5,6 +5,7 @@ kernel where a run is padded for an accelerator. Registered under `NAME` for any
 attention be chosen. Knows no prompt.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,10 +48,11 @@ def tree_attention(
     if isinstance(stretches, Padded):
         rows = [_attend_bucket(queries, keys, values, b, scale) for b in stretches.buckets]
         return torch.cat(rows).index_select(0, stretches.places)[None], None
-    queries = queries * scale
+    asking = torch.split(queries * scale, [s.tokens for s in stretches], dim=1)
+    seen = zip(_columns(keys, stretches), _columns(values, stretches), strict=True)
     found = [
-        _attend(queries[:, s.first : s.end], _columns(keys, s), _columns(values, s), mask=s.mask)
-        for s in stretches
+        _attend(own, *columns, mask=s.mask)
+        for s, own, columns in zip(stretches, asking, seen, strict=True)
     ]
     return torch.cat(found, dim=1).transpose(0, 1)[None], None
 
@@ -78,10 +80,17 @@ def _gathered(whole: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     return picked.view(len(whole), *numbers.shape, -1).transpose(0, 1)
 
 
-def _columns(whole: torch.Tensor, stretch: Masked) -> torch.Tensor:
-    own = whole[:, stretch.first : stretch.end]
-    start, end = stretch.seen
-    return torch.cat([whole[:, start:end], own], dim=1) if end > start else own
+def _columns(whole: torch.Tensor, stretches: Sequence[Masked]) -> list[torch.Tensor]:
+    """Return what each stretch sees, its own columns last.
+
+    Split, and what several see taken once: each slice's gradient would be as large as the whole.
+    """
+    own = torch.split(whole, [s.tokens for s in stretches], dim=1)
+    before = {seen: whole[:, slice(*seen)] for seen in {s.seen for s in stretches}}
+    return [
+        torch.cat([before[s.seen], columns], dim=1) if before[s.seen].shape[1] else columns
+        for s, columns in zip(stretches, own, strict=True)
+    ]
 
 
 def _attend(

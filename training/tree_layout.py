@@ -38,13 +38,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A stretch by itself.
+    """A stretch by itself, behind the one before it.
 
     *Shape:* mask (tokens, tokens seen + tokens), added to the products.
     """
 
-    first: int
-    end: int
+    tokens: int
     seen: tuple[int, int]
     mask: torch.Tensor
 
@@ -79,7 +78,7 @@ Layout = tuple[Masked, ...] | Padded
 def laid_out(stretches: Sequence[Stretch], dtype: torch.dtype, device: torch.device) -> Layout:
     """Lay stretches out as suits a device; what is only counted, as on a CPU (see `memory`)."""
     if device.type in ("cpu", "meta"):
-        return tuple(Masked(s.first, s.end, s.seen, _mask(s, dtype)) for s in stretches)
+        return tuple(Masked(s.tokens, s.seen, _mask(s, dtype)) for s in stretches)
     return padded(stretches, dtype, device)
 
 

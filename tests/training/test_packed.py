@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 import torch
@@ -140,8 +141,10 @@ def test_padded_for_an_accelerator_a_run_teaches_the_same(
         Lessons((lesson(range(1, 41), 4),)),
     ]
     run = packer(view, shown_weight=0.5).pack(groups)
+    ends = accumulate(s.tokens for s in run.stretches)
     stretches = [
-        Stretch(s.first, s.end, s.seen, tuple(_first_own(s).tolist())) for s in run.stretches
+        Stretch(end - s.tokens, end, s.seen, tuple(_first_own(s).tolist()))
+        for s, end in zip(run.stretches, ends, strict=True)
     ]
     wide = replace(run, stretches=padded(stretches, torch.float32, torch.device("cpu")))
     assert len(wide.stretches.buckets) > 1
