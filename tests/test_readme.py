@@ -223,6 +223,13 @@ def test_the_two_commands_are_those_of_the_makefile() -> None:
     assert {"serve", "test"} <= set(rules)
 
 
-def test_links_lead_to_files() -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", ["README.md", "benchmarks/FIGURES.md"])
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}
+            assert heading in anchors, f"{target}#{heading}"
