@@ -165,8 +165,9 @@ class JudgedCoverage(Coverage):
 class Verdict(_Response):
     """The decision on one text; `flagged` is `decision == "violates"`.
 
-    `calibrated` says whether scores are probabilities. They are none where nothing was fitted, or
-    where the titles of the whole set do not fit the model's context.
+    `calibrated` says whether scores are probabilities. They are none where nothing was fitted; nor
+    is the highest of several, where a request names policies or a set's titles do not fit the
+    model's context.
     """
 
     decision: Literal["violates", "review", "allowed"]

@@ -8,6 +8,7 @@ Knows no report. Sources: Naeini et al., AAAI 2015; Geifman and El-Yaniv, NeurIP
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,18 @@ from training.moderation_cases import Case
 
 _BINS = 10
 _STEPS = 20
+
+
+class Scored(Protocol):
+    """What has a score and is hateful or not."""
+
+    @property
+    def score(self) -> float:
+        """From 0 to 1."""
+
+    @property
+    def hateful(self) -> bool:
+        """The truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Covered:
     risk: float
 
 
-def score_bins(cases: Sequence[Case]) -> tuple[Bin, ...]:
+def score_bins(cases: Sequence[Scored]) -> tuple[Bin, ...]:
     """Return up to ten bins of equally many cases, lowest scores first."""
     ranked = sorted(cases, key=lambda c: c.score)
     cuts = np.linspace(0, len(ranked), _BINS + 1).round().astype(int)

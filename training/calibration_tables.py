@@ -4,12 +4,14 @@ Dev texts are scored by what was fitted to the others of ten folds, each untaugh
 fitted to the other sets, of its kind where it is of another than the encoder's. Knows no model.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from scipy.special import expit
 
+from training.calibration_scores import calibration_error, score_bins
 from training.fusion_fit import (
     Hears,
     Tiers,
@@ -26,11 +28,20 @@ from wraner.metrics import auroc, failure_rates
 TwoWays = tuple[Sequence[Asked], Sequence[Asked]]
 """Answers about a new set's texts, with its examples and by its words alone."""
 
+_NewSets = Mapping[str, tuple[TwoWays, Sequence[str], Hears]]
+"""Of each new set its answers, the names of those that its weights are fitted to, what is heard."""
 _NUMBERS = (3, 5, 10)
 _HEAD = (
-    "| score | AUROC | of weightier texts | hateful failure | other failure | overall |",
-    "|---|---|---|---|---|---|",
+    "| score | AUROC | of weightier texts | hateful failure | other failure | overall | "
+    "calibration error |",
+    "|---|---|---|---|---|---|---|",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    score: float
+    hateful: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +83,33 @@ def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     yield from _by_number("fused", list(zip(answered.many, many, strict=True)))
     few = cross_fitted(answered.few, tiers, shown=shown, hears="definition")
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
-    for name, ways in answered.untaught.items():
-        peers, hears = _peers(name, answered)
-        others = together(answered.untaught, peers)
-        yield from _new_set(f"never taught: {name}", ways, others, tiers, shown, hears)
-    for name, ways in answered.allow_lists.items():
-        others = together(answered.allow_lists, [n for n in answered.allow_lists if n != name])
-        yield from _new_set(f"allowed alone: {name}", ways, others, tiers, shown, "wordings")
+    untaught, lists = answered.untaught, answered.allow_lists
+    new = {name: (ways, *_peers(name, answered)) for name, ways in untaught.items()}
+    yield from _new_sets("never taught", untaught, new, tiers, shown)
+    only: _NewSets = {
+        name: (ways, [m for m in lists if m != name], "wordings") for name, ways in lists.items()
+    }
+    yield from _new_sets("allowed alone", lists, only, tiers, shown)
 
 
-def _new_set(
-    name: str, ways: TwoWays, others: TwoWays, tiers: Tiers, shown: bool, hears: Hears
+def _new_sets(
+    kind: str, sets: Mapping[str, TwoWays], new: _NewSets, tiers: Tiers, shown: bool
 ) -> Iterator[str]:
-    """Yield the rows of a new set, scored by what is fitted to others."""
-    with_examples = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
-    assert with_examples.bare is not None
-    fusions = (with_examples, with_examples.bare)
-    for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):
-        scores = [score_of(a.among(SHORTLIST), fusion) for a in asked]
-        yield report(f"{name}{way}", [a.text for a in asked], scores)
+    """Yield the rows of new sets, each scored by what is fitted to others, and of all together."""
+    texts: defaultdict[str, list[TaughtText]] = defaultdict(list)
+    scores: defaultdict[str, list[float]] = defaultdict(list)
+    for name, (ways, peers, hears) in new.items():
+        others = together(sets, peers)
+        with_examples = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
+        assert with_examples.bare is not None
+        fusions = (with_examples, with_examples.bare)
+        for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):
+            own = [score_of(a.among(SHORTLIST), fusion) for a in asked]
+            yield report(f"{kind}: {name}{way}", [a.text for a in asked], own)
+            texts[way] += [a.text for a in asked]
+            scores[way] += own
+    for way in texts:
+        yield report(f"{kind}, together{way}", texts[way], scores[way])
 
 
 def _peers(name: str, answered: Answered) -> tuple[list[str], Hears]:
@@ -102,12 +121,16 @@ def _peers(name: str, answered: Answered) -> tuple[list[str], Hears]:
 
 
 def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> str:
-    """Return a Markdown row: AUROC and failure rates at .5, of the texts by their weights too."""
+    """Return a Markdown row: AUROC, failure rates at .5 and the distance of score and truth.
+
+    AUROC is also that of the weightier texts alone.
+    """
     hateful = [t.breaches for t in texts]
     rates = failure_rates(hateful, [s >= 0.5 for s in scores])
     heavy = [i for i, t in enumerate(texts) if t.weight > 1]
     hard = auroc([hateful[i] for i in heavy], [scores[i] for i in heavy]) if heavy else float("nan")
-    figures = (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall)
+    error = calibration_error(score_bins([*map(_Told, scores, hateful)]))
+    figures = (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall, error)
     return f"| {name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |"
 
 

@@ -168,6 +168,11 @@ class Moderator:
         """Return whether a text has a score of its own: some of a set's policies give none."""
         return self._fusion(task).verdict is not None and not task.policies
 
+    def _has_own_score(self, task: ModerateTask, judged: Sequence[_Judged]) -> bool:
+        """Return whether the score is that of one thing; the highest of several is none."""
+        one = self._scores_text(task) or len(task.policies or task.policy_set.policies) == 1
+        return one and all(window.complete for window in judged)
+
     def _asks_overall(self, task: ModerateTask) -> bool:
         fusion = self._fusion(task)
         return self._scores_text(task) and fusion.asks_overall(task.policy_set.policies)
@@ -232,7 +237,7 @@ class Moderator:
         return Verdict(
             decision=decision,
             score=score,
-            calibrated=self._fusion(task).calibrated and all(w.complete for w in judged),
+            calibrated=self._fusion(task).calibrated and self._has_own_score(task, judged),
             matches=tuple(map(_match, matches)),
             coverage=coverage,
             judged=tuple(_match(best[p.id]) for p in task.policy_set.policies if p.id in best),

@@ -58,7 +58,10 @@ def test_whether_the_titles_fit_is_said_of_every_answer(
 
 def test_named_policies_of_a_large_set_are_judged_as_ever(tmp_path: Path) -> None:
     bad, _ = asked(tmp_path, NarrowEngine(), LARGE, policies=["p0", "p499"])
-    assert [m["policy"] for m in bad["matches"]] == ["p0", "p499"] and bad["calibrated"]
+    assert [m["policy"] for m in bad["matches"]] == ["p0", "p499"]
+    assert not bad["calibrated"], "the highest of two scores"
+    bad, _ = asked(tmp_path / "one", NarrowEngine(), LARGE, policies=["p0"])
+    assert [m["policy"] for m in bad["matches"]] == ["p0"] and bad["calibrated"]
 
 
 @pytest.mark.parametrize(("size", "calibrated"), [(SMALL, True), (LARGE, False)])

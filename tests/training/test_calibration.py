@@ -108,6 +108,8 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
     assert few.verdict is not None and few.verdict.leaning == 0.0
     assert [score_of(a, few) >= 0.5 for a in asked] == [a.text.breaches for a in asked]
     assert report("fused", TOWNS.dev, crossed).startswith("| fused | 1.000 |")
+    halfway = report("unsure", TOWNS.dev, [0.9 if t.breaches else 0.3 for t in TOWNS.dev])
+    assert halfway.endswith("| 0.000 | 0.000 | 0.000 | 0.200 |"), "half are .1 off, half .3"
 
 
 RULES = NewSet(TOWNS.pack.model_copy(update={"examples": ()}), TOWNS.dev)
@@ -146,6 +148,8 @@ def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
         "| never taught: office, words alone",
         "| never taught: eight",
         "| never taught: eight, words alone",
+        "| never taught, together",
+        "| never taught, together, words alone",
     ]
 
 
@@ -168,7 +172,7 @@ def test_sets_of_another_kind_have_weights_of_their_own_beside_the_common_ones()
     assert untaught.wording == 0.0 < untaught.foreign.wording
     assert untaught.foreign.bare is not None and untaught.foreign.bare.wording > 0
     rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "never" in line]
-    assert len(rows) == 6
+    assert len(rows) == 8
     alone = fit(asyncio.run(answers(alike, alike, SUBJECTS)), SUBJECTS.tiers, (), shown=False)
     assert alone.untaught is not None and alone.untaught.foreign is None
 
@@ -181,12 +185,14 @@ def test_allow_lists_are_fitted_to_allow_lists_alone() -> None:
     untaught = fit(found, SUBJECTS.tiers, (), shown=False).untaught
     assert untaught is not None and untaught.allow_list is not None
     assert untaught.allow_list.wording > 0 and untaught.allow_list.bare is not None
-    rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "alone: " in line]
+    rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "| allowed" in line]
     assert [row.split(" | ")[0] for row in rows] == [
         "| allowed alone: room",
         "| allowed alone: room, words alone",
         "| allowed alone: board",
         "| allowed alone: board, words alone",
+        "| allowed alone, together",
+        "| allowed alone, together, words alone",
     ]
     none = fit(replace(found, allow_lists={}), SUBJECTS.tiers, (), shown=False).untaught
     assert none is not None and none.allow_list is None
