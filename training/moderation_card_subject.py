@@ -21,6 +21,9 @@ from wraner.adapters import (
 from wraner.errors import InvalidInput
 
 
+_SHOWN = 12  # characters of a hash
+
+
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """The encoder's tuning: its content hash and its manifest."""
@@ -66,7 +69,10 @@ class CardSubject:
         """How long each part was trained."""
         found = []
         if self.adapter is not None:
-            found.append(Fact("the adapter", _length(self.adapter.config.get("optimiser"))))
+            length = _length(self.adapter.config.get("optimiser"))
+            before = self.adapter.parent[:_SHOWN]
+            more = f", on from {before}, whose runs come on top" if before else ""
+            found.append(Fact("the adapter", length + more))
         if self.tuning is not None:
             found.append(Fact("the encoder's tuning", _length(self.tuning.manifest.config)))
         return tuple(found)

@@ -111,7 +111,8 @@ def test_what_a_manifest_says_is_said() -> None:
     card = render_card(SUMMARY, replace(SUBJECT, adapter=told))
     assert f"| trained from | adapter `{'e' * 64}` |" in card
     assert "| promoted | though a gate refused it |" in card
-    assert "- the adapter: not stated in its manifest\n" in card
+    behind = "on from eeeeeeeeeeee, whose runs come on top"
+    assert f"- the adapter: not stated in its manifest, {behind}\n" in card
 
 
 def test_a_card_takes_the_place_of_a_card(tmp_path: Path) -> None:
