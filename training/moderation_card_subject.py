@@ -20,7 +20,6 @@ from wraner.adapters import (
 )
 from wraner.errors import InvalidInput
 
-
 _SHOWN = 12  # characters of a hash
 
 
