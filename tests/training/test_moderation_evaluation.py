@@ -152,7 +152,8 @@ def test_settings_reach_the_engine_and_bound_what_is_in_flight() -> None:
 
 
 def test_the_adapters_own_weights_make_the_scores() -> None:
-    turned = Fusion(judge=-1.0, margin=0.0, bias=0.0, calibrated=True)
+    surest = VerdictFusion(overall=0.0, leaning=0.0, strongest=1.0, bias=0.0)
+    turned = Fusion(judge=-1.0, margin=0.0, bias=0.0, calibrated=True, verdict=surest)
     loud, quiet = run(asking=ModerationAsking(fusion=turned)).predictions[:2]
     assert loud.calibrated and quiet.calibrated
     assert (loud.decision, quiet.decision) == ("allowed", "violates")
