@@ -47,6 +47,12 @@ class Strangers(BaseModel):
     keeps: tuple[str, ...] = ()
     breaches: tuple[str, ...] = ()
 
+    def breach(self, rule: str) -> bool | None:
+        """Return whether such a text breaches a rule; None: it depends."""
+        if rule in self.breaches:
+            return True
+        return False if rule in self.keeps else None
+
 
 class Communities:
     """Draws rules and texts; `texts` are all that there are, `strangers` go by the packs' names.
@@ -119,11 +125,7 @@ def _sides(pack: PolicySet, policy: Policy, strangers: Strangers) -> _Sides:
         tuple(e.text for e in pack.examples if policy.id in e.violates),
         tuple(e.text for e in pack.examples if e.violates and policy.id not in e.violates),
         tuple(e.text for e in pack.examples if not e.violates),
-        True
-        if policy.id in strangers.breaches
-        else False
-        if policy.id in strangers.keeps
-        else None,
+        strangers.breach(policy.id),
     )
     if not found.breaching or not (found.elsewhere or found.harmless):
         raise InvalidInput(
