@@ -28,8 +28,8 @@ from wraner.metrics import auroc, failure_rates
 TwoWays = tuple[Sequence[Asked], Sequence[Asked]]
 """Answers about a new set's texts, with its examples and by its words alone."""
 
-_NewSets = Mapping[str, tuple[TwoWays, Sequence[str], Hears]]
-"""Of each new set its answers, the names of those that its weights are fitted to, what is heard."""
+_Peers = Mapping[str, tuple[Sequence[str], Hears]]
+"""Of each new set the names of those that its weights are fitted to, and what is heard."""
 _NUMBERS = (3, 5, 10)
 _HEAD = (
     "| score | AUROC | of weightier texts | hateful failure | other failure | overall | "
@@ -84,22 +84,21 @@ def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
     few = cross_fitted(answered.few, tiers, shown=shown, hears="definition")
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
     untaught, lists = answered.untaught, answered.allow_lists
-    new = {name: (ways, *_peers(name, answered)) for name, ways in untaught.items()}
-    yield from _new_sets("never taught", untaught, new, tiers, shown)
-    only: _NewSets = {
-        name: (ways, [m for m in lists if m != name], "wordings") for name, ways in lists.items()
-    }
-    yield from _new_sets("allowed alone", lists, only, tiers, shown)
+    peers = {name: _peers(name, answered) for name in untaught}
+    yield from _new_sets("never taught", untaught, peers, tiers, shown)
+    alike: _Peers = {name: ([m for m in lists if m != name], "wordings") for name in lists}
+    yield from _new_sets("allowed alone", lists, alike, tiers, shown)
 
 
 def _new_sets(
-    kind: str, sets: Mapping[str, TwoWays], new: _NewSets, tiers: Tiers, shown: bool
+    kind: str, sets: Mapping[str, TwoWays], peers: _Peers, tiers: Tiers, shown: bool
 ) -> Iterator[str]:
     """Yield the rows of new sets, each scored by what is fitted to others, and of all together."""
     texts: defaultdict[str, list[TaughtText]] = defaultdict(list)
     scores: defaultdict[str, list[float]] = defaultdict(list)
-    for name, (ways, peers, hears) in new.items():
-        others = together(sets, peers)
+    for name, ways in sets.items():
+        names, hears = peers[name]
+        others = together(sets, names)
         with_examples = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
         assert with_examples.bare is not None
         fusions = (with_examples, with_examples.bare)

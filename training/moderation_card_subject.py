@@ -20,8 +20,6 @@ from wraner.adapters import (
 )
 from wraner.errors import InvalidInput
 
-_SHOWN = 12  # characters of a hash
-
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -69,7 +67,7 @@ class CardSubject:
         found = []
         if self.adapter is not None:
             length = _length(self.adapter.config.get("optimiser"))
-            before = self.adapter.parent[:_SHOWN]
+            before = self.adapter.parent[:12]
             more = f", on from {before}, whose runs come on top" if before else ""
             found.append(Fact("the adapter", length + more))
         if self.tuning is not None:
