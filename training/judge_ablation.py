@@ -1,15 +1,17 @@
-"""What a judge learns its policies by: short runs, each without one thing, asked without retrieval.
+"""What a judge learns its policies by, and what retrieval adds: short runs, each without one thing.
 
     python -m training.judge_ablation --data ../shared/data --out FOLDER
-    python -m training.judge_ablation --data ../shared/data --out FOLDER --far
+    python -m training.judge_ablation --data ../shared/data --out FOLDER --far --first 3
     python -m training.judge_ablation --data ../shared/data --adapter FOLDER
 
 Every run is `configs/moderation.yaml` with the same seed and the same small budget, but for what
 its row says. Asked are the texts kept for choosing, see `judge_examination`: the dev texts, of some
-of which near copies are taught, or with `--far` a third of all texts, of which none is. And about
-eight policies, those that one of the runs is not taught, the texts of the test file that were
-collected for them, which nothing is chosen by. Finished runs are kept; a command that was stopped
-goes on behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
+of which near copies are taught, or with `--far` a third of all texts (1,029 rows), of which none
+is. They are also asked as in serving, with what the index finds among the taught texts, by an
+encoder that was tuned without them, and scored with and without that evidence. And about eight
+policies, those that one of the runs is not taught, the texts of the test file that were collected
+for them, which nothing is chosen by. Finished runs are kept; a command that was stopped goes on
+behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from index.contextual import ContextualEncoder
 from index.encoders import TEXT_LAYER
 from training.finished_runs import Finished, carry_on
 from training.judge_examination import Shown, asking, examine, nearness, nothing
+from training.judge_with_index import ask_with_index, fused, retriever_for, unheard
 from training.judged_neighbours import JudgedNeighbours
 from training.judged_texts import JudgedTexts, TaughtText, read_judged_texts
 from training.loop import train
@@ -36,6 +39,7 @@ from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.token_count import TokenCount
 from wraner.errors import InvalidInput, WranerError
 from wraner.packs import Policy
+from wraner.retrieval import Retriever
 
 _CONFIGS = Path(__file__).parent / "configs"
 STEPS = 100  # of configs/moderation.yaml's 3072 tokens each
@@ -72,7 +76,8 @@ class Answers(BaseModel):
     """What a trained judge answered, and the tokens that it was trained on.
 
     `dev` are the figures of `Examined`; `titles_alone` and `unseen` are `Examined.near` of policies
-    that show their titles alone, and of the eight, by their texts in the test file.
+    that show their titles alone, and of the eight, by their texts in the test file. `indexed` and
+    `unheard` are the figures of `Fused` with the index's evidence and without.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +86,8 @@ class Answers(BaseModel):
     dev: dict[str, float]
     titles_alone: float
     unseen: float
+    indexed: dict[str, float]
+    unheard: dict[str, float]
 
 
 def settings_of(variant: Variant, base: TrainingSettings) -> TrainingSettings:
@@ -116,6 +123,7 @@ class Asked:
     judged: JudgedTexts
     few: tuple[Policy, ...]
     unseen: tuple[TaughtText, ...]
+    retriever: Retriever
 
     @cached_property
     def neighbours(self) -> JudgedNeighbours:
@@ -145,15 +153,20 @@ def answers_of(judge: Prepared, asked: Asked, tokens: int) -> Answers:
     plain = (lambda policy: policy) if taught.definitions else titled
     shown = asked.shown(len(taught.examples) - 1)
     pack, dev = asked.judged.pack.model_copy(update={"examples": ()}), asked.judged.dev
+    policies = tuple(plain(p) for p in pack.policies)
+    served = asked.judged.pack.model_copy(update={"policies": policies})
+    found = ask_with_index(ask, served, dev, asked.retriever)
     return Answers(
         tokens=tokens,
         dev=asdict(examine(ask, pack, dev, plain, shown)),
         titles_alone=nearness(ask, [titled(p) for p in pack.policies], dev, shown),
         unseen=nearness(ask, asked.few, asked.unseen, shown),
+        indexed=asdict(fused(found, served)),
+        unheard=asdict(fused(unheard(found), served)),
     )
 
 
-def gather(base: TrainingSettings, without: tuple[str, ...], data: Path) -> Asked:
+def gather(base: TrainingSettings, without: tuple[str, ...], places: Places) -> Asked:
     """Read what all runs are asked.
 
     Raises:
@@ -162,13 +175,14 @@ def gather(base: TrainingSettings, without: tuple[str, ...], data: Path) -> Aske
     if base.judgements is None:
         raise InvalidInput("expected settings with judgements, was: sources")
     texts = base.judgements.texts
-    judged = read_judged_texts(texts, data)
+    judged = read_judged_texts(texts, places.data)
     held_out = texts.model_copy(update={"train": texts.held_out[0], "held_out": (), "far": None})
-    of_test = read_judged_texts(held_out, data)
+    of_test = read_judged_texts(held_out, places.data)
     return Asked(
         judged,
         tuple(p for p in judged.policies if p.id in without),
         tuple(t for t in of_test.train if set(t.near) & set(without)),
+        retriever_for(judged, texts, places.state),
     )
 
 
@@ -176,12 +190,14 @@ def table(rows: Mapping[str, Answers]) -> str:
     """Return judges' figures as Markdown."""
     lines = [
         "| judge | tokens | whole set | policy, near texts | which policy | opposite "
-        "| near, asked by titles | near, eight policies of the test file |",
-        "|---|---|---|---|---|---|---|---|",
+        "| near, asked by titles | near, eight policies of the test file "
+        "| as served: AUROC | wrong | index unheard: AUROC | wrong |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, answers in rows.items():
         dev = [answers.dev[kind] for kind in ("overall", "near", "which", "opposite")]
-        figures = [*dev, answers.titles_alone, answers.unseen]
+        both = [x[kind] for x in (answers.indexed, answers.unheard) for kind in ("auroc", "wrong")]
+        figures = [*dev, answers.titles_alone, answers.unseen, *both]
         shown = " | ".join(f"{x:.3f}" for x in figures)
         lines.append(f"| {name} | {answers.tokens:,} | {shown} |")
     return "\n".join(lines) + "\n"
@@ -193,6 +209,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
     parser.add_argument("--far", action="store_true", help="ask texts that no taught one is near")
+    parser.add_argument("--first", type=int, help="so many runs only")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--out", type=Path, help="keeps the runs")
     what.add_argument("--adapter", type=Path, help="an adapter's folder: ask it alone")
@@ -203,13 +220,14 @@ def main() -> int:
         without = read_settings(_CONFIGS / "moderation-without.yaml")
         assert without.judgements is not None
         few = without.judgements.texts.without
-        asked, places = gather(base, few, args.data), Places(args.state, args.data)
+        places = Places(args.state, args.data)
+        asked = gather(base, few, places)
         if args.adapter is not None:
             started = prepare(base.model_copy(update={"start": args.adapter}), places)
             rows = {args.adapter.name[:12]: answers_of(started, asked, 0)}
         else:
             run = partial(carry_out, asked=asked, places=places)
-            runs = {v.name: settings_of(v, base) for v in variants(few)}
+            runs = {v.name: settings_of(v, base) for v in variants(few)[: args.first]}
             file = args.out / _RUNS
             finished = carry_on(list(runs.values()), file, run, Finished[Answers], say=console.log)
             rows = dict(zip(runs, [f.outcome for f in finished], strict=True))

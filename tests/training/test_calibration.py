@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.judged_towns import TOWNS
+from tests.training.leaning_index import BREACHING, Leaning
 from tests.wraner.random_adapters import hollow_adapter
 from training import calibration
 from training.calibration import Subjects, answers, fit, taught_words
@@ -21,31 +22,11 @@ from training.untaught import NewSet
 from wraner.adapters import read_adapter
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.fusion import wordings
-from wraner.packs import Policy, PolicySet
-from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
+from wraner.packs import Policy
+from wraner.retrieval import Evidence
 from wraner.weights import BaseModel
 
 TIERS = {p.id: p.tier for p in TOWNS.policies}
-BREACHING = [t.example.text for t in TOWNS.dev if t.breaches]
-
-
-class Leaning:
-    """Leans towards a breach for hateful texts; the policy of a text comes first."""
-
-    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
-        raise NotImplementedError
-
-    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
-        assert isinstance(pack.inline, PolicySet)
-        return [self._of(text, pack.inline.policies) for text in texts]
-
-    def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
-        sign = 1.0 if text in BREACHING else -1.0
-        found = tuple(
-            PolicyEvidence(p.id, (), (), 0.3, (), leaning=sign * 2, word_leaning=sign)
-            for p in policies
-        )
-        return Evidence(found, "g", leaning=sign)
 
 
 class Knowing:

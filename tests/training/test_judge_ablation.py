@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.judged_towns import POLICIES, TOWNS, judge_settings
+from tests.training.leaning_index import Leaning
 from training import judge_ablation, preparation
 from training.judge_ablation import (
     STEPS,
@@ -36,6 +37,8 @@ ANSWERS = Answers(
     dev={"overall": 0.5, "near": 0.6, "which": 0.7, "opposite": 0.8},
     titles_alone=0.65,
     unseen=0.55,
+    indexed={"auroc": 0.9, "wrong": 0.1},
+    unheard={"auroc": 0.85, "wrong": 0.2},
 )
 
 
@@ -70,10 +73,12 @@ def test_a_judge_is_trained_and_asked_as_it_was_taught(
         return examine(ask, pack, texts, worded, shown)
 
     monkeypatch.setattr(judge_ablation, "examine", heard)
-    asked, places = Asked(TOWNS, POLICIES[:1], TOWNS.train), Places(tmp_path / "state", tmp_path)
+    asked = Asked(TOWNS, POLICIES[:1], TOWNS.train, Leaning())
+    places = Places(tmp_path / "state", tmp_path)
     answers = carry_out(judge, asked, places)
     assert answers.tokens >= 3 * 400
     figures = [*answers.dev.values(), answers.titles_alone, answers.unseen]
+    assert answers.indexed["auroc"] == 1.0 >= answers.unheard["auroc"]
     assert len(figures) == 6 and all(0 <= figure <= 1 for figure in figures)
     assert carry_out(judge, asked, places) == answers
     assert judge.judgements is not None
@@ -106,10 +111,10 @@ def test_texts_to_choose_by_are_the_dev_texts_or_far_ones() -> None:
 
 def test_the_table_has_a_line_a_judge() -> None:
     lines = table({"as the config says": ANSWERS}).splitlines()
-    figures = "0.500 | 0.600 | 0.700 | 0.800 | 0.650 | 0.550"
+    figures = "0.500 | 0.600 | 0.700 | 0.800 | 0.650 | 0.550 | 0.900 | 0.100 | 0.850 | 0.200"
     assert lines[2:] == [f"| as the config says | 1,000 | {figures} |"]
 
 
 def test_settings_without_judgements_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="settings with judgements"):
-        gather(TrainingSettings(sources={"towns": 1.0}), (), tmp_path)
+        gather(TrainingSettings(sources={"towns": 1.0}), (), Places(tmp_path, tmp_path))
