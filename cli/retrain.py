@@ -46,8 +46,8 @@ class DomainOptions:
         Tune,
         typer.Option(
             "--tune",
-            help="`words`: the word encoder, judged by the votes that answer wherever examples "
-            "show every type; `model`: the language model's adapter, judged by its own answers.",
+            help="`words`: the word encoder, judged by votes alone; `model`: the language model's "
+            "adapter, judged by its own answers.",
             rich_help_panel=_DOMAIN,
         ),
     ] = Tune.WORDS

@@ -142,7 +142,8 @@ class JudgementSettings(_Frozen):
     retargeted: Share = 0.0
     """Share of the harmless texts that are breaching ones, aimed at whom no policy protects."""
     own: Share = 0.0
-    """Share of a group's texts that are the policy set's own examples, where it has both sides."""
+    """Share of a group's texts that are the policy set's own examples or `texts.more`, where both
+    sides are among them."""
     rules: Share = 0.0
     """Share of the groups about one policy that ask about house rules, see `communities`."""
     strangers: Share = 0.0
