@@ -42,6 +42,8 @@ def show_changes(console: Console, changes: PolicySetChanges) -> None:
             rows.append(("examples", Text(_count(one.examples))))
         console.print(_head("~", one.id, one.title))
         console.print(_fields(rows, indent=_INDENT))
+    if changes.reordered:
+        console.print("the policies stand in another order", soft_wrap=True)
     if changes.examples:
         console.print(f"examples of all policies: {_count(changes.examples)}", soft_wrap=True)
 

@@ -101,7 +101,7 @@ class ExtractionView:
         # Dots, not spaces: rich would break the line there, and leave scores alone on the next.
         style = self._palette[entity.label]
         block = Styled().append(words, style + _BOLD)
-        block.append(f"·{entity.label}", style + Style(italic=True))
+        block.append(f"·{shown_as_is(entity.label)}", style + Style(italic=True))
         return block.append(f"·{number(entity.score)}", style)
 
 
@@ -155,7 +155,7 @@ def paper_style(ink: int, paper: int) -> Style:
 
 
 def _bracketed(words: str, entity: Entity) -> Styled:
-    return Styled(f"[{words} | {entity.label} {number(entity.score)}]")
+    return Styled(f"[{words} | {shown_as_is(entity.label)} {number(entity.score)}]")
 
 
 def _underlined(text: str, spans: Sequence[Span]) -> Styled:
@@ -166,9 +166,9 @@ def _underlined(text: str, spans: Sequence[Span]) -> Styled:
 
 
 def _reason(text: str, match: PolicyMatch) -> Styled:
-    shown = Styled().append(match.policy, _BOLD)
+    shown = Styled().append(shown_as_is(match.policy), _BOLD)
     shown.append(f" {number(match.score)}", _DIM)
-    shown.append(f"  {match.title}")
+    shown.append(f"  {shown_as_is(match.title)}")
     if match.tier is not None:
         shown.append(f"  tier {match.tier}", _DIM)
     for position, span in enumerate(match.evidence):

@@ -23,7 +23,7 @@ from index.similarity import Words, concatenate, words_that_count
 from index.wordings import own_words
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
 
-_HELD: dict[PackKind, str] = {"Domain": "generation-2", "PolicySet": "generation-4"}
+_HELD: dict[PackKind, str] = {"Domain": "generation-2", "PolicySet": "generation-5"}
 """What a generation of a kind holds; changed where that changes, so that it is built anew."""
 
 # Compaction: a part is merged into the new one when it is small, when much of it is gone, or when
@@ -210,13 +210,14 @@ def _definitions(
     if not isinstance(pack, PolicySet):
         return None
     texts = {policy.id: own_words(policy) for policy in pack.policies}
-    entries = [Entry.of_text(policy, text) for policy, text in texts.items()]
+    briefs = {policy.id: in_brief(policy) for policy in pack.policies}
+    entries = [Entry.of_text(p, f"{briefs[p]}\n{text}") for p, text in texts.items()]
     old = previous.definitions if previous else None
     if old and old.holds(entries):
         return old
     encoded = encoder.encode(list(texts.values()))
     has_texts = bool(encoded[0].text.size)
-    briefly = encoder.encode([in_brief(p) for p in pack.policies]) if has_texts else encoded
+    briefly = encoder.encode(list(briefs.values())) if has_texts else encoded
     words = [
         words_that_count(replace(whole, text=brief.text), settings)
         for whole, brief in zip(encoded, briefly, strict=True)

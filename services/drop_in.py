@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, Valida
 from services.faults import first_fault
 from services.schema import Share
 from wraner.errors import InvalidInput
+from wraner.pack_folders import check_keys
 from wraner.packs import Label, PolicySet
 
 BUNDLED = "bundled"
@@ -71,14 +72,18 @@ def read_drop_in(chosen: str) -> DropIn:
     """
     path = _SHIPPED if chosen == BUNDLED else Path(chosen)
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        words = path.read_text(encoding="utf-8")
+        content: Any = yaml.safe_load(words)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(
             f"WRANER_DROP_IN: expected a YAML file such as {_SHIPPED}, was: {path} ({reason})"
         ) from None
     try:
+        check_keys(path, yaml.compose(words, Loader=yaml.SafeLoader))
         return DropIn.model_validate(content)
+    except InvalidInput as error:
+        raise InvalidInput(f"WRANER_DROP_IN: {error.message}") from None
     except ValidationError as error:
         fault = first_fault(error, content)
         raise InvalidInput(f"WRANER_DROP_IN: {path}: {fault.pointer}: {fault}") from None

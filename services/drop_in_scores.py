@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from services.drop_in import DropIn, Group
 from services.gateway import Gateway
+from services.problems import Refused
 from services.schema import ModerateRequest
-from wraner.errors import InvalidInput, NotFound, Unavailable
+from wraner.errors import InvalidInput, NotFound, Unavailable, WranerError
 from wraner.packs import PolicySet
 from wraner.policies import PolicyMatch, Verdict
 from wraner.registry import Kind, Stored
@@ -80,9 +81,12 @@ async def score_groups(
         try:
             verdicts, versions = await gateway.judge(request)
         except InvalidInput as error:
-            raise _under(error, field) from None
+            raise await _told(gateway, stored, error, field) from None
+        except Refused:  # of the policy set's name, which was right when it was read
+            await _stored(gateway, name)
+            raise _changed(name) from None
         if versions.pack != stored.version:
-            raise Unavailable(f"the policy set {name!r} was changed meanwhile; try again")
+            raise _changed(name)
         model = versions.model
         for found, verdict in zip(by_text, verdicts, strict=True):
             calibrated = calibrated and verdict.calibrated
@@ -116,11 +120,13 @@ def _request(
     own: Sequence[NamedGroup], stored: Stored, *, text: str | tuple[str, ...], drop_in: DropIn
 ) -> ModerateRequest:
     asked = {policy for named in own for policy in _check(named, stored)}
+    every = len(asked) == len(_policies(stored).policies)  # named one by one, no text has a score
     few = drop_in.exhaustive or len(asked) <= FEW
     return ModerateRequest(
         policy_set=stored.name,
         text=text,
-        policies=tuple(sorted(asked)) if few else None,
+        policies=tuple(sorted(asked)) if few and not every else None,
+        exhaustive=few and every,
         threshold=drop_in.threshold,
     )
 
@@ -144,9 +150,22 @@ def _policies(stored: Stored) -> PolicySet:
     return stored.definitions
 
 
-def _under(error: InvalidInput, field: str) -> InvalidInput:
-    """Return the same error with the pointer that the drop-in API's own body has."""
-    return InvalidInput(error.message, pointer=error.pointer.replace("/text", field, 1))
+async def _told(gateway: Gateway, stored: Stored, error: InvalidInput, field: str) -> WranerError:
+    """Return the error of a text under the name that the drop-in API's body has for it.
+
+    What else is refused are policies, which the caller did not send: they are not as they were
+    when they were named, or do not fit the model.
+    """
+    if error.pointer.startswith("/text"):
+        return InvalidInput(error.message, pointer=error.pointer.replace("/text", field, 1))
+    now = await _stored(gateway, stored.name)
+    if now.version != stored.version:
+        return _changed(stored.name)
+    return Unavailable(f"the policy set {stored.name!r} cannot be judged by: {error.message}")
+
+
+def _changed(name: str) -> Unavailable:
+    return Unavailable(f"the policy set {name!r} was changed meanwhile; try again")
 
 
 def _grouped(named: NamedGroup, stored: Stored, verdict: Verdict) -> GroupScore:

@@ -146,7 +146,7 @@ def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:
         loader = _Loader(file.read_bytes())
         try:
             node = loader.get_single_node()
-            _check_keys(file, node)
+            check_keys(file, node)
             content = loader.construct_document(node) if node else None
         finally:
             loader.dispose()
@@ -159,11 +159,18 @@ def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:
     return node, content
 
 
-def _check_keys(file: Path, node: yaml.Node | None) -> None:
-    """Refuse a key written twice, which YAML readers pass over in silence."""
-    pending = [node]
+def check_keys(file: Path, node: yaml.Node | None) -> None:
+    """Refuse a key written twice, which YAML readers pass over in silence.
+
+    Raises:
+        InvalidInput: a key of any mapping comes twice, or is no plain word.
+    """
+    pending, looked_at = [node], set[int]()
     while pending:
         node = pending.pop()
+        if id(node) in looked_at:  # what an alias stands for, perhaps itself
+            continue
+        looked_at.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             pending.extend(node.value)
         elif isinstance(node, yaml.MappingNode):

@@ -76,7 +76,7 @@ class Policy(_Frozen):
         Its definition then begins so: "Anything but", "Everything except", "Nothing but" and the
         like, or "Only posts", "Only questions" and others of the kind.
         """
-        return _ALL_BUT.match(self.definition.lstrip()) is not None
+        return _ALL_BUT.match(" ".join(self.definition.split())) is not None
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -52,17 +52,25 @@ class PolicyChange(_Frozen):
 
 
 class PolicySetChanges(_Frozen):
-    """What `new` has otherwise than `old`; `examples` counts each example of the sets once."""
+    """What `new` has otherwise than `old`; `examples` counts each example of the sets once.
+
+    `reordered` says that policies of both stand in another order, in which a model reads them where
+    it is asked about the whole set.
+    """
 
     description: FieldChange | None
     added: tuple[Policy, ...]
     removed: tuple[Policy, ...]
     changed: tuple[PolicyChange, ...]
     examples: ExampleChanges
+    reordered: bool
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
-        return bool(self.description or self.added or self.removed or self.changed or self.examples)
+        came_or_went = self.added or self.removed
+        return bool(
+            self.description or came_or_went or self.changed or self.examples or self.reordered
+        )
 
 
 def compare(old: PolicySet, new: PolicySet) -> PolicySetChanges:
@@ -84,6 +92,7 @@ def compare(old: PolicySet, new: PolicySet) -> PolicySetChanges:
         removed=tuple(p for p in old.policies if p.id not in after),
         changed=tuple(changed),
         examples=_judged({e.id: e for e in old.examples}, {e.id: e for e in new.examples}),
+        reordered=[p for p in before if p in after] != [p for p in after if p in before],
     )
 
 

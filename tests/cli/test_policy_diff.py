@@ -159,6 +159,13 @@ def test_changed_words_and_items_are_marked() -> None:
     assert "48;5;217mgoods" in coloured and "48;5;156mservices" in coloured and "[-" not in coloured
 
 
+def test_another_order_of_policies_is_said() -> None:
+    more = RULES.policies[0].model_copy(update={"id": "more"})
+    old = RULES.model_copy(update={"policies": (*RULES.policies, more)})
+    new = RULES.model_copy(update={"policies": (more, *RULES.policies)})
+    assert shown(old, new, colours=False) == "the policies stand in another order\n"
+
+
 def test_reordered_items_whole_policies_and_examples() -> None:
     old = changed(excludes=("a", "b"))
     more = RULES.policies[0].model_copy(update={"id": "more", "excludes": ("jokes",)})

@@ -93,6 +93,22 @@ def test_nothing_commands_the_terminal_and_positions_stay() -> None:
     assert (number(0.005), number(1.0), number(0.126)) == (".01", "1.00", ".13")
 
 
+@pytest.mark.parametrize("options", [{}, {"no_color": True}])
+def test_names_of_labels_and_policies_command_nothing(options: dict[str, object]) -> None:
+    bell = "\x1b]0;owned\x07"
+    entity = FOUND.entities[0].model_copy(update={"label": bell})
+    coverage = FOUND.coverage.model_dump() | {"policies_judged": [], "policies_skipped": 0}
+    match = {"policy": bell, "title": bell, "score": 0.9, "neighbours": [], "evidence": []}
+    verdict = {"decision": "violates", "flagged": True, "score": 0.9, "calibrated": True}
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, markup=False, **options)  # type: ignore[arg-type]
+    ExtractionView(console).write(TEXT, FOUND.model_copy(update={"entities": (entity,)}))
+    whole = verdict | {"matches": [match | {"tier": None}], "coverage": coverage}
+    VerdictView(console).write(TEXT, Verdict.model_validate(whole))
+    assert "owned" in out.getvalue()
+    assert "\x07" not in out.getvalue() and "\x1b]" not in out.getvalue()
+
+
 def test_where_results_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", io.StringIO())
     assert terminal.layout(None) is Layout.JSONL and terminal.layout(Layout.VIEW) is Layout.VIEW

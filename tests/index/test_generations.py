@@ -121,6 +121,20 @@ def test_policies_own_words_are_encoded_once(make_encoder: Callable[[], Any]) ->
     assert second.definitions is first.definitions
 
 
+def test_a_line_that_moves_from_definition_to_includes_is_read_anew(
+    make_encoder: Callable[[], Any],
+) -> None:
+    encoders = Encoders.same(make_encoder())
+    line = "Links to shops."
+    whole = Policy(id="a", title="Ads", definition=f"Ads.\n{line}")
+    apart = Policy(id="a", title="Ads", definition="Ads.", includes=(line,))
+    first = build(PolicySet(policies=(whole,)), encoders, SETTINGS)
+    second = build(PolicySet(policies=(apart,)), encoders, SETTINGS, first)
+    fresh = build(PolicySet(policies=(apart,)), encoders, SETTINGS)
+    assert first.definitions and second.definitions and fresh.definitions
+    assert second.definitions.name == fresh.definitions.name != first.definitions.name
+
+
 @pytest.mark.parametrize("change", [{"aggregation": "symmetric"}, {"query_words": 3}])
 def test_identity_names_pack_encoder_and_settings(
     change: dict[str, Any], make_encoder: Callable[[], Any]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +18,16 @@ from services.api import build_api
 from services.conditions import condition
 from services.drop_in import BUNDLED, Category, read_drop_in
 from services.drop_in_scores import FEW, NamedGroup, score_groups
-from tests.services.drop_in_service import MAPPING, POLICIES, PolicyEngine, asking, mapped, stored
+from services.schema import ModerateRequest
+from tests.services.drop_in_service import (
+    MAPPING,
+    NAMES,
+    POLICIES,
+    PolicyEngine,
+    asking,
+    mapped,
+    stored,
+)
 from tests.services.fakes import make_gateway
 from tests.services.test_any_input import ANY
 from wraner.errors import InvalidInput, Unavailable
@@ -75,6 +84,14 @@ def test_a_wrong_file_is_refused_at_start(tmp_path: Path, change: Any, said: str
     with pytest.raises(InvalidInput, match=said) as refused:
         read_drop_in(str(path))
     assert str(refused.value).startswith(f"WRANER_DROP_IN: {path}")
+
+
+def test_a_category_written_twice_is_refused_at_start(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    words = yaml.safe_dump(MAPPING)
+    path.write_text(words.replace("moderations:\n", "moderations:\n  hate: {}\n"))
+    with pytest.raises(InvalidInput, match="expected each key once"):
+        read_drop_in(str(path))
 
 
 @pytest.mark.parametrize("content", [None, b"a: [", b"\xff\xfe\xfa", b"[]"])
@@ -147,6 +164,30 @@ def test_a_texts_own_score_decides_as_in_a_moderation(
     assert result["flagged"] is verdict["flagged"]
 
 
+@pytest.mark.parametrize(("names", "exhaustive"), [(NAMES[:FEW], False), (NAMES, True)])
+@pytest.mark.parametrize("text", ["any=0.9 beat=0.3", "any=0.4 beat=0.6 mock=0.7", "any=0.3"])
+def test_a_whole_set_that_is_judged_whole_has_the_texts_own_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Sequence[str], exhaustive: bool,
+    text: str,
+) -> None:  # fmt: skip
+    every = {"hate": {"policy_set": "forum", "policies": "all"}}
+    mapped(tmp_path, monkeypatch, moderations=every, attributes={}, exhaustive=exhaustive)
+    gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
+    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, bias=0.0)
+    fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, verdict=whole, calibrated=True)
+    monkeypatch.setattr(gateway._moderator, "_settings", ModeratorSettings(fusion=fusion))
+    rules = {"policies": [p for p in POLICIES["policies"] if p["id"] in names]}
+    with TestClient(build_api(gateway)) as client:
+        assert client.put("/v1/policy-sets/forum", json=rules).status_code == 201
+        answer = client.post("/v1/moderations", json={"input": text}).json()
+        body = {"policy_set": "forum", "text": text, "threshold": MAPPING["threshold"]}
+        (verdict,) = client.post("/v1/moderate", json=body | {"exhaustive": True}).json()["results"]
+    (result,) = answer["results"]
+    assert result["category_scores"]["hate"] == pytest.approx(verdict["score"])
+    assert result["flagged"] is verdict["flagged"] is text.startswith("any=0.9")
+    assert answer["calibrated"] is verdict["calibrated"] is True
+
+
 def test_groups_may_lie_in_several_policy_sets(tmp_path: Path) -> None:
     moderations = {
         "hate": {"policy_set": "forum", "policies": ["mock"]},
@@ -186,6 +227,42 @@ def test_a_policy_set_that_changes_meanwhile_is_not_judged_by_old_thresholds(
 
     with pytest.raises(Unavailable, match="'forum' was changed meanwhile"):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize("left", [("beat", "fool"), ()])
+def test_a_policy_that_goes_meanwhile_is_no_fault_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...]
+) -> None:
+    mapped(tmp_path, monkeypatch)
+    gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
+    before = PolicySet.model_validate(POLICIES)
+    kept = tuple(p for p in before.policies if p.id in left)
+    judge = gateway.judge
+
+    async def change_before(request: ModerateRequest) -> Any:
+        if kept:
+            after = before.model_copy(update={"policies": kept})
+            await gateway.put("forum", after, condition(None, None))
+        else:
+            await gateway.delete(Kind.POLICY_SET, "forum", condition(None, None))
+        return await judge(request)
+
+    async def ask() -> None:
+        await gateway.put("forum", before, condition(None, None))
+        monkeypatch.setattr(gateway, "judge", change_before)
+        groups = [NamedGroup("sexual", gateway.drop_in.moderations["sexual"])]
+        await score_groups(gateway, groups, text="beat=0.9", field="/input")
+
+    with pytest.raises(Unavailable, match="changed meanwhile" if kept else "is not stored"):
+        asyncio.run(ask())
+
+
+def test_policies_that_do_not_fit_the_model_are_no_fault_of_the_caller(tmp_path: Path) -> None:
+    engine = PolicyEngine()
+    engine.error = InvalidInput("expected instructions of up to 8192 tokens, was: 9000")
+    with asking(tmp_path, engine) as client:
+        answer = client.post("/v1/moderations", json={"input": "beat=0.9"})
+    assert answer.status_code == 503 and "'forum' cannot be judged by" in answer.text
 
 
 def test_a_file_that_maps_nothing_answers_nothing(tmp_path: Path) -> None:

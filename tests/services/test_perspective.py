@@ -123,13 +123,21 @@ def test_every_field_of_a_request_is_taken_by_both_its_names(client: TestClient)
     assert client.post(URL, json=comment("fine", "THREAT"), params=query).status_code == 200
 
 
+def test_null_is_a_field_that_is_not_there(client: TestClient) -> None:
+    names = ("context", "languages", "doNotStore", "clientToken", "sessionId", "spanAnnotations")
+    body = comment("beat=0.9", "THREAT") | dict.fromkeys(names)
+    body["comment"]["type"] = None
+    body["requestedAttributes"]["THREAT"] = {"scoreThreshold": None, "scoreType": None}
+    assert asked(client, body) == asked(client, comment("beat=0.9", "THREAT"))
+
+
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
         ({"comment": {"text": " "}}, "comment.text", "visible character"),
         ({"comment": {"text": "a" * 61}}, "comment.text", "WRANER_MAX_CHARACTERS"),
         ({"comment": {"text": "a", "type": "HTML"}}, "comment.type", "PLAIN_TEXT"),
-        ({"comment": None}, "comment", "object"),
+        ({"comment": None}, "comment", "missing"),
         ({"requestedAttributes": {}}, "requestedAttributes", "at least 1"),
         (
             {"requestedAttributes": {"PROFANITY": {}}},

@@ -90,8 +90,10 @@ def test_a_description_is_a_change() -> None:
 
 
 @given(st.permutations(("a", "b", "c")))
-def test_another_order_is_no_change(order: list[str]) -> None:
-    assert not compare(policies("a", "b", "c"), policies(*order))
+def test_another_order_is_a_change_of_its_own(order: list[str]) -> None:
+    found = compare(policies("a", "b", "c"), policies(*order))
+    assert found.reordered is bool(found) is (order != ["a", "b", "c"])
+    assert not compare(policies("a", "b", "c"), policies("a", "x", "c")).reordered
 
 
 IDS = st.lists(st.sampled_from("abcd"), min_size=1, unique=True)

@@ -79,6 +79,7 @@ def test_any_text_survives_the_files(
         ("kind: domain\nentity_types:\n  - name: a\n  - nam: b\n", "pack.yaml:4: entity_types/1"),
         ("kind: domain\nentity_types:\n  - name: a\n  - name: a\n", "pack.yaml:4: entity_types/1"),
         ("kind: domain\nkind: domain\n", "pack.yaml:2: expected each key once"),
+        ("kind: domain\nentity_types: &x [*x]\n", "pack.yaml:2: entity_types/0"),
         ("kind: thing\n", "expected kind: domain or policy-set"),
         ("kind: [\n", "not valid YAML"),
         ("- a\n", "expected a mapping"),
