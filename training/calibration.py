@@ -117,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         settings = _judgements(read_settings(args.config), args.config)
+        _check_kept_back(settings, args.adapter)
         subjects = _subjects(settings, args.without[0], args.data)
         with (
             _judge(args, args.adapter, args.policy_tuning) as judge,
@@ -170,6 +171,18 @@ def _judgements(settings: TrainingSettings, origin: Path) -> JudgementSettings:
     if settings.judgements is None:
         raise InvalidInput(f"expected settings with judgements, was: {origin}")
     return settings.judgements
+
+
+def _check_kept_back(settings: JudgementSettings, adapter: Path) -> None:
+    """Refuse an adapter that was trained with other texts kept for choosing."""
+    config = TrainingSettings.model_validate(read_adapter(adapter.parent, adapter.name).config)
+    taught = _judgements(config, adapter).texts
+    if (taught.far, taught.train) != (settings.texts.far, settings.texts.train):
+        raise InvalidInput(
+            f"expected an adapter taught by {settings.texts.train} without the texts that are "
+            f"asked (far: {settings.texts.far}), was: {adapter}, taught by {taught.train} (far: "
+            f"{taught.far})"
+        )
 
 
 def _subjects(settings: JudgementSettings, without: Path, data: Path) -> Subjects:

@@ -1,7 +1,8 @@
 """Figures of a calibration, on texts that the weights were not fitted to.
 
 Dev texts are scored by what was fitted to the others of ten folds, each untaught set by what was
-fitted to the other sets, of its kind where it is of another than the encoder's. Knows no model.
+fitted to the other sets, of its kind where it is of another than the encoder's, and there to texts
+that are not its own too. Knows no model.
 """
 
 from collections import defaultdict
@@ -98,8 +99,12 @@ def _new_sets(
     scores: defaultdict[str, list[float]] = defaultdict(list)
     for name, ways in sets.items():
         names, hears = peers[name]
-        others = together(sets, names)
-        with_examples = fitted_to_new_sets(*others, tiers, shown=shown, hears=hears)
+        own_texts = {a.text.example.text for a in ways[0]}
+        others, bare = (
+            [a for a in way if a.text.example.text not in own_texts]
+            for way in together(sets, names)
+        )
+        with_examples = fitted_to_new_sets(others, bare, tiers, shown=shown, hears=hears)
         assert with_examples.bare is not None
         fusions = (with_examples, with_examples.bare)
         for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):

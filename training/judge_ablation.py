@@ -8,7 +8,8 @@ Every run is `configs/moderation.yaml` with the same seed and the same small bud
 its row says. Asked are the texts kept for choosing, see `judge_examination`: the dev texts, of some
 of which near copies are taught, or with `--far` a third of all texts (1,029 rows), of which none
 is. They are also asked as in serving, with what the index finds among the taught texts, by an
-encoder that was tuned without them, and scored with and without that evidence. And about eight
+encoder that was tuned without them, and scored with and without that evidence, which still says
+whom to judge by where it is unheard. And about eight
 policies, those that one of the runs is not taught, the texts of the test file that were collected
 for them, which nothing is chosen by. Finished runs are kept; a command that was stopped goes on
 behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
@@ -37,6 +38,7 @@ from training.policy_wordings import titled
 from training.preparation import Places, Prepared, prepare
 from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.token_count import TokenCount
+from wraner.adapters import read_adapter
 from wraner.errors import InvalidInput, WranerError
 from wraner.packs import Policy
 from wraner.retrieval import Retriever
@@ -101,6 +103,24 @@ def settings_of(variant: Variant, base: TrainingSettings) -> TrainingSettings:
             "optimiser": base.optimiser.model_copy(update={"steps": STEPS, "stop": None}),
         }
     )
+
+
+def settings_of_adapter(adapter: Path, base: TrainingSettings) -> TrainingSettings:
+    """Return the settings by which an adapter was trained, to go on from it.
+
+    Raises:
+        InvalidInput: it is no judge, or was taught the texts that are asked.
+    """
+    trained = TrainingSettings.model_validate(read_adapter(adapter.parent, adapter.name).config)
+    if trained.judgements is None or base.judgements is None:
+        raise InvalidInput(f"expected an adapter that judges, was: {adapter}")
+    far, asked = trained.judgements.texts.far, base.judgements.texts.far
+    if far != asked:
+        raise InvalidInput(
+            f"expected an adapter that was taught none of the texts that are asked (far: {asked}), "
+            f"was: {adapter}, trained with far: {far}"
+        )
+    return trained.model_copy(update={"start": adapter})
 
 
 def chosen_by(base: TrainingSettings, *, far: bool) -> TrainingSettings:
@@ -191,7 +211,7 @@ def table(rows: Mapping[str, Answers]) -> str:
     lines = [
         "| judge | tokens | whole set | policy, near texts | which policy | opposite "
         "| near, asked by titles | near, eight policies of the test file "
-        "| as served: AUROC | wrong | index unheard: AUROC | wrong |",
+        "| as served: AUROC | wrong | evidence unheard: AUROC | wrong |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, answers in rows.items():
@@ -223,7 +243,7 @@ def main() -> int:
         places = Places(args.state, args.data)
         asked = gather(base, few, places)
         if args.adapter is not None:
-            started = prepare(base.model_copy(update={"start": args.adapter}), places)
+            started = prepare(settings_of_adapter(args.adapter, base), places)
             rows = {args.adapter.name[:12]: answers_of(started, asked, 0)}
         else:
             run = partial(carry_out, asked=asked, places=places)

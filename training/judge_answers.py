@@ -61,20 +61,22 @@ async def ask(judge: Judge, pack: PolicySet, texts: Sequence[TaughtText]) -> lis
 
 
 async def by_words_alone(judge: Judge, pack: PolicySet, asked: Sequence[Asked]) -> list[Asked]:
-    """Return the same answers with what the index finds of the policies without any example."""
+    """Return the answers about the same policies as if there were no examples."""
     bare = pack.model_copy(update={"examples": ()})
     found = await judge.retriever.evidence(
         PackRef(packs.version(bare), inline=bare), [a.text.example.text for a in asked], 0
     )
-    return [
-        replace(a, evidence=evidence, judged=_answered(evidence, a))
-        for a, evidence in zip(asked, found, strict=True)
-    ]
-
-
-def _answered(evidence: Evidence, asked: Asked) -> tuple[tuple[PolicyEvidence, float], ...]:
-    logits = {e.policy: logit for e, logit in asked.judged}
-    return tuple((e, logits[e.policy]) for e in evidence.policies if e.policy in logits)
+    policies = {p.id: p for p in pack.policies}
+    again = []
+    for a, evidence in zip(asked, found, strict=True):
+        judged = {e.policy for e, _ in a.judged}
+        ranked = [e for e in evidence.policies if e.policy in judged]
+        text = a.text.example.text
+        prompts = [render_judgement(policies[e.policy], [], text) for e in ranked]
+        logits = await _answers(judge, prompts)
+        pairs = tuple(zip(ranked, logits, strict=True))
+        again.append(replace(a, evidence=evidence, judged=pairs))
+    return again
 
 
 async def _ask(
@@ -92,7 +94,8 @@ async def _ask(
     prompts: list[Prompt] = []
     for text, ranked in zip(words, chosen, strict=True):
         for e in ranked:
-            examples = [n.example for n in e.examples] if judge.shown else []
+            sides = (*e.violating[: judge.shown], *e.complying[: judge.shown])
+            examples = [n.example for n in e.examples if n in sides]
             prompts.append(render_judgement(policies[e.policy], examples, text))
         prompts.append(render_overall(pack, text))
     answers = iter(await _answers(judge, prompts))

@@ -5,6 +5,7 @@ was fitted to the other texts of ten folds, see `fusion_fit`. Knows no judge's t
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,13 +44,15 @@ class Fused:
 def retriever_for(judged: JudgedTexts, texts: JudgedSettings, state: Path) -> Retriever:
     """Return what finds the taught texts; its encoder was tuned without those that are asked.
 
-    For far texts it is tuned now, once; the tuning is kept in `state`.
+    For far texts it is tuned now, once; the tuning is kept in `state`, under what it is made of.
     """
     tuning = _TUNING
     if texts.far is not None:
-        tuning = state / "training" / f"policies-far-{texts.far}"
+        settings = read_policy_settings(_CONFIG)
+        made_of = [settings.model_dump_json(), *(t.example.text for t in judged.train)]
+        digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
+        tuning = state / "training" / f"policies-far-{digest}"
         if not tuning.exists():
-            settings = read_policy_settings(_CONFIG)
             tune_on(judged, settings, tuning, console=Console(stderr=True))
     encoders = load_encoders(None, None, for_policies=tuning)
     return LocalRetriever(encoders, IndexSettings())
@@ -65,7 +68,10 @@ def fused(asked: Sequence[Asked], pack: PolicySet) -> Fused:
 
 
 def unheard(asked: Sequence[Asked]) -> list[Asked]:
-    """Return the same answers, beside which the index has nothing to say."""
+    """Return the same answers, beside which the index says nothing of breaches.
+
+    Which policies are judged it still says.
+    """
     return [
         replace(
             a,

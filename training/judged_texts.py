@@ -5,7 +5,7 @@ with all its near copies. Policies can be left out whole, to see what is known o
 never taught. Knows no model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,8 @@ class JudgedSettings(BaseModel):
     without: tuple[str, ...] = ()
     """Ids of policies that are not taught, nor texts that were collected for them alone."""
     weights: dict[str, float] = Field(default={"dynahate": 2.0})
-    """How often texts of a data set are drawn, as weights; 1 where it is not named."""
+    """How often texts of a data set are drawn where the whole set is asked about, and by the
+    encoder's tuning, as weights; 1 where it is not named."""
     terms: str = "HateModerate (no licence file; upstream corpora carry their own terms)"
     """Licence and origin, for the manifest."""
     own_terms: str = "written for this project, Apache-2.0"
@@ -62,6 +63,16 @@ class TaughtText:
         """Whether the text breaches any policy."""
         return bool(self.example.violates)
 
+    def among(self, policies: Container[str]) -> "TaughtText":
+        """Return the text as a set of these policies knows it."""
+        example = self.example
+        complies = (
+            example.complies if example.complies == "all" else _of(example.complies, policies)
+        )
+        violates = _of(example.violates, policies)
+        changed = example.model_copy(update={"violates": violates, "complies": complies})
+        return TaughtText(changed, _of(self.near, policies), self.weight)
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedTexts:
@@ -80,8 +91,10 @@ class JudgedTexts:
 
     @property
     def asked_of_dev(self) -> "JudgedTexts":
-        """The same policies with the texts of `dev` in the place of those that are taught."""
-        return replace(self, train=self.dev, dev=(), own=())
+        """The same policies with the texts of `dev` about them in the place of those taught."""
+        known = {p.id for p in self.policies}
+        dev = tuple(text.among(known) for text in self.dev if not known.isdisjoint(text.near))
+        return replace(self, train=dev, dev=(), own=())
 
     @property
     def pack(self) -> PolicySet:
@@ -130,6 +143,10 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
             ),
         ),
     )
+
+
+def _of(ids: Sequence[str], policies: Container[str]) -> tuple[str, ...]:
+    return tuple(i for i in ids if i in policies)
 
 
 def _chosen(texts: Sequence[CollectedText], far: int | None) -> list[CollectedText]:

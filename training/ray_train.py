@@ -98,7 +98,11 @@ def _absolute(settings: TrainingSettings) -> TrainingSettings:
 
 def _absolute_pack(judgements: JudgementSettings) -> JudgementSettings:
     texts = judgements.texts
-    texts = texts.model_copy(update={"policy_set": texts.policy_set.absolute()})
+    files = {
+        "policy_set": texts.policy_set.absolute(),
+        "more": tuple(f.absolute() for f in texts.more),
+    }
+    texts = texts.model_copy(update=files)
     return judgements.model_copy(update={"texts": texts})
 
 

@@ -6,6 +6,7 @@ were trained without them. Each set is asked about twice: with its examples, and
 Knows no model.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,16 +39,18 @@ def house_rules(breaching: Sequence[TaughtText]) -> dict[str, NewSet]:
 
     These keep such rules: a judge shall not take a breach of something else for one of theirs.
     """
-    strangers = [JudgedExample(text=text, complies="all") for text in _strangers(breaching)]
-    return {name: _beside(new, strangers) for name, new in _sets(_HOUSE_RULES).items()}
+    found = {}
+    for name, new in _sets(_HOUSE_RULES).items():
+        texts = _strangers(name, breaching)
+        found[name] = _beside(new, [JudgedExample(text=t, complies="all") for t in texts])
+    return found
 
 
 def allow_lists(breaching: Sequence[TaughtText]) -> dict[str, NewSet]:
-    """Read the sets that name what alone is allowed; the same other texts breach all of that."""
-    texts = _strangers(breaching)
+    """Read the sets that name what alone is allowed, which other sets' breaches breach too."""
     found = {}
     for name, new in _sets(_ALLOW_LISTS).items():
-        ids = tuple(p.id for p in new.pack.policies)
+        ids, texts = tuple(p.id for p in new.pack.policies), _strangers(name, breaching)
         found[name] = _beside(new, [JudgedExample(text=t, violates=ids) for t in texts])
     return found
 
@@ -56,8 +59,10 @@ def _sets(folder: Path) -> dict[str, NewSet]:
     return {place.name: read_new_set(place) for place in sorted(folder.iterdir())}
 
 
-def _strangers(breaching: Sequence[TaughtText]) -> list[str]:
-    drawn = np.random.default_rng(0).permutation(len(breaching))[:_STRANGERS]
+def _strangers(name: str, breaching: Sequence[TaughtText]) -> list[str]:
+    """Return a set's own, so that what is fitted to other sets has met few of them."""
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+    drawn = np.random.default_rng(seed).permutation(len(breaching))[:_STRANGERS]
     return [breaching[i].example.text for i in sorted(drawn)]
 
 
@@ -87,17 +92,17 @@ def left_out(settings: JudgedSettings, data: Path) -> dict[str, NewSet]:
     collected for each, beside the taught texts that breach nothing. Asked are the other texts that
     were collected for them alone.
     """
-    whole = read_judged_texts(settings.model_copy(update={"without": ()}), data)
+    whole = read_judged_texts(settings.model_copy(update={"without": (), "more": ()}), data)
     taught = read_judged_texts(settings, data).train
     known = {same_text(t.example.text) for t in taught}
     gone = frozenset(settings.without)
     texts = [
-        _among(t, gone)
+        t.among(gone)
         for t in (*whole.train, *whole.dev)
         if not gone.isdisjoint(t.near) and same_text(t.example.text) not in known
     ]
     policies = tuple(p for p in whole.policies if p.id in gone)
-    own = [_among(t, gone) for t in whole.own if not gone.isdisjoint(t.near)]
+    own = [t.among(gone) for t in whole.own if not gone.isdisjoint(t.near)]
     shown = _few_of_each(texts, [p.id for p in policies])
     clean = [t for t in taught if not t.breaches]
 
@@ -120,17 +125,6 @@ def _few_of_each(texts: Sequence[TaughtText], policies: Sequence[str]) -> list[T
         breaching = [t for t in texts if policy in t.example.violates and t not in found]
         found += [breaching[i] for i in rng.permutation(len(breaching))[:_EXAMPLES]]
     return found
-
-
-def _among(text: TaughtText, policies: frozenset[str]) -> TaughtText:
-    """Return a text as a set of these policies knows it."""
-    example = text.example
-    kept = (
-        "all" if example.complies == "all" else tuple(p for p in example.complies if p in policies)
-    )
-    violates = tuple(p for p in example.violates if p in policies)
-    changed = example.model_copy(update={"violates": violates, "complies": kept})
-    return TaughtText(changed, tuple(p for p in text.near if p in policies), 1.0)
 
 
 async def ask_new_set(judge: Judge, new: NewSet) -> tuple[list[Asked], list[Asked]]:

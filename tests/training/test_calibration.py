@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.judged_towns import TOWNS
-from tests.training.leaning_index import BREACHING, Leaning
+from tests.training.leaning_index import Leaning, breaching
 from tests.wraner.random_adapters import hollow_adapter
 from training import calibration
 from training.calibration import Subjects, answers, fit, taught_words
@@ -38,7 +38,7 @@ class Knowing:
         return [Scores((self._logit(r.prompt.text), 0.0), 0) for r in requests]
 
     def _logit(self, text: str) -> float:
-        return 1.0 if text in BREACHING else -1.0
+        return 1.0 if breaching(text) else -1.0
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[Answer]:
         raise NotImplementedError
@@ -93,8 +93,21 @@ def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
     assert halfway.endswith("| 0.000 | 0.000 | 0.000 | 0.200 |"), "half are .1 off, half .3"
 
 
-RULES = NewSet(TOWNS.pack.model_copy(update={"examples": ()}), TOWNS.dev)
-SUBJECTS = Subjects(TOWNS, RULES.pack, {"market": RULES, "office": RULES}, {"eight": RULES})
+RULES = TOWNS.pack.model_copy(update={"examples": ()})
+
+
+def told(name: str) -> NewSet:
+    """Return a set that is asked about texts of its own."""
+    texts = []
+    for text in TOWNS.dev:
+        words = f"{text.example.text} {name.title()}."
+        texts.append(replace(text, example=text.example.model_copy(update={"text": words})))
+    return NewSet(RULES, tuple(texts))
+
+
+SUBJECTS = Subjects(
+    TOWNS, RULES, {"market": told("market"), "office": told("office")}, {"eight": told("eight")}
+)
 
 
 class Shouting(Knowing):
@@ -134,12 +147,23 @@ def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
     ]
 
 
+def test_a_set_is_scored_by_what_is_fitted_to_other_texts() -> None:
+    right, wrong = (Judge(Leaning(), engine(), "") for engine in (Knowing, Shouting))
+    both = {"market": told("market"), "twin": told("market")}
+    found = asyncio.run(answers(right, wrong, replace(SUBJECTS, house_rules=both)))
+    lines = [x for x in tables(found, SUBJECTS.tiers, shown=False) if "never taught: market" in x]
+    alone = replace(found, untaught={k: v for k, v in found.untaught.items() if k != "twin"})
+    assert lines == [
+        x for x in tables(alone, SUBJECTS.tiers, shown=False) if "never taught: market" in x
+    ]
+
+
 class Foreign(Leaning):
     """Finds policies to be of another kind than the encoder's."""
 
     def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
         found = super()._of(text, policies)
-        sign = 1.0 if text in BREACHING else -1.0
+        sign = 1.0 if breaching(text) else -1.0
         far = tuple(replace(e, kin=0.0, wording=sign, case=sign) for e in found.policies)
         return replace(found, policies=far)
 
@@ -160,7 +184,7 @@ def test_sets_of_another_kind_have_weights_of_their_own_beside_the_common_ones()
 
 def test_allow_lists_are_fitted_to_allow_lists_alone() -> None:
     judge = Judge(Foreign(), Knowing(), "")
-    lists = {"room": RULES, "board": RULES}
+    lists = {"room": told("room"), "board": told("board")}
     found = asyncio.run(answers(judge, judge, replace(SUBJECTS, allow_lists=lists)))
     assert list(found.allow_lists) == ["room", "board"] and "room" not in found.untaught
     untaught = fit(found, SUBJECTS.tiers, (), shown=False).untaught
@@ -207,10 +231,10 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     monkeypatch.setattr(calibration, "_judge", judge)
     base = BaseModel(Path("none"), "tiny", "0" * 64)
     config = Path(calibration.__file__).parent / "configs" / "moderation.yaml"
-    identity = hollow_adapter(base, tmp_path, "{}")
-    other = hollow_adapter(
-        base, tmp_path / "other", "{}", config=read_settings(config).model_dump(mode="json")
-    )
+    settings = read_settings(config)
+    trained = settings.model_dump(mode="json")
+    identity = hollow_adapter(base, tmp_path, "{}", config=trained)
+    other = hollow_adapter(base, tmp_path / "other", "{}", config=trained)
     command = [str(config), "--adapter", str(tmp_path / identity)]
     command += ["--without", str(tmp_path / "other" / other), "tuned"]
     assert calibration.main(command) == 0
@@ -219,3 +243,11 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     assert written is not None and written.verdict is not None and written.few is not None
     assert written.few.verdict is not None and written.few.verdict.leaning == 0.0
     assert written.untaught is not None and written.taught == wordings(TOWNS.policies)
+    assert settings.judgements is not None
+    texts = settings.judgements.texts.model_copy(update={"far": 1})
+    judgements = settings.judgements.model_copy(update={"texts": texts})
+    far = settings.model_copy(update={"judgements": judgements}).model_dump(mode="json")
+    knowing = hollow_adapter(base, tmp_path / "far", "{}", config=far)
+    command[2] = str(tmp_path / "far" / knowing)
+    assert calibration.main(command) == 1
+    assert "expected an adapter taught by" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import pytest
 
 from tests.training.judged_towns import POLICIES, TOWNS, judge_settings
 from tests.training.leaning_index import Leaning
+from tests.wraner.random_adapters import hollow_adapter
 from training import judge_ablation, preparation
 from training.judge_ablation import (
     STEPS,
@@ -16,6 +17,7 @@ from training.judge_ablation import (
     chosen_by,
     gather,
     settings_of,
+    settings_of_adapter,
     table,
     variants,
 )
@@ -107,6 +109,21 @@ def test_texts_to_choose_by_are_the_dev_texts_or_far_ones() -> None:
     assert chosen_by(BASE, far=False) == BASE
     with pytest.raises(InvalidInput, match="settings with judgements"):
         chosen_by(TrainingSettings(sources={"towns": 1.0}), far=True)
+
+
+def test_an_adapter_is_asked_as_it_was_taught_and_nothing_that_it_was_taught(
+    tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    taught = settings_of(RUNS[1], chosen_by(BASE, far=True))
+    config = taught.model_dump(mode="json")
+    adapter = tmp_path / hollow_adapter(tiny_base, tmp_path, "{}", config=config)
+    found = settings_of_adapter(adapter, chosen_by(BASE, far=True))
+    assert found == taught.model_copy(update={"start": adapter})
+    with pytest.raises(InvalidInput, match="trained with far: 0"):
+        settings_of_adapter(adapter, BASE)
+    none = hollow_adapter(tiny_base, tmp_path, "{}", config={"sources": {"towns": 1.0}})
+    with pytest.raises(InvalidInput, match="an adapter that judges"):
+        settings_of_adapter(tmp_path / none, BASE)
 
 
 def test_the_table_has_a_line_a_judge() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.training.judged_towns import TOWNS
-from tests.training.leaning_index import BREACHING, Leaning
+from tests.training.leaning_index import Leaning, breaching
 from training import judge_with_index
 from training.judge_with_index import ask_with_index, fused, retriever_for, unheard
 from training.judged_texts import JudgedSettings
@@ -17,7 +17,7 @@ MANY = TOWNS.dev * 5
 
 
 def knowing(prompts: Sequence[Prompt]) -> list[float]:
-    return [1.0 if p.text in BREACHING else -1.0 for p in prompts]
+    return [1.0 if breaching(p.text) else -1.0 for p in prompts]
 
 
 def blind(prompts: Sequence[Prompt]) -> list[float]:

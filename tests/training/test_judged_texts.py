@@ -55,6 +55,10 @@ def test_policies_left_out_are_not_taught(hatemoderate: Path) -> None:
     assert len(judged.policies) == 40
     assert all("exclude-expel" not in t.near for t in judged.train)
     assert any("exclude-expel" in t.near for t in judged.dev), "to be asked about"
+    known = {p.id for p in judged.policies}
+    dev = judged.asked_of_dev.train
+    assert 0 < len(dev) < len(judged.dev)
+    assert all(t.near and {*t.near, *t.example.violates} <= known for t in dev)
 
 
 def test_the_sets_own_examples_go_to_the_policies_that_they_were_written_for(

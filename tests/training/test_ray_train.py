@@ -16,6 +16,7 @@ from tests.training.judged_towns import TOWNS, judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import preparation, ray_cluster, ray_train
 from training.finetune import Outcome, finetune
+from training.judged_texts import JudgedSettings
 from training.loop import StepReport
 from training.metric_log import read_metrics
 from training.preparation import Places
@@ -116,7 +117,11 @@ def test_workers_are_told_paths_that_hold_in_their_folders(
 
     monkeypatch.setattr(ray_train, "prepare", stop)
     extracting = town_settings(tiny_base, Path("sources.yaml"), start=Path("adapters/first"))
-    for chosen in (extracting, judge_settings(tiny_base)):
+    judging = judge_settings(tiny_base)
+    assert judging.judgements is not None
+    texts = JudgedSettings(more=(Path("training/near_misses.jsonl"),))
+    more = judging.judgements.model_copy(update={"texts": texts})
+    for chosen in (extracting, judging.model_copy(update={"judgements": more})):
         with pytest.raises(InterruptedError):
             on_ray(chosen, replace(places, state=tmp_path))
     extraction, judge = told
@@ -124,6 +129,7 @@ def test_workers_are_told_paths_that_hold_in_their_folders(
     assert extraction.start == Path("adapters/first").absolute()
     assert judge.judgements is not None
     assert judge.judgements.texts.policy_set == Path("packs/hate-speech").absolute()
+    assert judge.judgements.texts.more == (Path("training/near_misses.jsonl").absolute(),)
 
 
 def test_steps_on_gpus_are_looked_at_more_often(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.judged_towns import TOWNS
+from tests.training.judged_towns import TOWNS, taught
 from tests.training.test_calibration import Knowing
 from training.judge_answers import Judge
 from training.judged_texts import JudgedSettings, TaughtText, read_judged_texts
@@ -22,7 +22,7 @@ from training.untaught import (
 from wraner.errors import InvalidInput
 from wraner.pack_folders import read_definitions
 from wraner.packs import JudgedExample, Policy, PolicySet
-from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
+from wraner.retrieval import Evidence, JudgedNeighbour, Neighbours, PackRef, PolicyEvidence
 
 ROOT = Path(__file__).parents[2]
 GONE = ("exclude-expel", "contempt-dislike")
@@ -62,6 +62,18 @@ def test_texts_that_breach_taught_policies_keep_house_rules() -> None:
     assert len(house_rules(many)["office"].texts) == len(plain["office"].texts) + 40
 
 
+def test_each_set_is_beside_other_texts() -> None:
+    texts = [taught(f"Zorvian {n} must leave.", ("expel",), True) for n in range(400)]
+    for with_others, without in ((house_rules, house_rules([])), (allow_lists, allow_lists([]))):
+        beside = [
+            frozenset(t.example.text for t in new.texts[len(without[name].texts) :])
+            for name, new in with_others(texts).items()
+        ]
+        assert {len(some) for some in beside} == {40}
+        shared = [len(a & b) for a in beside for b in beside if a is not b]
+        assert max(shared) < 15
+
+
 def test_rules_that_name_what_is_allowed_stand_apart_and_other_texts_breach_them() -> None:
     asked = [t for t in TOWNS.dev if t.breaches]
     plain, found = allow_lists([]), allow_lists(asked)
@@ -85,16 +97,18 @@ def test_a_domain_is_no_new_set() -> None:
 
 
 def test_policies_left_out_come_with_what_was_not_taught(hatemoderate: Path) -> None:
-    settings = JudgedSettings(policy_set=ROOT / "packs" / "hate-speech", without=GONE)
+    more = (ROOT / "training" / "near_misses.jsonl",)
+    settings = JudgedSettings(policy_set=ROOT / "packs" / "hate-speech", without=GONE, more=more)
     own, few = left_out(settings, hatemoderate.parent).values()
     judged = read_judged_texts(settings, hatemoderate.parent)
-    taught = {same_text(t.example.text) for t in judged.train}
+    known = {same_text(t.example.text) for t in judged.train}
+    assert len(own.pack.examples) < 40, "near misses are for teaching alone"
     for new in (own, few):
         assert {p.id for p in new.pack.policies} == set(GONE)
         assert {p for e in new.pack.examples for p in e.violates} == set(GONE)
         assert any(not e.violates for e in new.pack.examples)
         asked = {same_text(t.example.text) for t in new.texts}
-        assert not asked & (taught | {same_text(e.text) for e in new.pack.examples})
+        assert not asked & (known | {same_text(e.text) for e in new.pack.examples})
         assert {p for t in new.texts for p in (*t.near, *t.example.violates)} == set(GONE)
         assert len({t.breaches for t in new.texts}) == 2
     breaching = [e for e in few.pack.examples if e.violates]
@@ -102,6 +116,26 @@ def test_policies_left_out_come_with_what_was_not_taught(hatemoderate: Path) -> 
     clean = {t.example.text for t in judged.train if not t.breaches}
     assert {e.text for e in few.pack.examples if not e.violates} == clean
     assert len(few.texts) == len(own.texts) - len(breaching)
+
+
+def test_examples_in_questions_are_as_many_as_asked_for_and_none_by_words_alone() -> None:
+    rows = [JudgedExample(text=f"late {n}", violates=("late",)) for n in range(3)]
+    found = tuple(JudgedNeighbour(e, 0.9) for e in rows)
+    policy = Policy(id="late", title="late", definition="Being late.")
+    pack = PolicySet(policies=(policy,), examples=tuple(rows))
+
+    class Near(Shy):
+        async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+            assert pack.inline is not None
+            some = found[:k] if pack.inline.examples else ()
+            return [Evidence((PolicyEvidence("late", some, (), 0.3, ()),), "g") for _ in texts]
+
+    engine = Knowing()
+    judge = Judge(Near(), engine, "ad", shown=1)
+    texts = (TaughtText(JudgedExample(text="text", violates=("late",)), ("late",), 1.0),)
+    asyncio.run(ask_new_set(judge, NewSet(pack, texts)))
+    about = [r.prompt for r in engine.asked if "any of these" not in r.prompt.instruction]
+    assert [len(p.examples) for p in about] == [1, 0]
 
 
 class Shy:
