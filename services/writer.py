@@ -5,7 +5,10 @@ the pack before or after it, and what fails leaves everything as it was. Knows n
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -17,7 +20,7 @@ from services.ports import Written
 from services.settings import Limits
 from wraner.edits import changed_examples, with_examples, without_example
 from wraner.errors import NotFound, Stale, Unavailable
-from wraner.packs import Example, Pack
+from wraner.packs import Example, Pack, version
 from wraner.registry import Kind, PackStore, kind_of
 
 Result = TypeVar("Result")
@@ -46,6 +49,8 @@ class Writer:
         self._generations = generations
         self._limits = limits
         self._locks: WeakValueDictionary[tuple[Kind, str], asyncio.Lock] = WeakValueDictionary()
+        self._letting_go = threading.Lock()
+        self._awaited: Counter[str] = Counter()
         self._running: set[asyncio.Task[Any]] = set()
 
     async def put(self, name: str, pack: Pack, condition: Condition) -> Written:
@@ -140,11 +145,24 @@ class Writer:
         made_anew: bool,
     ) -> Written:
         new = change(old)
-        self._generations.build(new, current)
-        made = self._packs.publish(name, new, expected=current)
+        with self._under_way(version(new)):
+            self._generations.build(new, current)
+            made = self._packs.publish(name, new, expected=current)
         self._prune(kind_of(new), name)
         created = current is None if made_anew else len(new.examples) > len(_there(old).examples)
         return Written(name, made, len(new.examples), created)
+
+    @contextmanager
+    def _under_way(self, pack_version: str) -> Iterator[None]:
+        """Keep the index of a version that is found built already until a name has it."""
+        with self._letting_go:
+            self._awaited[pack_version] += 1
+        try:
+            yield
+        finally:
+            with self._letting_go:
+                self._awaited[pack_version] -= 1
+                self._awaited += Counter()  # which forgets what is nought
 
     def _prune(self, kind: Kind, name: str) -> None:
         """Let go of versions that no request can be reading any more; failing costs only disk."""
@@ -152,10 +170,10 @@ class Writer:
             gone = self._packs.prune(
                 kind, name, superseded_for_s=2 * self._limits.request_timeout_s
             )
-            kept = self._packs.versions() if gone else set()
-            for version in gone:
-                if version not in kept:
-                    self._generations.drop(version)
+            for one in gone:
+                with self._letting_go:
+                    if one not in self._awaited and one not in self._packs.versions():
+                        self._generations.drop(one)
         except OSError as error:
             structlog.get_logger("wraner.writer").warning("prune failed", error=str(error))
 
