@@ -16,6 +16,7 @@ from services.conditions import Condition
 from services.drop_in import read_drop_in
 from services.intake import (
     check_choice,
+    check_definitions,
     check_examples_fit,
     check_known,
     check_lengths,
@@ -162,6 +163,7 @@ class Gateway:
     async def put(self, name: str, pack: Pack, condition: Condition) -> Written:
         """Store a pack."""
         await asyncio.to_thread(check_pack, pack)
+        check_definitions(pack, self.limits, pointer="")
         check_lengths(pack.examples, self.limits, pointer="/examples")
         return await self._writer.put(name, pack, condition)
 

@@ -94,7 +94,26 @@ def check_choice(
             pointer=f"/{field}",
         )
     if inline is not None:
+        check_definitions(inline, limits, pointer="/inline")
         check_examples_fit(inline.examples, limits, pointer="/inline/examples")
+
+
+def check_definitions(pack: Domain | PolicySet, limits: Limits, *, pointer: str) -> None:
+    """Refuse an over-long type or policy, which no question could hold."""
+    if isinstance(pack, Domain):
+        field = "entity_types"
+        lengths = [len(t.name) + len(t.definition) for t in pack.entity_types]
+    else:
+        field = "policies"
+        words = ([p.title, p.definition, *p.includes, *p.excludes] for p in pack.policies)
+        lengths = [sum(map(len, some)) for some in words]
+    for number, length in enumerate(lengths):
+        if length > limits.max_characters:
+            raise InvalidInput(
+                f"expected up to {limits.max_characters} characters of all words of one "
+                f"(WRANER_MAX_CHARACTERS), was: {length}; shorten it, or say it as several",
+                pointer=f"{pointer}/{field}/{number}",
+            )
 
 
 def check_known(asked: Iterable[str], declared: Sequence[str], *, field: str) -> None:

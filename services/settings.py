@@ -19,7 +19,7 @@ class Limits(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WRANER_", frozen=True)
 
     max_characters: int = Field(20_000, ge=1)
-    """Code points of one text, an example's too."""
+    """Code points of one text, of an example, of all words of a type or policy."""
     max_texts: int = Field(64, ge=1)
     """Texts of one call."""
     max_changed_examples: int = Field(1_000, ge=1)

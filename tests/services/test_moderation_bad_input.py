@@ -62,6 +62,11 @@ def refused(answer: Any, status: int, pointer: str, words: str) -> None:
             "both",
         ),
         ({"policies": []}, "/policies", "at least 1"),
+        (
+            policies({**POLICY, "id": "q", "includes": ["a" * 12_000, "b" * 8_000]}),
+            "/policies/1",
+            "WRANER_MAX_CHARACTERS",
+        ),
     ],
 )
 def test_a_policy_set_is_refused_alike_stored_and_inline(
