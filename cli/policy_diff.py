@@ -171,7 +171,9 @@ async def _read(client: AsyncClient, choice: Choice[PolicySet]) -> PolicySet:
             raise NotFound(f"{error}; for the folder say ./{name}") from None
         raise
     found = await stored.read(name)
-    _, examples = await stored.examples(name)
+    version, examples = await stored.examples(name)
+    if version != found.version:
+        raise InvalidInput(f"{name!r} changed while it was read; try again")
     judged = tuple(e for e in examples if isinstance(e, JudgedExample))
     return PolicySet(description=found.description, policies=found.policies, examples=judged)
 

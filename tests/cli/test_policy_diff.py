@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from cli.change_views import show_changes
+from cli.shelf import Shelf
 from tests.cli.conftest import CITIES, RULES, Served, Wraner, pack_folder
-from wraner.packs import PolicySet
+from wraner.packs import Example, PolicySet
 from wraner.policy_changes import compare
 
 pytestmark = pytest.mark.usefixtures("rules")
@@ -157,6 +158,20 @@ def test_changed_words_and_items_are_marked() -> None:
     assert "1 → none" in plain
     coloured = shown(old, new, colours=True)
     assert "48;5;217mgoods" in coloured and "48;5;156mservices" in coloured and "[-" not in coloured
+
+
+def test_definitions_and_examples_are_of_one_version(
+    wraner: Wraner, served: Served, strict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = Shelf.examples
+
+    async def changed_behind(shelf: Shelf, name: str) -> tuple[str, tuple[Example, ...]]:
+        _, found = await examples(shelf, name)
+        return "another", found
+
+    monkeypatch.setattr(Shelf, "examples", changed_behind)
+    ran = wraner("policies", "diff", "rules", strict, "fine")
+    assert ran.code == 1 and ran.out == "" and "changed while it was read" in ran.err
 
 
 def test_another_order_of_policies_is_said() -> None:
