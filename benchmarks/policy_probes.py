@@ -105,7 +105,8 @@ class Probe:
             chosen = text.policies[:1]
             before, after = [await self.ask(p, text.text, chosen) for p in (plain, other)]
             swapped.append(before.flagged != after.flagged)
-            moved.append((after.score < before.score) == text.hateful)
+            fell = after.score < before.score
+            moved.append(fell if text.hateful else after.score > before.score)
         return f"inverted, verdict swaps {_share(swapped)}, score moves rightly {_share(moved)}"
 
 

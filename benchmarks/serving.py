@@ -27,8 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rounds import measure
+from services.adapters import AdapterChoice
 from services.loading import fusion_of, load_engine, load_retriever, pack_store
 from services.settings import Settings
+from wraner.adapters import Task
 from wraner.extract import Extractor, ExtractTask
 from wraner.packs import Domain
 from wraner.registry import Kind
@@ -88,10 +90,16 @@ def in_process(settings: Settings) -> Ask:
     retriever = load_retriever(settings)
     engine = load_engine(settings)
     extractor = Extractor(retriever=retriever, engine=engine, fusion=fusion_of(settings))
+    adapter = AdapterChoice(settings).of(Task.NER)
 
     async def ask(text: str) -> None:
         task = ExtractTask(
-            domain=domain, pack=PackRef(stored.version), texts=(text,), labels=LABELS, k=3
+            domain=domain,
+            pack=PackRef(stored.version),
+            texts=(text,),
+            labels=LABELS,
+            k=3,
+            adapter=adapter,
         )
         await extractor.extract(task)
 

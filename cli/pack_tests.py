@@ -3,12 +3,14 @@
 Knows no training.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli.failures import say
 from cli.retrain import DomainOptions
 from services.loading import pack_store
 from services.settings import Settings
+from training.leaks import HeldOut
 from training.ner_domains import NerDomain
 from training.pack_lots import asked_domain
 from wraner.errors import InvalidInput
@@ -60,14 +62,24 @@ def tests_of(
     return _read(file, pack)
 
 
-def others_with_tests(settings: Settings, name: str) -> tuple[NerDomain, ...]:
-    """Return the other stored domains that have tests."""
+def others_with_tests(
+    settings: Settings, name: str, pack: Domain, test: Sequence[TaggedExample]
+) -> tuple[NerDomain, ...]:
+    """Return the other stored domains that have tests.
+
+    None that is the same under another name, and no sentence that the pack holds or its own tests
+    ask about: what is taught there counts as gained here, not as kept elsewhere.
+    """
+    here = HeldOut(e.text for e in (*pack.examples, *test))
     found = []
     for other in pack_store(settings).names(Kind.DOMAIN):
-        pack = stored_domain(settings, other)
-        file = _shipped_test(settings, other, pack) if other != name else None
-        if file is not None:
-            found.append(asked_domain(other, pack, _read(file, pack)))
+        stored = stored_domain(settings, other)
+        if other == name or definitions_of(stored) == definitions_of(pack):
+            continue
+        file = _shipped_test(settings, other, stored)
+        asked = [] if file is None else [e for e in _read(file, stored) if not here.leaks(e.text)]
+        if asked:
+            found.append(asked_domain(other, stored, asked))
     return tuple(found)
 
 

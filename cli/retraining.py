@@ -154,13 +154,14 @@ def _request(plan: Plan, settings: Settings) -> Request:
         name, pack = options.domain, stored_domain(settings, options.domain)
     if options.tune is Tune.WORDS:
         say(_compared(name, pack))
-    others = others_with_tests(settings, name)
+    test = tests_of(options, settings, name, pack)
+    others = others_with_tests(settings, name, pack, test)
     if not others and options.no_replay:
         say("no other domain has tests: what was forgotten elsewhere is not measured")
     return Request(
         name=name,
         pack=pack,
-        test=tests_of(options, settings, name, pack),
+        test=test,
         elsewhere=others,
         replay=not options.no_replay,
         force=options.force,

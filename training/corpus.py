@@ -116,10 +116,18 @@ def open_corpus(
         scratch = Path(tempfile.mkdtemp(dir=cache, prefix=".indexing-"))
         try:
             write_rows(_rows(name, examples, encoder, settings, say), _FEATURES, scratch / _ROWS)
-            os.replace(scratch, folder)
+            _keep(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return Corpus(name, Dataset.from_file(str(folder / _ROWS)))
+
+
+def _keep(scratch: Path, folder: Path) -> None:
+    try:
+        os.replace(scratch, folder)
+    except OSError:
+        if not folder.is_dir():  # else another was faster
+            raise
 
 
 def _rows(

@@ -49,7 +49,8 @@ class MetricLog:
     def _keep(self, done: int) -> None:
         if self._file.exists():
             lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["step"] <= done]
+            whole = [line for line in lines if line.endswith("\n")]  # a stop may cut the last off
+            kept = [line for line in whole if json.loads(line)["step"] <= done]
             self._file.write_text("".join(kept), encoding="utf-8")
 
 

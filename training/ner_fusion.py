@@ -1,8 +1,9 @@
 """Fit the weights with which extraction fuses a model's entities and the votes of tagged words.
 
-Reads the predictions of `wraner evaluate ner` on `dev`, counts the votes on the same sentences, and
-prints F1 of the model alone, of the votes alone and of both, each domain scored with weights fitted
-on the others: a new domain has none of its own. The last line has the weights fitted on all.
+Reads the predictions of `wraner evaluate ner --by model` on `dev`, counts the votes on the same
+sentences, and prints F1 of the model alone, of the votes alone and of both, each domain scored with
+weights fitted on the others: a new domain has none of its own. The last line has the weights fitted
+on all.
 
     python -m training.ner_fusion --data ../shared/data/crossner --predictions FOLDER
 """

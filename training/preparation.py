@@ -3,6 +3,7 @@
 Knows no loop and no cluster.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +35,7 @@ from training.settings import (
 from training.sources import Source
 from training.world import Alone, World
 from wraner import weights
-from wraner.adapters import TrainingData, read_adapter
+from wraner.adapters import CONFIG, TrainingData, read_adapter
 from wraner.chat import ChatEncoder
 from wraner.errors import InvalidInput
 from wraner.language_model import dtype_of
@@ -178,16 +179,22 @@ def adapted_model(
     torch.manual_seed(settings.seed)
     lora.attach(model, shape)
     if settings.start is not None:
-        _start_from(settings.start, model, base)
+        _start_from(settings.start, model, base, shape)
     return model.to(device), shape
 
 
-def _start_from(folder: Path, model: Any, base: BaseModel) -> None:
+def _start_from(folder: Path, model: Any, base: BaseModel, shape: lora.LoraShape) -> None:
     manifest = read_adapter(folder.parent, folder.name)
     if manifest.base.sha256 != base.sha256:
         raise InvalidInput(
             f"expected an adapter of {base.name} to start from, was: {folder.name[:12]}, which is "
             f"one of {manifest.base.name}; train the config's base, or name another adapter"
+        )
+    alpha = json.loads((folder / CONFIG).read_bytes())["lora_alpha"]
+    if alpha != shape.alpha:  # the same factors would weigh otherwise
+        raise InvalidInput(
+            f"expected an adapter of alpha {shape.alpha} to start from, was: {folder.name[:12]}, "
+            f"of alpha {alpha}; set the config's lora: alpha, or name another adapter"
         )
     lora.load(model, folder)
 

@@ -23,9 +23,9 @@ from wraner.errors import InvalidInput, NotFound
 from wraner.formats.jsonl import render_lines
 from wraner.metrics import SpanCounts
 from wraner.pack_folders import write_pack_folder
-from wraner.packs import Domain, EntityType, TaggedExample
+from wraner.packs import Domain, EntityType, TaggedExample, version
 from wraner.promotions import promote
-from wraner.registry import PackStore
+from wraner.registry import Kind, PackStore
 from wraner.weights import BaseModel
 
 BASE = BaseModel(Path("x"), "x", "0" * 64)
@@ -34,6 +34,10 @@ TRIPS = Domain(
     entity_types=(EntityType(name="city"),), examples=(TaggedExample(text="She saw Ghent."),)
 )
 TEST = (TaggedExample(id="t1", text="It rains in Hull."),)
+TOURS = Domain(
+    entity_types=(EntityType(name="town"),), examples=(TaggedExample(text="He left Lyon."),)
+)
+TOURS_TEST = (TaggedExample(id="t2", text="It snows in Cork."), *TRIPS.examples)
 
 
 class Retraining:
@@ -80,10 +84,11 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retraining:
     monkeypatch.delenv("WRANER_EXTRACT_ADAPTER", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     packs = PackStore(tmp_path / "state" / "packs")
-    for name in ("trips", "tours"):
-        packs.publish(name, TRIPS, expected=None)
-    write_pack_folder(tmp_path / "packs" / "tours", TRIPS)
-    write_test(tmp_path / "packs" / "tours" / "test.jsonl")
+    packs.publish("trips", TRIPS, expected=None)
+    for name, pack, test in (("tours", TOURS, TOURS_TEST), ("copied-trips", TRIPS, TEST)):
+        packs.publish(name, pack, expected=None)
+        write_pack_folder(tmp_path / "packs" / name, pack)
+        (tmp_path / "packs" / name / "test.jsonl").write_bytes(b"".join(render_lines(test)))
     retrained = Retraining()
     monkeypatch.setattr(retraining, "retrain", retrained)
     shipped = tmp_path / "adapters" / "words"
@@ -132,7 +137,7 @@ def test_a_pack_folder_and_a_domain_that_ships_bring_their_tests(
 ) -> None:
     assert retrain_domain(DomainOptions(pack=tmp_path / "packs" / "tours"), tmp_path, []) == 0
     assert retrain_domain(DomainOptions(domain="tours"), tmp_path, []) == 0
-    assert [(r.name, r.test) for r in ran.requests] == [("tours", TEST)] * 2
+    assert [(r.name, r.test) for r in ran.requests] == [("tours", TOURS_TEST)] * 2
 
 
 def test_enough_examples_are_heard_beside_the_model(
@@ -167,8 +172,11 @@ def test_without_replay_other_domains_with_tests_are_asked(
     (request,) = ran.requests
     assert not request.replay and request.command.endswith("--domain trips --no-replay")
     (other,) = request.elsewhere
-    assert (other.name, other.pack, len(other.asked)) == ("tours", TRIPS, 1)
+    assert (other.name, other.pack) == ("tours", TOURS), "not the same domain under another name"
+    assert [one.text for one in other.asked] == ["It snows in Cork."], "nothing that is taught"
     capsys.readouterr()
+    packs = PackStore(tmp_path / "state" / "packs")
+    packs.delete(Kind.DOMAIN, "copied-trips", expected=version(TRIPS))
     assert retrain_domain(DomainOptions(domain="tours", no_replay=True), missing, []) == 0
     assert "what was forgotten elsewhere is not measured" in capsys.readouterr().err
 

@@ -7,8 +7,11 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from tests.wraner.random_adapters import random_adapter
 from training import lora
 from training.lora import LoraLinear, LoraShape
+from training.preparation import adapted_model
+from training.settings import LoraSettings, TrainingSettings
 from wraner.errors import InvalidInput
 from wraner.weights import BaseModel
 
@@ -92,3 +95,22 @@ def test_a_target_that_is_not_there_is_refused(tiny_base: BaseModel) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_base.path, dtype=torch.float32)
     with pytest.raises(InvalidInput, match=r"expected targets among .*q_proj.*, was: w_proj"):
         lora.attach(model, LoraShape(2, 4, 0, ("q_proj", "w_proj")))
+
+
+@pytest.mark.parametrize(("alpha", "fits"), [(64, True), (32, False)])
+def test_an_adapter_is_gone_on_from_with_its_own_alpha(
+    tiny_base: BaseModel, tmp_path: Path, alpha: int, fits: bool
+) -> None:
+    identity = random_adapter(tiny_base, tmp_path, 1)  # of rank 4 and alpha 64
+    targets = ("q_proj", "v_proj", "o_proj")
+    settings = TrainingSettings(
+        base=str(tiny_base.path),
+        sources={"towns": 1.0},
+        start=tmp_path / identity,
+        lora=LoraSettings(rank=4, alpha=alpha, targets=targets),
+    )
+    if fits:
+        adapted_model(settings, tiny_base)
+        return
+    with pytest.raises(InvalidInput, match="alpha 32 to start from"):
+        adapted_model(settings, tiny_base)
