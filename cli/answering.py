@@ -40,6 +40,8 @@ async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result |
             before = await answer_each(texts[:at], call)
             after = await answer_each(texts[at + 1 :], call)
             return [*before, Refused(error.detail), *after]
+        if len(texts) == 1 and error.status == _TOO_LARGE:
+            return [Refused(error.detail)]
         if len(texts) == 1 or not _is_size(error):
             raise
         half = len(texts) // 2

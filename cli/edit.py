@@ -81,7 +81,7 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
         target.ask(where, lambda client: _store(shelf(client, kind), name, read.version, wanted))
     except Stale as error:
         raise Conflict(
-            f"{name!r} was changed by somebody else meanwhile ({error.detail}); "
+            f"{name!r} was changed by somebody else meanwhile ({error}); "
             f"your examples are kept in {file}"
         ) from None
     except BaseException:

@@ -1,6 +1,7 @@
 """`wraner export`: tagged examples as other tools read them. Knows no format."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,14 +64,23 @@ def _tagged(example: Example) -> TaggedExample:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file that takes the place of `path` once it is written whole."""
+    """Yield a file that takes the place of `path` once it is written whole, with its mode.
+
+    What is no file, such as a pipe, is written into.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(scratch, 0o666 & ~_umask())
+        os.chmod(scratch, mode)
         os.replace(scratch, path)
     except BaseException:
         os.unlink(scratch)

@@ -15,13 +15,14 @@ import typer
 
 from cli import target
 from cli.counts import counted
-from cli.failures import Exit, say
+from cli.failures import Exit, WrongUse, say
 from cli.options import FileFormat, PackOptions, TargetOptions, format_of
 from cli.progress import Sent, counting
 from cli.shelf import Shelf, pieces_of, shelf
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.problems import NotFound
 from wraner.client.replies import PackSummary
+from wraner.entities import check_mentions
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.choice import Format, read
 from wraner.pack_folders import write_pack_folder
@@ -87,16 +88,27 @@ def _survey(file: Path, format: Format) -> Survey:  # noqa: A002
         InvalidInput: it breaks a rule of its format.
         Conflict: two examples of the same id differ.
     """
+    if not file.is_file():
+        raise WrongUse(f"expected a file, which can be read twice, was: {file}; save it first")
     contents: dict[str, str] = {}
     labels: dict[str, None] = {}
     repeated = 0
     for example in _read(file, format):
+        _check_entities(file, example)
         content = example_hash(example)
         if contents.setdefault(example.id, content) != content:
             raise Conflict(f"{file}: two examples with the id {example.id!r} differ; rename one")
         labels.update(dict.fromkeys(mention.label for mention in example.entities))
         repeated += 1
     return Survey(file, format, len(contents), repeated - len(contents), tuple(labels))
+
+
+def _check_entities(file: Path, example: TaggedExample) -> None:
+    labels = {mention.label for mention in example.entities}
+    try:
+        check_mentions(example.text, example.entities, labels)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: in {example.text[:60]!r}: {error.message}") from None
 
 
 def _write_folder(folder: Path, surveyed: Survey) -> None:

@@ -63,7 +63,12 @@ app.add_typer(evaluate_commands(), name="evaluate")
 
 def run() -> None:
     """Run the command line and exit."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # said already; what is left cannot be written
+        close_quietly()
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -30,7 +30,8 @@ def show_packs(found: PackList, layout: Layout) -> None:
     table = _table("name", "examples", "definitions", "description")
     for pack in found.packs:
         names = [t.name for t in pack.entity_types] + [p.id for p in pack.policies]
-        table.add_row(pack.name, str(pack.examples), _few(names), _sentence(pack.description))
+        words = shown_as_is(_few(names)), shown_as_is(_sentence(pack.description))
+        table.add_row(pack.name, str(pack.examples), *words)
     terminal.out().print(table if found.packs else "nothing is stored")
 
 
@@ -44,19 +45,20 @@ def show_pack(pack: PackSummary, layout: Layout) -> None:
     size = counted(pack.examples, "example")
     head.append(f"  {size}, version {pack.version[:SHORT_VERSION]}", "dim")
     console.print(head)
-    console.print(pack.description, style="italic")
+    console.print(shown_as_is(pack.description), style="italic")
     if pack.entity_types:
         table, palette = _table("entity type", "definition"), Palette()
         for one in pack.entity_types:
-            table.add_row(Text().append(one.name, palette[one.name]), one.definition)
+            name = Text().append(shown_as_is(one.name), palette[one.name])
+            table.add_row(name, shown_as_is(one.definition))
     else:
         table = _table("policy", "tier", "definition")
         for policy in pack.policies:
-            words = Text(policy.title, "bold")
+            words = Text(shown_as_is(policy.title), "bold")
             if policy.is_allow_list:
                 words.append("  allowed alone", "not bold dim")
-            words.append(f"\n{policy.definition}", "not bold")
-            table.add_row(policy.id, str(policy.tier or ""), words)
+            words.append(f"\n{shown_as_is(policy.definition)}", "not bold")
+            table.add_row(shown_as_is(policy.id), str(policy.tier or ""), words)
     console.print(table)
 
 
@@ -67,7 +69,7 @@ def show_examples(examples: Sequence[Example], layout: Layout) -> None:
         return
     table, palette = _table("id", "text"), Palette()
     for example in examples:
-        table.add_row(example.id, _tagged(example, palette))
+        table.add_row(shown_as_is(example.id), _tagged(example, palette))
     terminal.out().print(table if examples else "there are no examples")
 
 
@@ -77,13 +79,15 @@ def _tagged(example: Example, palette: Palette) -> Text:
         for mention in example.entities:
             shown.stylize(palette[mention.label], mention.start, mention.end)
         for number, label in enumerate(dict.fromkeys(m.label for m in example.entities)):
-            shown.append(" " if number else "\n").append(label, palette[label] + _ITALIC)
+            shown.append(" " if number else "\n").append(
+                shown_as_is(label), palette[label] + _ITALIC
+            )
         return shown
     if example.violates:
-        shown.append("\nviolates ", "bold").append(", ".join(example.violates))
+        shown.append("\nviolates ", "bold").append(shown_as_is(", ".join(example.violates)))
     if example.complies:
         complies = "all" if example.complies == "all" else ", ".join(example.complies)
-        shown.append("\ncomplies with ", "bold").append(complies)
+        shown.append("\ncomplies with ", "bold").append(shown_as_is(complies))
     return shown
 
 

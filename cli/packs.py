@@ -109,7 +109,7 @@ def _add(kind: Kind, addition: Addition, where: TargetOptions) -> int:
             raise
         raise Conflict(
             f"{addition.name!r} is stored already; --replace takes its place, another name "
-            f"leaves it ({error.detail})"
+            f"leaves it ({error})"
         ) from None
     version = done.version[: pack_views.SHORT_VERSION]
     say(f"stored {done.name}: {counted(done.examples, 'example')}, version {version}")

@@ -69,7 +69,10 @@ class Sent:
 def lines_in(files: Sequence[Path]) -> int | None:
     """Count the lines of files, of standard input where there are none; None: it is no file."""
     if files:
-        counts = [_count(os.open(path, os.O_RDONLY), close=True) for path in files]
+        counts = [
+            _count(os.open(path, os.O_RDONLY), close=True) if path.is_file() else None
+            for path in files  # opened, a named pipe would lose what is in it
+        ]
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
     if sys.stdin is None:

@@ -32,8 +32,10 @@ class Records:
         self.put(_joined(bad.fields, {**where, "line": bad.place.line, "error": bad.error}))
 
     def put(self, record: Mapping[str, Any]) -> None:
-        """Write a record and flush it."""
-        self._out.write(encoded(record))
+        """Write a record and flush it; unbuffered, a write may take only a part."""
+        left = memoryview(encoded(record))
+        while left:
+            left = left[self._out.write(left) :]
         self._out.flush()
 
 

@@ -49,5 +49,9 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise WrongUse(f"{question} There is no terminal to ask at; say --yes")
-    if not typer.confirm(question, err=True):
+    try:
+        sure = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C or Ctrl-D
+        raise KeyboardInterrupt from None
+    if not sure:
         raise WrongUse("nothing was changed")

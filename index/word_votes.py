@@ -75,7 +75,7 @@ def tagged_words_of(
     generation: Generation, examples: Sequence[Sequence[TaggedExample]], settings: IndexSettings
 ) -> TaggedWords:
     """Read the tags of all words; `examples` are each part's entries, gone ones too."""
-    labels = tuple(sorted({m.label for part in examples for e in part for m in e.entities}))
+    labels = _shown(generation, examples)
     columns = {name: 1 + number for number, name in enumerate(labels)}
     size = 1 + 2 * len(labels)
     follows = np.full((3, 3), _HABIT_PRIOR)
@@ -86,7 +86,8 @@ def tagged_words_of(
         rows: list[Ints] = []
         for live, example in zip(part.live, entries, strict=True):
             chunks = chunk(example.text)
-            own = tags_of(chunks, example.entities, columns)
+            shown = example.entities if live else ()
+            own = tags_of(chunks, shown, columns)
             places, _ = places_that_count(chunks, settings)
             rows.append(own[places])
             if live:
@@ -104,6 +105,21 @@ def tagged_words_of(
         marks,
         total / total.sum(),
         _habits(follows),
+    )
+
+
+def _shown(generation: Generation, examples: Sequence[Sequence[TaggedExample]]) -> tuple[str, ...]:
+    """Return the labels of the examples that are still there, in order."""
+    return tuple(
+        sorted(
+            {
+                m.label
+                for part, entries in zip(generation.parts, examples, strict=True)
+                for live, example in zip(part.live, entries, strict=True)
+                if live
+                for m in example.entities
+            }
+        )
     )
 
 

@@ -7,16 +7,18 @@ as it must be indexed for the tuning that serves. Knows no pointer and no encode
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from services.writer import Generations
 from wraner import retrieval
+from wraner.errors import Unavailable
 from wraner.packs import Pack
 from wraner.retrieval import Evidence, Neighbours, PackRef
 
 Loaded = TypeVar("Loaded")
+Answers = TypeVar("Answers")
 
 
 class Followed(Generic[Loaded]):
@@ -70,13 +72,22 @@ class FollowingRetriever:
 
     async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
         """See `wraner.retrieval.Retriever.neighbours`."""
-        retriever = await asyncio.to_thread(self._followed.at_hand)
-        return await retriever.neighbours(pack, texts, k)
+        return await self._asked(lambda retriever: retriever.neighbours(pack, texts, k))
 
     async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
         """See `wraner.retrieval.Retriever.evidence`."""
-        retriever = await asyncio.to_thread(self._followed.at_hand)
-        return await retriever.evidence(pack, texts, k)
+        return await self._asked(lambda retriever: retriever.evidence(pack, texts, k))
+
+    async def _asked(self, ask: Callable[[retrieval.Retriever], Awaitable[Answers]]) -> Answers:
+        """Ask what is at hand; what it lacks may be indexed for the tuning that loads."""
+        at_hand = await asyncio.to_thread(self._followed.at_hand)
+        try:
+            return await ask(at_hand)
+        except Unavailable:
+            newest = await asyncio.to_thread(self._followed.newest)
+            if newest is at_hand:
+                raise
+            return await ask(newest)
 
 
 class FollowingGenerations:

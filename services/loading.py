@@ -99,6 +99,11 @@ def load_engine(settings: Settings) -> "LocalEngine":
     return LocalEngine(model, limits, threads=threads)
 
 
+def log_loading(words: str) -> None:
+    """Log what is said while a part loads, such as which pack is damaged."""
+    structlog.get_logger("wraner.loading").warning("while loading", said=words)
+
+
 def load_retriever(
     settings: Settings, *, say: Callable[[str], None] = lambda _: None
 ) -> FollowingRetriever:

@@ -111,7 +111,7 @@ def _prepare(settings: Settings, status: Status) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "services.prepare"]
     said = ""
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as worker:
         assert worker.stdout is not None
         for line in worker.stdout:
@@ -120,6 +120,8 @@ def _prepare(settings: Settings, status: Status) -> None:
         failed = worker.wait()
     if failed not in (0, prepare.SOME_FAILED):  # a damaged pack spoils only itself
         raise CannotStart(said or "preparing failed; run: python -m services.prepare")
+    if failed:
+        print(f"wraner: {said}", file=sys.stderr)
 
 
 def _start(settings: Settings, status: Status) -> None:

@@ -81,14 +81,18 @@ def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], No
 
 
 def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
-    """Store the adapters in `shipped/<task>/<hash>`, make the newest current; return complaints."""
+    """Store the adapters in `shipped/<task>/<hash>`, make the newest current; return complaints.
+
+    One that is stored already gets the manifest that ships: its weights may be calibrated anew.
+    """
     complaints = []
     for task in MODEL_TASKS:
         folders = shipped / task
         for identity in identities(folders):
             try:
                 manifest = read_adapter(folders, identity)
-                if not is_whole(adapters, identity):
+                stored = is_whole(adapters, identity)
+                if not stored or read_adapter(adapters, identity) != manifest:
                     write_adapter(adapters, folders / identity, manifest)
             except (WranerError, OSError) as error:
                 complaints.append(f"{folders / identity}: {error}")

@@ -19,7 +19,7 @@ from services.intake import too_many_examples
 from services.ports import Written
 from services.settings import Limits
 from wraner.edits import changed_examples, with_examples, without_example
-from wraner.errors import NotFound, Stale, Unavailable
+from wraner.errors import NotFound, Stale, Unavailable, WranerError
 from wraner.packs import Example, Pack, version
 from wraner.registry import Kind, PackStore, kind_of
 
@@ -174,7 +174,7 @@ class Writer:
                 with self._letting_go:
                     if one not in self._awaited and one not in self._packs.versions():
                         self._generations.drop(one)
-        except OSError as error:
+        except (OSError, WranerError) as error:
             structlog.get_logger("wraner.writer").warning("prune failed", error=str(error))
 
     def _lock(self, kind: Kind, name: str) -> asyncio.Lock:

@@ -121,8 +121,9 @@ class LocalEngine:
         self._check_queue()
         jobs = await asyncio.to_thread(lambda: [self._encode(r) for r in requests])
         with self._ready:
-            if self._closed:
-                raise Unavailable("the engine is shutting down; ask another replica")
+            if self._closed or not self.alive:
+                raise Unavailable("the engine has stopped or is shutting down; ask another replica")
+            self._check_room()
             self._waiting.add(job for job in jobs if not job.answered.done())
             self._ready.notify()
         try:
@@ -133,7 +134,10 @@ class LocalEngine:
 
     def _check_queue(self) -> None:
         with self._ready:
-            waiting = self._waiting.tokens
+            self._check_room()
+
+    def _check_room(self) -> None:
+        waiting = self._waiting.tokens
         if waiting > self._limits.queue_tokens:
             raise Overloaded(
                 f"{waiting} tokens of prompts are waiting, the limit is "

@@ -56,7 +56,7 @@ def read_definitions(path: Path) -> Pack:
     file = path / DEFINITIONS_FILE
     node, content = _load_yaml(file)
     kind = content.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidInput(f"{file}: expected kind: {' or '.join(_KINDS)}, was: {kind!r}")
     if "examples" in content:
         raise InvalidInput(f"{file}: examples belong into {EXAMPLES_FILE}; move them there")
@@ -152,7 +152,8 @@ def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:
             loader.dispose()
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        # All but the first: what YAML's reader makes of a value that is no date or number.
         raise InvalidInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     if node is None or not isinstance(content, dict):
         raise InvalidInput(f"{file}: expected a mapping with kind and definitions")

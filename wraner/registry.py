@@ -71,8 +71,9 @@ class PackStore:
         self._summary = lru_cache(maxsize=_CACHED_DEFINITIONS)(self._read_summary)
 
     def names(self, kind: Kind) -> list[str]:
-        """Return the names that have a current version, sorted."""
-        return sorted(p.parent.name for p in (self._root / kind).glob("*/CURRENT"))
+        """Return the names that have a current version, sorted; a stray folder has none."""
+        found = (p.parent.name for p in (self._root / kind).glob("*/CURRENT"))
+        return sorted(name for name in found if _NAME.fullmatch(name))
 
     def current(self, kind: Kind, name: str) -> str:
         """Return the version that a name points at.

@@ -99,6 +99,9 @@ def _convert(gguf: Path, target: Path) -> None:
     try:
         fresh.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(scratch)
+        for path in scratch.iterdir():  # else a power cut could leave the name without the content
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
         os.replace(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

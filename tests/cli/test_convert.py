@@ -1,6 +1,7 @@
 """`wraner import` and `wraner export`: there and back in every format."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,14 @@ def test_a_file_that_breaks_a_rule_stores_nothing(wraner: Wraner, tmp_path: Path
     file.write_text(good + "\n" + good.replace("She", "Who") + "\n")
     ran = wraner("import", str(file), "--domain", "mine")
     assert ran.code == 4 and "two examples with the id 'ghent' differ" in ran.err
+    cut = '{"text": "Ann left.", "entities": [{"start": 0, "end": 2, "label": "person"}]}'
+    file.write_text(f"{good}\n{cut}\n")
+    ran = wraner("import", str(file), "--domain", "mine")
+    assert ran.code == 1 and "border of a word" in ran.err and str(file) in ran.err
+    fifo = tmp_path / "fifo.jsonl"
+    os.mkfifo(fifo)
+    ran = wraner("import", str(fifo), "--domain", "mine")
+    assert ran.code == 2 and "can be read twice" in ran.err
     file.write_text('{"text": "It rains."}\n')
     ran = wraner("import", str(file), "--domain", "mine")
     assert ran.code == 1 and "no example has an entity" in ran.err
@@ -119,3 +128,16 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     assert wraner("export", "--domain", "cities", "-o", str(file)).code == 0
     assert len(file.read_text().splitlines()) == 2
     assert file.stat().st_mode & 0o777 == 0o666 & ~exports._umask()
+
+
+@pytest.mark.usefixtures("cities")
+def test_a_link_stays_one_and_a_mode_too(wraner: Wraner, tmp_path: Path) -> None:
+    file, link = tmp_path / "a.jsonl", tmp_path / "link.jsonl"
+    file.write_text("before")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    assert wraner("export", "--domain", "cities", "-o", str(link)).code == 0
+    assert link.is_symlink() and len(file.read_text().splitlines()) == 2
+    assert file.stat().st_mode & 0o777 == 0o600
+    ran = wraner("export", "--domain", "cities", "--format", "jsonl", "-o", "/dev/null")
+    assert ran.code == 0 and Path("/dev/null").is_char_device()

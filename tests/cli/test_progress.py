@@ -24,11 +24,14 @@ def test_lines_of_files_are_counted_without_reading_on(
         assert progress.lines_in([]) == lines and stdin.read() == content
 
 
-def test_nobody_knows_how_long_a_pipe_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_knows_how_long_a_pipe_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     with os.fdopen(read) as stdin, os.fdopen(write, "w"):
         monkeypatch.setattr("sys.stdin", stdin)
         assert progress.lines_in([]) is None
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    assert progress.lines_in([fifo]) is None, "not opened: who writes into it would lose it"
     for nothing in (io.StringIO(), None):
         monkeypatch.setattr("sys.stdin", nothing)
         assert progress.lines_in([]) is None

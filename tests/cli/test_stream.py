@@ -2,14 +2,18 @@
 
 import asyncio
 import gc
+import io
+import json
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from cli import stream
 from cli.answering import Refused, answer_each
 from cli.failures import Stopped
+from cli.records import Records
 from cli.stream import Pace, Tally
 from cli.texts import Bad, Input, Place, Text
 from wraner.client.problems import ApiError, error_of
@@ -158,6 +162,29 @@ def test_refused_texts_are_singled_out() -> None:
     answered = asyncio.run(answer_each(["a", "long", "b", "long"], call))
     assert answered == ["A", Refused("why"), "B", Refused("why")]
     assert () not in calls
+
+
+def test_a_text_that_is_too_large_by_itself_is_refused_alone() -> None:
+    async def call(texts: Sequence[str]) -> Sequence[str]:
+        if "huge" in texts:
+            raise problem(413, "")
+        return list(texts)
+
+    answered = asyncio.run(answer_each(["a", "huge", "b"], call))
+    assert answered == ["a", Refused("why"), "b"]
+
+
+def test_records_are_written_whole_where_nothing_is_buffered() -> None:
+    class Raw(io.RawIOBase):
+        taken = b""
+
+        def write(self, words: Any) -> int:
+            self.taken += bytes(words[:7])
+            return min(7, len(words))
+
+    out = Raw()
+    Records(out).put({"text": "a long text of many words"})
+    assert json.loads(out.taken) == {"text": "a long text of many words"}
 
 
 @pytest.mark.parametrize(("status", "pointer"), [(413, ""), (504, ""), (422, "/text")])

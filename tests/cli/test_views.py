@@ -4,6 +4,7 @@ import io
 import re
 
 import pytest
+import typer
 from rich.console import Console
 
 from cli import terminal
@@ -130,3 +131,10 @@ def test_people_are_asked(monkeypatch: pytest.MonkeyPatch, answer: str, goes_on:
         with pytest.raises(WrongUse, match="nothing was changed"):
             terminal.confirm("Sure?", yes=False)
     terminal.confirm("Sure?", yes=True)
+
+    def left(question: str, err: bool) -> bool:
+        raise typer.Abort
+
+    monkeypatch.setattr("typer.confirm", left)
+    with pytest.raises(KeyboardInterrupt):
+        terminal.confirm("Sure?", yes=False)

@@ -96,6 +96,22 @@ def test_votes_are_equal_after_edits_and_in_a_fresh_build(encoder: Any) -> None:
     assert np.array_equal(one.habits.following, other.habits.following)
 
 
+def test_a_label_that_no_example_has_any_more_is_not_voted_on(encoder: Any) -> None:
+    ship = TaggedExample(id="s", text="The Fram left.", entities=(Mention(4, 8, "ship"),))
+    people = domain(*range(20))
+    types = (*people.entity_types, EntityType(name="ship"))
+    before = people.model_copy(update={"entity_types": types, "examples": (*people.examples, ship)})
+    after = before.model_copy(update={"examples": people.examples})
+    first = build(before, Encoders.same(encoder), SETTINGS)
+    edited = build(after, Encoders.same(encoder), SETTINGS, first)
+    assert any(part.gone for part in edited.parts)
+    assert votes_on("The Fram left.", first, encoder).labels == ("city", "person", "ship")
+    fresh = build(after, Encoders.same(encoder), SETTINGS)
+    for generation in (edited, fresh):
+        votes = votes_on("The Fram left.", generation, encoder)
+        assert votes.labels == ("city", "person") and votes.mentions == (20, 20)
+
+
 def test_excluded_examples_do_not_vote(encoder: Any) -> None:
     generation = build(domain(0, 1, 2, 3), Encoders.same(encoder), SETTINGS)
     without = build(domain(0, 1, 2), Encoders.same(encoder), SETTINGS)

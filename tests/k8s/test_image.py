@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from services.loading import set_environment
+from services.settings import Settings
 from tests.k8s.image import (
     IGNORED,
     RECIPE,
@@ -98,6 +100,16 @@ def test_the_conversion_needs_no_more_code_than_is_there_by_then(tmp_path: Path)
     work = lay_out(before, IGNORE, tmp_path)
     found = program(TEXT, "BUNDLED").replace("resolve(BUNDLED", "print(BUNDLED")
     assert "bundled /app/state/models" in _run(["-c", found.replace("say=print", "")], work)
+
+
+def test_the_image_computes_as_a_service_that_starts_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("HF_HUB_OFFLINE", "GOMP_SPINCOUNT", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    set_environment(Settings())
+    assert {name: os.environ.pop(name) for name in names}.items() <= variables(TEXT).items()
 
 
 def test_volumes_leave_the_converted_weights_visible() -> None:

@@ -176,6 +176,11 @@ def test_what_ships_answers_until_a_user_chooses(tmp_path: Path, adapters: Path)
     for _ in range(2):
         assert stock_adapters(adapters, shipped) == []
     assert current(adapters, NER) == new and len(history(adapters, NER)) == 2
+    folder = shipped / "ner"
+    fitted = read_adapter(folder, new).model_copy(update={"metrics": {"f1": 0.5}})
+    write_adapter(folder, folder / new, fitted)
+    assert stock_adapters(adapters, shipped) == []
+    assert read_adapter(adapters, new).metrics == {"f1": 0.5}, "more is known of the same weights"
     (shipped / "ner" / new).rename(tmp_path / new)
     assert stock_adapters(adapters, shipped) == []
     assert current(adapters, NER) == new  # an older release does not go back

@@ -11,7 +11,7 @@ import pytest
 from services.following import Followed, FollowingGenerations, FollowingRetriever
 from wraner.errors import Unavailable
 from wraner.packs import Domain, EntityType
-from wraner.retrieval import Neighbours, PackRef
+from wraner.retrieval import Evidence, Neighbours, PackRef, Retriever
 
 PACK = Domain(entity_types=(EntityType(name="river"),))
 ONE, TWO = Path("one"), Path("two")
@@ -84,6 +84,54 @@ def test_what_was_loaded_answers_while_another_thread_loads() -> None:
     go_on.set()
     thread.join()
     assert followed.at_hand().tuning == TWO == followed.newest().tuning
+
+
+class Knows:
+    """A retriever that knows some packs alone."""
+
+    def __init__(self, *versions: str) -> None:
+        self.versions = versions
+
+    async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
+        if pack.version not in self.versions:
+            raise Unavailable("no index")
+        return []
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        raise NotImplementedError
+
+
+def test_a_pack_stored_since_a_promotion_waits_for_the_retriever_that_knows_it() -> None:
+    gate, begun = threading.Event(), threading.Event()
+    serving: list[Path | None] = [None]
+
+    def load(tuning: Path | None) -> Knows:
+        if tuning is None:
+            return Knows("old")
+        begun.set()
+        assert gate.wait(10)
+        return Knows("old", "new")
+
+    followed = Followed[Retriever](lambda: serving[0], load)
+    retriever = FollowingRetriever(followed)
+    followed.newest()
+    serving[0] = Path("promoted")
+    loading = threading.Thread(target=followed.newest)
+    loading.start()
+    assert begun.wait(10)
+
+    async def ask() -> None:
+        assert await retriever.neighbours(PackRef("old"), ["a"], 1) == []
+        asked = asyncio.create_task(retriever.neighbours(PackRef("new"), ["a"], 1))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        gate.set()
+        assert await asked == []
+        with pytest.raises(Unavailable):
+            await retriever.neighbours(PackRef("never"), ["a"], 1)
+
+    asyncio.run(ask())
+    loading.join()
 
 
 def test_what_cannot_be_loaded_is_told_and_tried_again() -> None:

@@ -1,6 +1,7 @@
 """The pack store: what is written is read back, edits never lose, damage stays where it is."""
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -82,6 +83,9 @@ def test_any_text_survives_the_files(
         ("kind: domain\nentity_types: &x [*x]\n", "pack.yaml:2: entity_types/0"),
         ("kind: thing\n", "expected kind: domain or policy-set"),
         ("kind: [\n", "not valid YAML"),
+        ("kind: [domain]\n", "expected kind: domain or policy-set"),
+        ("kind: domain\ndescription: 2001-02-30\n", "not valid YAML: day is out of range"),
+        ("kind: domain\nentity_types: !!timestamp abc\n", "not valid YAML"),
         ("- a\n", "expected a mapping"),
         ("", "expected a mapping"),
         ("? [a]\n: b\n", "pack.yaml:1: expected each key once"),
@@ -200,6 +204,13 @@ def test_a_damaged_pack_spoils_only_itself(store: PackStore, tmp_path: Path) -> 
     assert store.pack(Kind.DOMAIN, "lakes", store.current(Kind.DOMAIN, "lakes"))
     assert store.publish("rivers", DOMAIN, expected=made) == made
     assert store.pack(Kind.DOMAIN, "rivers", made) == DOMAIN
+
+
+def test_a_stray_folder_is_no_pack(store: PackStore, tmp_path: Path) -> None:
+    store.publish("rivers", DOMAIN, expected=None)
+    (home,) = tmp_path.rglob("rivers")
+    shutil.copytree(home, home.with_name("rivers.bak"))
+    assert store.names(Kind.DOMAIN) == ["rivers"]
 
 
 def test_a_damaged_pointer_can_be_written_anew(store: PackStore, tmp_path: Path) -> None:
