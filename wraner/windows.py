@@ -12,8 +12,11 @@ from itertools import accumulate
 from wraner.chunks import Chunk, chunk
 from wraner.entities import Entity
 
-MAX_BYTES = 4_000
-"""A window's chunks in UTF-8; what is no words, such as Base64, else passes what a model reads."""
+MAX_BYTES = 2_000
+"""A window's chunks in UTF-8; what is no words, such as digits, else passes what a model reads.
+
+A token may be a single byte, and an answer writes the text once more behind the definitions.
+"""
 
 _SENTENCE_END = frozenset(".!?。！？…؟۔।")  # noqa: RUF001
 
