@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -146,15 +147,30 @@ def _start(settings: Settings, status: Status) -> None:
         logging_config={"log_level": "ERROR", "enable_access_log": False},
     )
     application = build(AppArgs(settings=settings, engine_cpus=0.5, retriever_cpus=0.2))
-    with ThreadPoolExecutor(1) as aside:
-        started = aside.submit(serve.run, application, name=_NAME)
-        while not started.done():
-            status.update(f"loading {', '.join(_waiting()) or 'the service'}")
-            time.sleep(0.2)
+    started = _aside(lambda: serve.run(application, name=_NAME))
+    while not started.done():
+        status.update(f"loading {', '.join(_waiting()) or 'the service'}")
+        time.sleep(0.2)
+    try:
+        started.result()
+    except Exception as error:
+        raise CannotStart(_reason(error)) from None
+
+
+def _aside(work: Callable[[], object]) -> Future[None]:
+    """Do work in a thread that nobody waits for who is stopped meanwhile."""
+    done: Future[None] = Future()
+
+    def run() -> None:
         try:
-            started.result()
-        except Exception as error:
-            raise CannotStart(_reason(error)) from None
+            work()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
 
 
 def _waiting() -> list[str]:
