@@ -3,6 +3,7 @@
 Gets its retriever and engine injected, so serving, evaluation and tests run this same code.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from wraner.answers import AnswerSpec
 from wraner.engine import Answer, Engine, GenerateRequest
 from wraner.entities import Entity
 from wraner.entity_fusion import EntityFusion
-from wraner.packs import Domain
+from wraner.packs import Domain, EntityType
 from wraner.policies import Citation, Coverage
 from wraner.prompts import render_extraction
 from wraner.retrieval import Neighbours, PackRef, Retriever
@@ -106,17 +107,10 @@ class Extractor:
             for number, w in places
         ]
         near = await self._retriever.neighbours(task.pack, [s.text for s in specs], task.k)
-        requests = [
-            None
-            if self._settles(found, spec)
-            else GenerateRequest(
-                render_extraction(types, [n.example for n in found.neighbours], spec.text),
-                spec,
-                task.adapter,
-                task.deadline,
-            )
-            for spec, found in zip(specs, near, strict=True)
-        ]
+        # Aside: many long examples in many windows take seconds, in which others are answered.
+        requests = await asyncio.to_thread(
+            lambda: [self._request(task, types, *pair) for pair in zip(specs, near, strict=True)]
+        )
         answers = await self._answers(requests)
         return [
             _Seen(number, window, spec, found, answer)
@@ -124,6 +118,15 @@ class Extractor:
                 places, specs, near, answers, strict=True
             )
         ]
+
+    def _request(
+        self, task: ExtractTask, types: Sequence[EntityType], spec: AnswerSpec, near: Neighbours
+    ) -> GenerateRequest | None:
+        """Return what the engine is asked about a window; nothing where votes settle it."""
+        if self._settles(near, spec):
+            return None
+        prompt = render_extraction(types, [n.example for n in near.neighbours], spec.text)
+        return GenerateRequest(prompt, spec, task.adapter, task.deadline)
 
     async def _answers(self, requests: Sequence[GenerateRequest | None]) -> list[Answer | None]:
         """Return the engine's answers; it is not asked where there is no request."""
