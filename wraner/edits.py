@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from wraner.errors import Conflict, NotFound
-from wraner.packs import Example, Pack, check_examples, example_hash
+from wraner.packs import Example, Pack, TaggedExample, check_examples, example_hash
 
 
 def with_examples(pack: Pack, examples: Sequence[Example]) -> Pack:
@@ -20,12 +20,23 @@ def with_examples(pack: Pack, examples: Sequence[Example]) -> Pack:
         stored = held.get(example.id)
         if stored is None:
             fresh.append(example)
-        elif example_hash(stored) != example_hash(example):
+        elif not _are_same(stored, example):
             raise Conflict(
                 f"example {example.id!r} is stored with other content; "
                 f"delete it first or send yours under another id"
             )
     return pack.model_copy(update={"examples": (*pack.examples, *fresh)}) if fresh else pack
+
+
+def _are_same(one: Example, other: Example) -> bool:
+    """Return whether two say the same; in which order entities are named says nothing."""
+    if isinstance(one, TaggedExample) and isinstance(other, TaggedExample):
+        return one.text == other.text and _in_order(one) == _in_order(other)
+    return example_hash(one) == example_hash(other)
+
+
+def _in_order(example: TaggedExample) -> list[tuple[int, int, str]]:
+    return sorted((m.start, m.end, m.label) for m in example.entities)
 
 
 def without_example(pack: Pack, example_id: str) -> Pack:

@@ -236,6 +236,17 @@ def test_shipped_packs_come_once_and_not_after_deletion(store: PackStore, tmp_pa
         store.delete(Kind.DOMAIN, "rivers", expected=version(DOMAIN))
 
 
+def test_entities_in_another_order_are_the_same_example() -> None:
+    mentions = (Mention(0, 3, "river"), Mention(8, 11, "river"))
+    text = "Ann met Bob."
+    stored = TaggedExample(id="x", text=text, entities=mentions[::-1])
+    pack = with_examples(DOMAIN, [stored])
+    again = TaggedExample(id="x", text=text, entities=mentions)
+    assert with_examples(pack, [again]) is pack
+    with pytest.raises(Conflict):
+        with_examples(pack, [TaggedExample(id="x", text=text, entities=mentions[:1])])
+
+
 def test_edits_keep_ids_apart() -> None:
     assert with_examples(DOMAIN, [DOMAIN.examples[0]]) is DOMAIN
     with pytest.raises(Conflict, match="'b' is stored with other content"):
