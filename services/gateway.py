@@ -47,14 +47,25 @@ from wraner.errors import (
 )
 from wraner.extract import Extractor, ExtractTask
 from wraner.moderate import ModerateTask, Moderator
-from wraner.packs import Domain, Example, Pack, PolicySet, check_pack, definitions_of, version
+from wraner.packs import (
+    Domain,
+    EntityType,
+    Example,
+    Pack,
+    PolicySet,
+    check_pack,
+    definitions_of,
+    version,
+)
 from wraner.policies import Verdict
 from wraner.registry import Kind, Stored
-from wraner.retrieval import PackRef
+from wraner.retrieval import PackRef, Retriever
 
 Result = TypeVar("Result")
 
 _READY_WITHIN_S = 5.0
+_NOTHING = Domain(entity_types=(EntityType(name="nothing"),))
+_NO_PACK = PackRef(version(_NOTHING), inline=_NOTHING)
 
 
 class Gateway:
@@ -71,6 +82,7 @@ class Gateway:
         extractor: Extractor,
         moderator: Moderator,
         engine: Engine,
+        retriever: Retriever,
         packs: PackReader,
         writer: PackWriter,
         settings: Settings,
@@ -78,6 +90,7 @@ class Gateway:
         self._extractor = extractor
         self._moderator = moderator
         self._engine = engine
+        self._retriever = retriever
         self._packs = packs
         self._writer = writer
         self._settings = settings
@@ -204,11 +217,12 @@ class Gateway:
         try:
             async with asyncio.timeout(_READY_WITHIN_S):
                 await self._adapters.warm(self._engine)
+                await self._retriever.neighbours(_NO_PACK, ["ready"], 1)
                 await asyncio.to_thread(self._packs.names, Kind.DOMAIN)
         except TimeoutError:
-            return "the engine does not answer"
+            return "the engine or the retriever does not answer"
         except Exception as error:
-            return str(error) if isinstance(error, WranerError) else "the engine is not there yet"
+            return str(error) if isinstance(error, WranerError) else "a part is not there yet"
         return ""
 
     def _stored(self, kind: Kind, name: str) -> Stored:

@@ -55,6 +55,7 @@ def gateway_of(
         extractor=Extractor(retriever=retriever, engine=engine, fusion=fusion_of(settings)),
         moderator=Moderator(retriever=retriever, engine=engine, settings=SERVED),
         engine=engine,
+        retriever=retriever,
         packs=pack_store(settings),
         writer=writer,
         settings=settings,

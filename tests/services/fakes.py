@@ -135,6 +135,7 @@ def make_gateway(
             settings=ModeratorSettings(fusion=fusion),
         ),
         engine=engine,
+        retriever=index,
         packs=packs,
         writer=Writer(packs=packs, generations=index, limits=limits),
         settings=Settings(state_dir=state, limits=limits, gateway_queue=gateway_queue),

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from services import examples, schema
 from services.api import build_api
 from tests.services.fakes import FakeEngine, FakeIndex, make_gateway
+from wraner.errors import Unavailable
 
 DOMAIN = examples.REQUESTS["Domain"]
 POLICIES = examples.REQUESTS["PolicySet"]
@@ -116,9 +117,19 @@ def test_examples_are_paged(client: TestClient) -> None:
     assert client.delete("/v1/domains/travel/examples/a%2F3").status_code == 200
 
 
-def test_health_metrics_and_request_ids(client: TestClient, engine: FakeEngine) -> None:
+def test_health_metrics_and_request_ids(
+    client: TestClient, engine: FakeEngine, index: FakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
     assert client.get("/readyz").status_code == 200
+    with monkeypatch.context() as patched:
+
+        async def away(*_: Any) -> Any:
+            raise Unavailable("the encoder is being loaded")
+
+        patched.setattr(index, "neighbours", away)
+        ready = client.get("/readyz")
+        assert ready.status_code == 503 and "being loaded" in ready.json()["detail"]
     engine.error = RuntimeError("loading")
     assert client.get("/readyz").status_code == 503
     kept = client.get("/healthz", headers={"X-Request-ID": "abc-1"})
