@@ -93,14 +93,13 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
 
 
 async def _read(packs: Shelf, name: str) -> Read:
-    about = await packs.read(name)
-    version, examples = await packs.examples(name)
+    about, examples = await packs.whole(name)
     definitions: Pack
     if packs.kind is Kind.DOMAIN:
         definitions = Domain(entity_types=about.entity_types)
     else:
         definitions = PolicySet(policies=about.policies)
-    return Read(version, definitions, examples)
+    return Read(about.version, definitions, examples)
 
 
 async def _store(packs: Shelf, name: str, version: str, wanted: Changes) -> None:

@@ -85,7 +85,8 @@ def _survey(file: Path, format: Format) -> Survey:  # noqa: A002
     """Read a file to its end.
 
     Raises:
-        InvalidInput: it breaks a rule of its format.
+        WrongUse: it can be read but once.
+        InvalidInput: it breaks a rule of its format, or an entity does not fit its text.
         Conflict: two examples of the same id differ.
     """
     if not file.is_file():

@@ -170,10 +170,7 @@ async def _read(client: AsyncClient, choice: Choice[PolicySet]) -> PolicySet:
         if (Path(name) / DEFINITIONS_FILE).is_file():
             raise NotFound(f"{error}; for the folder say ./{name}") from None
         raise
-    found = await stored.read(name)
-    version, examples = await stored.examples(name)
-    if version != found.version:
-        raise InvalidInput(f"{name!r} changed while it was read; try again")
+    found, examples = await stored.whole(name)
     judged = tuple(e for e in examples if isinstance(e, JudgedExample))
     return PolicySet(description=found.description, policies=found.policies, examples=judged)
 

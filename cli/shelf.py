@@ -52,6 +52,18 @@ class Shelf:
                 return version, found
             page = await self.page(name, after=page.next, limit=_PAGE)
 
+    async def whole(self, name: str) -> tuple[PackSummary, tuple[Example, ...]]:
+        """Return a pack's definitions with all its examples, of one version.
+
+        Raises:
+            InvalidInput: the pack changed meanwhile.
+        """
+        about = await self.read(name)
+        version, examples = await self.examples(name)
+        if version != about.version:
+            raise InvalidInput(f"{name!r} changed while it was read; try again")
+        return about, examples
+
     async def store(
         self, name: str, pack: Pack, *, replace: bool, counted: Counted = lambda _: None
     ) -> PackSummary:

@@ -110,7 +110,7 @@ def check_definitions(pack: Domain | PolicySet, limits: Limits, *, pointer: str)
     for number, length in enumerate(lengths):
         if length > limits.max_characters:
             raise InvalidInput(
-                f"expected up to {limits.max_characters} characters of all words of one "
+                f"expected up to {limits.max_characters} characters in a type or policy "
                 f"(WRANER_MAX_CHARACTERS), was: {length}; shorten it, or say it as several",
                 pointer=f"{pointer}/{field}/{number}",
             )

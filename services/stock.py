@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from wraner import promotions
 from wraner.adapters import (
     MODEL_TASKS,
+    AdapterManifest,
     Task,
     identities,
     is_whole,
@@ -91,8 +92,7 @@ def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
         for identity in identities(folders):
             try:
                 manifest = read_adapter(folders, identity)
-                stored = is_whole(adapters, identity)
-                if not stored or read_adapter(adapters, identity) != manifest:
+                if _stored(adapters, identity) != manifest:
                     write_adapter(adapters, folders / identity, manifest)
             except (WranerError, OSError) as error:
                 complaints.append(f"{folders / identity}: {error}")
@@ -103,6 +103,14 @@ def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
         except (WranerError, OSError) as error:
             complaints.append(str(error))
     return complaints
+
+
+def _stored(adapters: Path, identity: str) -> AdapterManifest | None:
+    """Return the manifest of a stored adapter, None where there is none or it is damaged."""
+    try:
+        return read_adapter(adapters, identity)
+    except (NotFound, Unavailable):
+        return None
 
 
 def _offer(adapters: Path, task: Task, folders: Path) -> None:

@@ -8,11 +8,11 @@ Every run is `configs/moderation.yaml` with the same seed and the same small bud
 its row says. Asked are the texts kept for choosing, see `judge_examination`: the dev texts, of some
 of which near copies are taught, or with `--far` a third of all texts (1,029 rows), of which none
 is. They are also asked as in serving, with what the index finds among the taught texts, by an
-encoder that was tuned without them, and scored with and without that evidence, which still says
-whom to judge by where it is unheard. And about eight
-policies, those that one of the runs is not taught, the texts of the test file that were collected
-for them, which nothing is chosen by. Finished runs are kept; a command that was stopped goes on
-behind them. `--adapter` asks the same of one that was trained before. Knows no cluster.
+encoder that was tuned without them, and scored with and without that evidence; which policies are
+judged it says in both. And about eight policies, those that one of the runs is not taught, the
+texts of the test file that were collected for them, which nothing is chosen by. Finished runs are
+kept; a command that was stopped goes on behind them. `--adapter` asks the same of one that was
+trained before, as it was taught. Knows no cluster.
 """
 
 import argparse
