@@ -173,10 +173,15 @@ def _judgements(settings: TrainingSettings, origin: Path) -> JudgementSettings:
     return settings.judgements
 
 
+def _taught_by(adapter: Path) -> JudgementSettings:
+    """Return what an adapter was taught, as its manifest says."""
+    config = read_adapter(adapter.parent, adapter.name).config
+    return _judgements(TrainingSettings.model_validate(config), adapter)
+
+
 def _check_kept_back(settings: JudgementSettings, adapter: Path) -> None:
     """Refuse an adapter that was trained with other texts kept for choosing."""
-    config = TrainingSettings.model_validate(read_adapter(adapter.parent, adapter.name).config)
-    taught = _judgements(config, adapter).texts
+    taught = _taught_by(adapter).texts
     if (taught.far, taught.train) != (settings.texts.far, settings.texts.train):
         raise InvalidInput(
             f"expected an adapter taught by {settings.texts.train} without the texts that are "
@@ -188,8 +193,7 @@ def _check_kept_back(settings: JudgementSettings, adapter: Path) -> None:
 def _subjects(settings: JudgementSettings, without: Path, data: Path) -> Subjects:
     own = read_pack_folder(settings.texts.policy_set)
     assert isinstance(own, PolicySet)
-    config = read_adapter(without.parent, without.name).config
-    other = _judgements(TrainingSettings.model_validate(config), without)
+    other = _taught_by(without)
     judged = read_judged_texts(settings.texts, data)
     breaching = [t for t in judged.dev if t.breaches]
     return Subjects(
