@@ -94,7 +94,9 @@ def test_a_category_written_twice_is_refused_at_start(tmp_path: Path) -> None:
         read_drop_in(str(path))
 
 
-@pytest.mark.parametrize("content", [None, b"a: [", b"\xff\xfe\xfa", b"[]"])
+@pytest.mark.parametrize(
+    "content", [None, b"a: [", b"\xff\xfe\xfa", b"[]", b"threshold: 2001-02-30"]
+)
 def test_no_such_file_is_refused_at_start(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "mine.yaml"
     if content is not None:
