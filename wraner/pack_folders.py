@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from wraner.errors import InvalidInput
 from wraner.formats.jsonl import parse_line, render_lines
+from wraner.formats.lines import decode_lines
 from wraner.packs import (
     Domain,
     Example,
@@ -98,11 +99,10 @@ def iterate_examples(file: Path, definitions: Pack) -> Iterator[tuple[int, Examp
     """
     model: type[Example] = TaggedExample if isinstance(definitions, Domain) else JudgedExample
     try:
-        # Binary, for text may contain U+2028 and other characters that Python takes for line ends.
         with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, parse_line(model, line, f"{file}:{number}")
+            for line in decode_lines(lines, str(file)):
+                if line.text.strip():
+                    yield line.number, parse_line(model, line.text, f"{file}:{line.number}")
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
 

@@ -118,6 +118,20 @@ def test_errors_in_examples_name_file_and_line(tmp_path: Path, line: str, expect
         read_pack_folder(tmp_path)
 
 
+def test_examples_may_begin_with_a_byte_order_mark_and_must_be_utf8(tmp_path: Path) -> None:
+    write_pack_folder(tmp_path, DOMAIN)
+    file = tmp_path / "examples.jsonl"
+    line = json.dumps({"text": "Die Öder.\u2028 It is long."}, ensure_ascii=False) + "\r\n"
+    file.write_bytes(b"\xef\xbb\xbf" + line.encode())
+    assert [e.text for e in read_examples(file, DOMAIN)] == ["Die Öder.\u2028 It is long."]
+    file.write_bytes(line.encode("utf-16"))
+    with pytest.raises(InvalidInput, match=r"examples.jsonl:1: expected UTF-8.*UTF-16.*iconv"):
+        read_examples(file, DOMAIN)
+    file.write_bytes(b'{"text": "Oder"}\n' + line.encode("latin1", "replace"))
+    with pytest.raises(InvalidInput, match=r"examples.jsonl:2: expected UTF-8.*latin1"):
+        read_examples(file, DOMAIN)
+
+
 def test_test_examples_are_read_by_name(tmp_path: Path) -> None:
     write_pack_folder(tmp_path, DOMAIN)
     (tmp_path / "test.jsonl").write_text(json.dumps({"text": "The Oder."}) + "\n\n")

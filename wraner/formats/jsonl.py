@@ -16,7 +16,7 @@ from wraner.packs import JudgedExample, TaggedExample
 E = TypeVar("E", bound=BaseModel)
 
 
-def parse_line(model: type[E], line: str | bytes, where: str) -> E:
+def parse_line(model: type[E], line: str, where: str) -> E:
     """Return a line's example.
 
     Raises:
