@@ -52,7 +52,7 @@ class ModerateOptions:
     ] = False
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", min=0, max=1, metavar="X", help="What scores more violates."),
+        typer.Option("--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."),
     ] = None
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit with 10 when a text is so decided, or worse.")
