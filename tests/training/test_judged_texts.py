@@ -88,6 +88,11 @@ def test_more_examples_of_the_set_are_taught_beside_its_own(hatemoderate: Path) 
     assert all(both == {True, False} for both in sides.values())
     assert len(more) == 2050 + 3279
     assert more["exclude-expel-m1"].near == ("exclude-expel",)
+    keeping = {
+        p.id: sum(t.breaches and t.example.keeps(p.id) for t in more.values())
+        for p in judged.policies
+    }
+    assert min(keeping.values()) >= 40  # texts that breach a near policy and keep this one
 
 
 def test_near_misses_are_no_text_of_the_corpus_and_none_that_is_measured_with(
