@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -18,7 +19,7 @@ import yaml
 Rng = np.random.Generator
 
 _FILE = Path(__file__).with_name("groups.yaml")
-_UNPROTECTED = "unprotected"
+_UNPROTECTED, _TELLING = "unprotected", "telling"
 _INVENTABLE = frozenset({"origin", "religion"})
 _INVENTED = 0.3
 _ONSETS = (*"bdfghklmnprstvwyz", "br", "dr", "gl", "kr", "qu", "sk", "th", "tr", "vl")
@@ -48,10 +49,20 @@ class Named:
 
 
 class Groups:
-    """Groups by kind, found in texts and named anew; `others` are never looked for."""
+    """Groups by kind, found in texts and named anew; `others` are never looked for.
 
-    def __init__(self, groups: Sequence[Group], others: Sequence[Group] = ()) -> None:
+    Words that begin with one of `telling` tell of a group without naming it by any of its forms.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        others: Sequence[Group] = (),
+        telling: Sequence[str] = (),
+    ) -> None:
         self._others = tuple(others)
+        beginnings = "|".join(map(re.escape, telling)) or r"\Z\B"
+        self._telling = re.compile(rf"\b(?:{beginnings})", re.IGNORECASE)
         self._kinds: dict[str, list[Group]] = {}
         self._words: dict[str, Named] = {}
         for group in groups:
@@ -76,8 +87,9 @@ class Groups:
         return self._with(text, others)
 
     def names_one(self, text: str) -> bool:
-        """Return whether a text names one group, once or more often, and no second."""
-        return len({named.group for named in self._named(text)}) == 1
+        """Return whether a text names one group, once or more often, and tells of no second."""
+        groups = {named.group for named in self._named(text)}
+        return len(groups) == 1 and not self._telling.search(self._pattern.sub("", text))
 
     def aimed_elsewhere(self, rng: Rng, text: str) -> str:
         """Return a text in which one of the others stands for every group."""
@@ -109,11 +121,13 @@ class Groups:
 @lru_cache(maxsize=1)
 def shipped_groups() -> Groups:
     """Return the groups that the project names; the others are those that are not protected."""
-    read: Mapping[str, list[list[str]]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    read: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    telling: list[str] = read.pop(_TELLING)
     groups = [Group(kind, (a, b, c)) for kind, rows in read.items() for a, b, c in rows]
     return Groups(
         [g for g in groups if g.kind != _UNPROTECTED],
         [g for g in groups if g.kind == _UNPROTECTED],
+        telling,
     )
 
 

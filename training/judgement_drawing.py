@@ -66,7 +66,7 @@ class JudgementDrawing:
         both = all(side.texts for side in self._own)
         self._own_share = settings.own if both else 0.0
         self._tiers = {p.id: p.tier for p in judged.policies}
-        self._kept = {p.id: _keeping(p.id, judged.own) for p in judged.policies}
+        self._kept = {p.id: _kept(p.id, judged.own) for p in judged.policies}
 
     def step(self, number: int, *, tokens: int) -> list[Lessons]:
         """Return what step `number` teaches: groups of at least `tokens` in all."""
@@ -130,15 +130,10 @@ class JudgementDrawing:
         worded = self._worded(rng, policy)
         half = self._settings.policy_texts // 2
         own = round(half * self._own_share)
-        breaching, clean = (picked(rng, side.near[policy.id], own) for side in self._own)
-        yes = breaching + picked(rng, self._breaching.near[policy.id], half - len(breaching))
-        no = clean[: half // 2] if self._settings.contrasts else []
-        contrasts = half // 2 * self._settings.contrasts - len(no)
-        aimed = self._retargeted(rng, self._aimable.near[policy.id], contrasts)
-        no += aimed + picked(rng, self._clean.near[policy.id], contrasts - len(aimed))
-        no += picked(rng, self._kept[policy.id], int(bool(own) and self._settings.kept))
-        no += picked(rng, self._elsewhere(policy), half - len(no) - 1)
-        no += (self._own[1] if own else self._clean).drawn(rng, 1)
+        yes = picked(rng, self._breaching.near[policy.id], half - own)
+        yes += picked(rng, self._own[0].near[policy.id], half - len(yes) if own else 0)
+        no = self._own_keeping(rng, policy, own)
+        no += self._keeping(rng, policy, half - len(no))
         return [
             self._lesson(
                 render_judgement(worded, self._shown(rng, policy, text), self._text(rng, text)),
@@ -147,6 +142,20 @@ class JudgementDrawing:
             for answer, texts in ((YES, yes), (NO, no))
             for text in texts
         ]
+
+    def _own_keeping(self, rng: Rng, policy: Policy, count: int) -> list[TaughtText]:
+        """Return so many own examples that keep a policy, some of which breach a near one."""
+        texts = picked(rng, self._kept[policy.id], min(self._settings.kept, count))
+        near = self._own[1].near[policy.id] if self._settings.contrasts else []
+        return texts + picked(rng, near or self._own[1].texts, count - len(texts))
+
+    def _keeping(self, rng: Rng, policy: Policy, count: int) -> list[TaughtText]:
+        """Return so many of the corpus's texts that keep a policy: contrasts, and others."""
+        contrasts = count // 2 if self._settings.contrasts else 0
+        texts = self._retargeted(rng, self._aimable.near[policy.id], contrasts)
+        texts += picked(rng, self._clean.near[policy.id], contrasts - len(texts))
+        texts += picked(rng, self._elsewhere(policy), max(count - len(texts) - 1, 0))
+        return texts + self._clean.drawn(rng, count - len(texts))
 
     def _retargeted(self, rng: Rng, texts: Sequence[TaughtText], most: int) -> list[TaughtText]:
         """Return a share of so many texts: breaching ones, aimed at whom no policy protects."""
@@ -227,7 +236,7 @@ def _sides(texts: Sequence[TaughtText]) -> tuple[_Side, _Side]:
     return _Side([t for t in texts if t.breaches]), _Side([t for t in texts if not t.breaches])
 
 
-def _keeping(policy: str, texts: Sequence[TaughtText]) -> list[TaughtText]:
+def _kept(policy: str, texts: Sequence[TaughtText]) -> list[TaughtText]:
     """Return the texts that breach another policy and are known to keep this one."""
     return [t for t in texts if t.breaches and t.example.keeps(policy)]
 

@@ -120,7 +120,7 @@ class JudgementSettings(_Frozen):
     overall_texts: Annotated[int, Field(ge=2)] = 24
     """Texts of a group about the whole set, half of which breach something."""
     policy_texts: Annotated[int, Field(ge=4)] = 12
-    """Texts of a group about one policy, half of which breach it."""
+    """Texts of a group about one policy, half of which breach it; one less where it is odd."""
     shuffle: bool = True
     """Whether policies, and what they include and exclude, stand in another order each time."""
     fewer_cases: Share = 0.3
@@ -131,8 +131,9 @@ class JudgementSettings(_Frozen):
     """That a question about one policy calls it by a number, so that its words alone say it."""
     contrasts: bool = True
     """Whether texts that were collected for a policy and breach nothing are asked about it."""
-    kept: bool = False
-    """Whether the set's own examples are asked about a policy that they keep and breach another."""
+    kept: Annotated[int, Field(ge=0)] = 0
+    """At most so many of a group's own examples, of which `own` says how many there are, keep its
+    policy and breach another, near one."""
     examples: tuple[Amount, ...] = (1,)
     """How often a question about one policy shows 0, 1, 2, ... examples a side, as weights."""
     definitions: bool = True

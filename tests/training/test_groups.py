@@ -56,6 +56,16 @@ def test_a_text_about_one_group_is_aimed_elsewhere() -> None:
     assert groups.aimed_elsewhere(rng, "Bakers! An eastern is bakerly.") == "Wasps! A wasp is wasp."
 
 
+def test_a_text_that_tells_of_a_group_in_other_words_too_is_not_aimed_elsewhere() -> None:
+    groups = Groups(GROUPS_OF_TOWNS, telling=["dough"])
+    assert groups.names_one("Bakers knead.") and groups.names_one("Bakers' sourdough")
+    assert not groups.names_one("Bakers are doughy.") and not groups.names_one("Dough.")
+    shipped = shipped_groups()
+    assert shipped.names_one("Muslims lie.") and shipped.names_one("WOMEN lie.")
+    for text in ("Islam is a lie, Muslims lie", "I'm Islamophobic, no rights for Muslims"):
+        assert not shipped.names_one(text)
+
+
 def test_whom_no_policy_protects_is_no_group_that_is_looked_for() -> None:
     groups = shipped_groups()
     rng = np.random.default_rng(0)

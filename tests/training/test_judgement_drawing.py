@@ -115,7 +115,7 @@ def test_the_sets_own_examples_are_asked_about_in_their_share(chat: ChatEncoder)
         return sorted(answer for _, answer in found)
 
     assert answers(overall=1.0, overall_texts=8) == ["no"] * 2 + ["yes"] * 2
-    assert answers(overall=0.0, policy_texts=8)[-2:] == ["yes"] * 2
+    assert answers(overall=0.0, policy_texts=8) == ["no"] * 2 + ["yes"] * 2
     assert not any(
         text in read(chat, m)[1]
         for group in drawing(chat).step(2, tokens=900)
@@ -168,8 +168,25 @@ def test_own_examples_that_keep_a_near_policy_are_asked_about_it_too(chat: ChatE
             if keeping.example.text in query
         }
 
-    assert answers(kept=True) == {(True, "no"), (False, "yes")}
+    assert answers(kept=1) == {(True, "no"), (False, "yes")}
+    assert answers(kept=9) == {(True, "no"), (False, "yes")}  # no more than are its own
     assert answers() == {(False, "yes")}
+
+
+@pytest.mark.parametrize("own", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("kept", [0, 1, 9])
+@pytest.mark.parametrize("contrasts", [True, False])
+def test_a_policys_texts_are_half_of_each_answer_in_each_source(
+    chat: ChatEncoder, own: float, kept: int, contrasts: bool
+) -> None:
+    written = [t.example.text for t in TOWNS.own]
+    asked = drawing(chat, overall=0.0, policy_texts=8, own=own, kept=kept, contrasts=contrasts)
+    for group in (g for number in range(6) for g in asked.step(number, tokens=1)):
+        seen = [read(chat, m) for m in group.members]
+        assert [answer for _, _, answer in seen].count("yes") == len(seen) / 2 == 4
+        for wanted in ("yes", "no"):
+            texts = [query for _, query, answer in seen if answer == wanted]
+            assert sum(any(t in query for t in written) for query in texts) == round(4 * own)
 
 
 def test_questions_about_one_policy_show_the_nearest_examples(chat: ChatEncoder) -> None:
