@@ -16,10 +16,12 @@ from cli import target, terminal
 from cli.failures import Exit, WrongUse, say
 from cli.options import TargetOptions
 from cli.shelf import Shelf, pieces_of, shelf
+from cli.views import shown_as_is
 from wraner.client.problems import Stale
+from wraner.edits import said_by
 from wraner.errors import Conflict
 from wraner.pack_folders import read_examples
-from wraner.packs import Domain, Example, Pack, PolicySet, example_hash
+from wraner.packs import Domain, Example, Pack, PolicySet
 from wraner.registry import Kind
 
 
@@ -51,8 +53,8 @@ class Changes:
 
 def changes(before: Sequence[Example], after: Sequence[Example]) -> Changes:
     """Return what was changed; the order of examples says nothing."""
-    old = {e.id: example_hash(e) for e in before}
-    new = {e.id: example_hash(e) for e in after}
+    old = {e.id: said_by(e) for e in before}
+    new = {e.id: said_by(e) for e in after}
     return Changes(
         removed=tuple(id_ for id_, content in old.items() if new.get(id_) != content),
         added=tuple(e for e in after if old.get(e.id) != new[e.id]),
@@ -140,6 +142,6 @@ def _edit(file: Path) -> None:
 def _show(wanted: Changes) -> None:
     console = terminal.aside()
     for one in wanted.removed:
-        console.print(f"- {one}", style="red", soft_wrap=True)
+        console.print(f"- {shown_as_is(one)}", style="red", soft_wrap=True)
     for example in wanted.added:
         console.print(f"+ {example.model_dump_json()}", style="green", soft_wrap=True)

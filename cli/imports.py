@@ -22,11 +22,12 @@ from cli.shelf import Shelf, pieces_of, shelf
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.problems import NotFound
 from wraner.client.replies import PackSummary
+from wraner.edits import said_by
 from wraner.entities import check_mentions
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.choice import Format, read
 from wraner.pack_folders import write_pack_folder
-from wraner.packs import Domain, EntityType, TaggedExample, check_domain, example_hash
+from wraner.packs import Domain, EntityType, TaggedExample, check_domain
 from wraner.registry import Kind
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
@@ -96,7 +97,7 @@ def _survey(file: Path, format: Format) -> Survey:  # noqa: A002
     repeated = 0
     for example in _read(file, format):
         _check_entities(file, example)
-        content = example_hash(example)
+        content = said_by(example)
         if contents.setdefault(example.id, content) != content:
             raise Conflict(f"{file}: two examples with the id {example.id!r} differ; rename one")
         labels.update(dict.fromkeys(mention.label for mention in example.entities))

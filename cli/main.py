@@ -3,6 +3,7 @@
 Loads neither model nor cluster; what a subcommand needs is imported when it runs.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,8 @@ app.add_typer(evaluate_commands(), name="evaluate")
 
 def run() -> None:
     """Run the command line and exit."""
+    if sys.stdout is None:  # closed by who started this
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -52,7 +52,9 @@ class ModerateOptions:
     ] = False
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."),
+        typer.Option(
+            "--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."
+        ),
     ] = None
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit with 10 when a text is so decided, or worse.")

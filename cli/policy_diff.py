@@ -66,7 +66,9 @@ class DiffOptions:
     ] = False
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."),
+        typer.Option(
+            "--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."
+        ),
     ] = None
     fail_on_flips: Annotated[
         bool, typer.Option("--fail-on-flips", help="Exit with 10 when a decision changes.")

@@ -16,7 +16,7 @@ from ray import serve
 from services.api import build_api
 from services.engine import Engine, Loaded
 from services.handles import RemoteEngine, RemoteRetriever, RemoteWriter
-from services.loading import gateway_of, load_engine, load_retriever, load_writer, log_loading
+from services.loading import gateway_of, load_engine, load_retriever_logged, load_writer
 from services.logs import log_as_json
 from services.retriever import Retriever
 from services.settings import Settings
@@ -54,7 +54,7 @@ def build(args: AppArgs) -> serve.Application:
     return wire(
         args,
         load_engine=partial(load_engine, settings),
-        load_retriever=partial(load_retriever, settings, say=log_loading),
+        load_retriever=partial(load_retriever_logged, settings),
         load_writer=partial(load_writer, settings),
     )
 

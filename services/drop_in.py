@@ -74,7 +74,14 @@ def read_drop_in(chosen: str) -> DropIn:
     try:
         words = path.read_text(encoding="utf-8")
         content: Any = yaml.safe_load(words)
-    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+        yaml.YAMLError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(
             f"WRANER_DROP_IN: expected a YAML file such as {_SHIPPED}, was: {path} ({reason})"

@@ -41,13 +41,15 @@ class GroupScore:
     """One group on one text: the highest score among its policies that were judged.
 
     A group of a whole policy set has the text's score. Where no policy was judged (`judged` is
-    false), the shortlist found others nearer and the score is 0.
+    false), the shortlist found others nearer and the score is 0. It is `calibrated` where it is a
+    probability, which the highest of several is not.
     """
 
     name: str
     score: float
     flagged: bool
     judged: bool
+    calibrated: bool
     evidence: tuple[ScoredSpan, ...]
 
 
@@ -57,7 +59,11 @@ class Scored:
 
     texts: tuple[tuple[GroupScore, ...], ...]
     model: str
-    calibrated: bool
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether all scores are probabilities."""
+        return all(group.calibrated for groups in self.texts for group in groups)
 
 
 async def score_groups(
@@ -73,7 +79,7 @@ async def score_groups(
     if not groups:
         raise Unavailable("nothing is mapped to policies; map it in the file of WRANER_DROP_IN")
     by_text: list[list[GroupScore]] = [[] for _ in ([text] if isinstance(text, str) else text)]
-    model, calibrated = "", True
+    model = ""
     for name in dict.fromkeys(g.group.policy_set for g in groups):
         stored = await _stored(gateway, name)
         own = [g for g in groups if g.group.policy_set == name]
@@ -89,9 +95,8 @@ async def score_groups(
             raise _changed(name)
         model = versions.model
         for found, verdict in zip(by_text, verdicts, strict=True):
-            calibrated = calibrated and verdict.calibrated
             found += [_grouped(g, stored, verdict) for g in own]
-    return Scored(tuple(map(tuple, by_text)), model, calibrated)
+    return Scored(tuple(map(tuple, by_text)), model)
 
 
 async def complaints(gateway: Gateway) -> list[str]:
@@ -177,6 +182,7 @@ def _grouped(named: NamedGroup, stored: Stored, verdict: Verdict) -> GroupScore:
         score=verdict.score if whole else max((m.score for m in judged), default=0.0),
         flagged=verdict.flagged and any(m.policy in ids for m in verdict.matches),
         judged=bool(judged),
+        calibrated=verdict.calibrated and (whole or len(ids) == 1),
         evidence=_spans(judged),
     )
 

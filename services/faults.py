@@ -61,7 +61,7 @@ def _was(fault: Any) -> str:
         return ""
     if type(given) in _KINDS:
         return f", was: {_KINDS[type(given)]}"
-    shown = json.dumps(given, ensure_ascii=False)
+    shown = json.dumps(given, ensure_ascii=False, default=str)
     return f", was: {shown[:_MAX_QUOTED]}{'…' if len(shown) > _MAX_QUOTED else ''}"
 
 

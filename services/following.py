@@ -8,6 +8,7 @@ as it must be indexed for the tuning that serves. Knows no pointer and no encode
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -69,6 +70,8 @@ class FollowingRetriever:
 
     def __init__(self, followed: Followed[retrieval.Retriever]) -> None:
         self._followed = followed
+        # Of its own, for who waits for a load would keep others from the threads that search.
+        self._waiting = ThreadPoolExecutor(1, thread_name_prefix="wraner-follow")
 
     async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
         """See `wraner.retrieval.Retriever.neighbours`."""
@@ -84,7 +87,8 @@ class FollowingRetriever:
         try:
             return await ask(at_hand)
         except Unavailable:
-            newest = await asyncio.to_thread(self._followed.newest)
+            loop = asyncio.get_running_loop()
+            newest = await loop.run_in_executor(self._waiting, self._followed.newest)
             if newest is at_hand:
                 raise
             return await ask(newest)

@@ -12,6 +12,7 @@ import structlog
 
 from services.following import Followed, FollowingGenerations, FollowingRetriever
 from services.gateway import Gateway
+from services.logs import log_as_json
 from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import stock, stock_adapters
@@ -100,21 +101,31 @@ def load_engine(settings: Settings) -> "LocalEngine":
     return LocalEngine(model, limits, threads=threads)
 
 
-def log_loading(words: str) -> None:
-    """Log what is said while a part loads, such as which pack is damaged."""
-    structlog.get_logger("wraner.loading").warning("while loading", said=words)
+def load_retriever_logged(settings: Settings) -> FollowingRetriever:
+    """Load the retriever in a process whose log says how far it is, and what is damaged."""
+    log_as_json()
+    log = structlog.get_logger("wraner.loading")
+    return load_retriever(
+        settings,
+        say=lambda words: log.info("loading", said=words),
+        complain=lambda words: log.warning("while loading", said=words),
+    )
 
 
 def load_retriever(
-    settings: Settings, *, say: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    complain: Callable[[str], None] | None = None,
 ) -> FollowingRetriever:
     """Load the word encoders, index what is not indexed yet, and open the index.
 
-    The retriever follows the word tuning that serves.
+    `complain` hears of what is damaged; without it, `say` does. The retriever follows the word
+    tuning that serves.
     """
 
     def load(tuning: Path | None) -> Retriever:
-        return _retriever(settings, tuning, say)
+        return _retriever(settings, tuning, say, complain or say)
 
     followed = Followed(lambda: word_tuning(settings), load)
     followed.newest()
@@ -122,7 +133,10 @@ def load_retriever(
 
 
 def _retriever(
-    settings: Settings, tuning: Path | None, say: Callable[[str], None]
+    settings: Settings,
+    tuning: Path | None,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
 ) -> "LocalRetriever":
     from index.local import LocalRetriever
     from index.settings import IndexSettings
@@ -130,7 +144,7 @@ def _retriever(
     encoders = _encoders(settings, tuning)
     generations = _generations(settings, encoders)
     for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
-        say(complaint)
+        complain(complaint)
     root = _index_root(settings)
     return LocalRetriever(encoders, IndexSettings(), root, votes=_votes(tuning))
 

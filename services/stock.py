@@ -5,6 +5,7 @@ deleted stays so. The newest shipped adapter of a task becomes its current one, 
 one. What is damaged is complained about and passed over. Knows no Ray.
 """
 
+import hashlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -25,6 +26,8 @@ from wraner.pack_folders import read_pack_folder
 from wraner.packs import Pack
 from wraner.promotions import Source
 from wraner.registry import Kind, PackStore, missing_shipped
+
+_SHIPPED_AS = "shipped.sha256"  # beside a stored manifest: the hash of what shipped
 
 
 class Indexes(Protocol):
@@ -84,16 +87,15 @@ def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], No
 def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
     """Store the adapters in `shipped/<task>/<hash>`, make the newest current; return complaints.
 
-    One that is stored already gets the manifest that ships: its weights may be calibrated anew.
+    One that is stored already gets the manifest that ships, for its weights may be calibrated anew;
+    not where somebody has changed the stored manifest since, by a calibration of their own.
     """
     complaints = []
     for task in MODEL_TASKS:
         folders = shipped / task
         for identity in identities(folders):
             try:
-                manifest = read_adapter(folders, identity)
-                if _stored(adapters, identity) != manifest:
-                    write_adapter(adapters, folders / identity, manifest)
+                _stock_adapter(adapters, folders, identity)
             except (WranerError, OSError) as error:
                 complaints.append(f"{folders / identity}: {error}")
         try:
@@ -103,6 +105,22 @@ def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
         except (WranerError, OSError) as error:
             complaints.append(str(error))
     return complaints
+
+
+def _stock_adapter(adapters: Path, folders: Path, identity: str) -> None:
+    manifest = read_adapter(folders, identity)
+    stored = _stored(adapters, identity)
+    mark = adapters / identity / _SHIPPED_AS
+    if stored not in (None, manifest) and mark.is_file() and mark.read_text() != _digest(stored):
+        return
+    if stored != manifest:
+        write_adapter(adapters, folders / identity, manifest)
+    if not mark.is_file() or mark.read_text() != _digest(manifest):
+        mark.write_text(_digest(manifest))
+
+
+def _digest(manifest: AdapterManifest | None) -> str:
+    return hashlib.sha256(manifest.model_dump_json().encode()).hexdigest() if manifest else ""
 
 
 def _stored(adapters: Path, identity: str) -> AdapterManifest | None:

@@ -14,6 +14,7 @@ import shutil
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -202,10 +203,13 @@ def find(adapters: Path, identity: str, *, base_sha256: str) -> Path:
 
 
 def _write_manifest(folder: Path, manifest: AdapterManifest) -> None:
-    fresh = folder / f"{MANIFEST}.new"
-    fresh.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    _sync(fresh)
-    os.replace(fresh, folder / MANIFEST)
+    fresh = folder / f".{MANIFEST}-{uuid4().hex}"  # of its own, for several processes may write
+    try:
+        fresh.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        _sync(fresh)
+        os.replace(fresh, folder / MANIFEST)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _sync(file: Path) -> None:

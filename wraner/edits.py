@@ -20,7 +20,7 @@ def with_examples(pack: Pack, examples: Sequence[Example]) -> Pack:
         stored = held.get(example.id)
         if stored is None:
             fresh.append(example)
-        elif not _are_same(stored, example):
+        elif said_by(stored) != said_by(example):
             raise Conflict(
                 f"example {example.id!r} is stored with other content; "
                 f"delete it first or send yours under another id"
@@ -28,15 +28,12 @@ def with_examples(pack: Pack, examples: Sequence[Example]) -> Pack:
     return pack.model_copy(update={"examples": (*pack.examples, *fresh)}) if fresh else pack
 
 
-def _are_same(one: Example, other: Example) -> bool:
-    """Return whether two say the same; in which order entities are named says nothing."""
-    if isinstance(one, TaggedExample) and isinstance(other, TaggedExample):
-        return one.text == other.text and _in_order(one) == _in_order(other)
-    return example_hash(one) == example_hash(other)
-
-
-def _in_order(example: TaggedExample) -> list[tuple[int, int, str]]:
-    return sorted((m.start, m.end, m.label) for m in example.entities)
+def said_by(example: Example) -> str:
+    """Return a hash of what an example says; in which order entities are named says nothing."""
+    if isinstance(example, TaggedExample):
+        entities = sorted(example.entities, key=lambda m: (m.start, m.end, m.label))
+        example = example.model_copy(update={"entities": tuple(entities)})
+    return example_hash(example)
 
 
 def without_example(pack: Pack, example_id: str) -> Pack:
@@ -53,5 +50,5 @@ def without_example(pack: Pack, example_id: str) -> Pack:
 
 def changed_examples(old: Pack | None, new: Pack) -> int:
     """Count the examples of `new` that `old` does not hold with the same id and content."""
-    held = {(e.id, example_hash(e)) for e in old.examples} if old else set()
-    return sum((e.id, example_hash(e)) not in held for e in new.examples)
+    held = {(e.id, said_by(e)) for e in old.examples} if old else set()
+    return sum((e.id, said_by(e)) not in held for e in new.examples)

@@ -75,6 +75,10 @@ def test_a_file_that_breaks_a_rule_stores_nothing(wraner: Wraner, tmp_path: Path
     file.write_text(good + "\n" + good.replace("She", "Who") + "\n")
     ran = wraner("import", str(file), "--domain", "mine")
     assert ran.code == 4 and "two examples with the id 'ghent' differ" in ran.err
+    said = '{"text": "Ann saw Bob.", "id": "a", "entities": [%s]}\n'
+    ann, bob = (f'{{"start": {s}, "end": {s + 3}, "label": "person"}}' for s in (0, 8))
+    file.write_text(said % f"{ann}, {bob}" + said % f"{bob}, {ann}")
+    assert wraner("import", str(file), "--folder", str(tmp_path / "same")).code == 0
     cut = '{"text": "Ann left.", "entities": [{"start": 0, "end": 2, "label": "person"}]}'
     file.write_text(f"{good}\n{cut}\n")
     ran = wraner("import", str(file), "--domain", "mine")
@@ -141,3 +145,8 @@ def test_a_link_stays_one_and_a_mode_too(wraner: Wraner, tmp_path: Path) -> None
     assert file.stat().st_mode & 0o777 == 0o600
     ran = wraner("export", "--domain", "cities", "--format", "jsonl", "-o", "/dev/null")
     assert ran.code == 0 and Path("/dev/null").is_char_device()
+    end, into = os.pipe()
+    ran = wraner("export", "--domain", "cities", "--format", "jsonl", "-o", f"/dev/fd/{into}")
+    os.close(into)
+    with os.fdopen(end) as written:
+        assert ran.code == 0 and len(written.read().splitlines()) == 2, ran.err

@@ -150,3 +150,16 @@ def test_no_thread_is_left(wraner: Wraner, cities: object) -> None:
     for thread in readers:
         thread.join(20)
     assert not any(thread.is_alive() for thread in readers)
+
+
+def test_a_standard_output_that_is_closed_changes_no_exit_code() -> None:
+    program = [sys.executable, "-c", "from cli.main import run; run()"]
+    for words, code in (("domains show", 2), ("--help", 0)):
+        ran = subprocess.run(
+            ["sh", "-c", '"$@" >&-', "sh", *program, *words.split()],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert ran.returncode == code and "Traceback" not in ran.stderr, ran.stderr

@@ -1,6 +1,7 @@
 """A promotion is live for the next request; a request keeps the adapter that it began with."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,42 @@ def test_what_ships_answers_until_a_user_chooses(tmp_path: Path, adapters: Path)
     (tmp_path / new).rename(shipped / "ner" / new)
     stock_adapters(adapters, shipped)
     assert current(adapters, NER) == mine
+
+
+def test_a_calibration_of_ones_own_outlives_starts_and_upgrades(
+    tmp_path: Path, adapters: Path
+) -> None:
+    shipped = tmp_path / "shipped"
+    new = hollow_adapter(NOWHERE, shipped / "ner", "new")
+    assert stock_adapters(adapters, shipped) == []
+    mine = read_adapter(adapters, new).model_copy(update={"metrics": {"f1": 0.7}})
+    write_adapter(adapters, adapters / new, mine)
+    for f1 in (None, 0.5):
+        if f1:
+            fitted = read_adapter(shipped / "ner", new).model_copy(update={"metrics": {"f1": f1}})
+            write_adapter(shipped / "ner", shipped / "ner" / new, fitted)
+        assert stock_adapters(adapters, shipped) == []
+        assert read_adapter(adapters, new).metrics == {"f1": 0.7}
+
+
+def test_gateways_that_start_together_leave_an_adapter_whole(
+    tmp_path: Path, adapters: Path
+) -> None:
+    shipped = tmp_path / "shipped"
+    new = hollow_adapter(NOWHERE, shipped / "ner", "new")
+    manifest = read_adapter(shipped / "ner", new)
+    write_adapter(adapters, shipped / "ner" / new, manifest)
+
+    def write(number: int) -> None:
+        for turn in range(40):
+            named = manifest.model_copy(update={"metrics": {"f1": number + turn / 100}})
+            write_adapter(adapters, adapters / new, named)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, range(3)))
+    assert read_adapter(adapters, new).base == manifest.base
+    assert [f.name for f in adapters.iterdir()] == [new]
+    assert not [f for f in (adapters / new).iterdir() if f.name.startswith(".")]
 
 
 def test_a_gateway_stocks_what_ships(tmp_path: Path, adapters: Path) -> None:

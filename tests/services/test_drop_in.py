@@ -95,7 +95,16 @@ def test_a_category_written_twice_is_refused_at_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"a: [", b"\xff\xfe\xfa", b"[]", b"threshold: 2001-02-30"]
+    "content",
+    [
+        None,
+        b"a: [",
+        b"\xff\xfe\xfa",
+        b"[]",
+        b"threshold: 2001-02-30",
+        b"threshold: 2001-02-20",
+        b"[" * 3000,
+    ],
 )
 def test_no_such_file_is_refused_at_start(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "mine.yaml"
@@ -188,6 +197,24 @@ def test_a_whole_set_that_is_judged_whole_has_the_texts_own_score(
     assert result["category_scores"]["hate"] == pytest.approx(verdict["score"])
     assert result["flagged"] is verdict["flagged"] is text.startswith("any=0.9")
     assert answer["calibrated"] is verdict["calibrated"] is True
+
+
+@pytest.mark.parametrize(
+    ("policies", "calibrated"), [("all", True), (["mock"], True), (["mock", "beat"], False)]
+)
+def test_the_highest_of_several_scores_is_no_probability(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policies: Any, calibrated: bool
+) -> None:
+    group = {"hate": {"policy_set": "forum", "policies": policies}}
+    mapped(tmp_path, monkeypatch, moderations=group, attributes={})
+    gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
+    whole = VerdictFusion(overall=1.0, leaning=0.0, strongest=0.0, bias=0.0)
+    fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, verdict=whole, calibrated=True)
+    monkeypatch.setattr(gateway._moderator, "_settings", ModeratorSettings(fusion=fusion))
+    with TestClient(build_api(gateway)) as client:
+        stored(client)
+        answer = client.post("/v1/moderations", json={"input": "any=0.3"}).json()
+    assert answer["calibrated"] is calibrated
 
 
 def test_groups_may_lie_in_several_policy_sets(tmp_path: Path) -> None:

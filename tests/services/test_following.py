@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +122,14 @@ def test_a_pack_stored_since_a_promotion_waits_for_the_retriever_that_knows_it()
     assert begun.wait(10)
 
     async def ask() -> None:
-        assert await retriever.neighbours(PackRef("old"), ["a"], 1) == []
-        asked = asyncio.create_task(retriever.neighbours(PackRef("new"), ["a"], 1))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        new, old = PackRef("new"), PackRef("old")
+        asked = [asyncio.create_task(retriever.neighbours(new, ["a"], 1)) for _ in range(5)]
         await asyncio.sleep(0.05)
-        assert not asked.done()
+        assert not any(one.done() for one in asked)
+        assert await asyncio.wait_for(retriever.neighbours(old, ["a"], 1), 5) == []
         gate.set()
-        assert await asked == []
+        assert await asyncio.gather(*asked) == [[]] * 5
         with pytest.raises(Unavailable):
             await retriever.neighbours(PackRef("never"), ["a"], 1)
 
