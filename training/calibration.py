@@ -30,9 +30,11 @@ from training.calibration_tables import Answered, TwoWays, tables, together
 from training.fusion_fit import Tiers, fitted, fitted_to_new_sets
 from training.judge_answers import Judge, ask
 from training.judged_texts import JudgedTexts, read_judged_texts
+from training.policy_settings import PolicySettings
 from training.policy_wordings import shipped_wordings
 from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.untaught import NewSet, allow_lists, ask_new_set, house_rules, left_out
+from training.word_manifest import read_word_manifest
 from wraner import weights
 from wraner.adapters import read_adapter, write_adapter
 from wraner.errors import InvalidInput, WranerError
@@ -117,7 +119,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         settings = _judgements(read_settings(args.config), args.config)
-        _check_kept_back(settings, args.adapter)
+        for adapter in (args.adapter, args.without[0]):
+            _check_kept_back(settings, adapter)
+        _check_left_out(*args.without)
         subjects = _subjects(settings, args.without[0], args.data)
         with (
             _judge(args, args.adapter, args.policy_tuning) as judge,
@@ -129,7 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     shown = bool(args.shown)
     print("\n".join(tables(answered, subjects.tiers, shown=shown)))
-    fusion = fit(answered, subjects.tiers, taught_words(subjects.judged, settings), shown=shown)
+    taught = taught_words(subjects.judged, _taught_by(args.adapter))
+    fusion = fit(answered, subjects.tiers, taught, shown=shown)
     print(fusion.model_dump_json(indent=2))
     shelf, identity = args.adapter.parent, args.adapter.name
     manifest = read_adapter(shelf, identity)
@@ -187,6 +192,18 @@ def _check_kept_back(settings: JudgementSettings, adapter: Path) -> None:
             f"expected an adapter taught by {settings.texts.train} without the texts that are "
             f"asked (far: {settings.texts.far}), was: {adapter}, taught by {taught.train} (far: "
             f"{taught.far})"
+        )
+
+
+def _check_left_out(adapter: Path, tuning: Path) -> None:
+    """Refuse an adapter and a tuning that were not trained without the same policies."""
+    left = _taught_by(adapter).texts.without
+    tuned = PolicySettings.model_validate(read_word_manifest(tuning).config).texts.without
+    if not left or set(left) != set(tuned):
+        raise InvalidInput(
+            "expected an adapter and a tuning that were trained without the same policies, was: "
+            f"{adapter}, without {', '.join(left) or 'none'}, and {tuning}, without "
+            f"{', '.join(tuned) or 'none'}"
         )
 
 

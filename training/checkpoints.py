@@ -19,7 +19,8 @@ KEPT = 2
 def write(folder: Path, state: State, *, run: str) -> None:
     """Write a state of run `run` as the whole content of `folder`, an existing empty folder."""
     save_file(state.tensors, folder / _TENSORS)
-    (folder / _META).write_text(json.dumps({"run": run, "step": state.step}) + "\n")
+    meta = {"run": run, "step": state.step, "taught": state.taught}
+    (folder / _META).write_text(json.dumps(meta) + "\n")
 
 
 def read(folder: Path, *, run: str) -> State:
@@ -31,7 +32,7 @@ def read(folder: Path, *, run: str) -> State:
     try:
         meta = json.loads((folder / _META).read_text())
         tensors = load_file(folder / _TENSORS)
-        found, step = str(meta["run"]), int(meta["step"])
+        found, step, taught = str(meta["run"]), int(meta["step"]), str(meta["taught"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InvalidInput(
             f"the checkpoint {folder} is damaged ({error}); remove it to go on from the one before"
@@ -41,7 +42,7 @@ def read(folder: Path, *, run: str) -> State:
             f"expected a checkpoint of run {run}, was: one of run {found} in {folder}; other "
             "settings make another run, begin it in a folder of its own"
         )
-    return State(step, tensors)
+    return State(step, tensors, taught)
 
 
 def keep(folder: Path, state: State, *, run: str) -> Path:

@@ -67,7 +67,7 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare` and `checkpoints.latest`.
+        InvalidInput, Unavailable: as `prepare`, `checkpoints.latest` and `train`.
     """
     folder = run_folder(settings, places)
     device = device_at_hand()

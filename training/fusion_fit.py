@@ -14,7 +14,14 @@ from scipy.optimize import minimize, minimize_scalar
 
 from training.judge_answers import Asked
 from training.judged_texts import TaughtText
-from wraner.fusion import SHORTLIST, Fusion, VerdictFusion, nearest_definition, within_reach
+from wraner.fusion import (
+    SHORTLIST,
+    Fusion,
+    VerdictFusion,
+    log_odds,
+    nearest_definition,
+    within_reach,
+)
 
 Floats = npt.NDArray[np.float64]
 Tiers = Mapping[str, int | None]
@@ -120,8 +127,8 @@ def score_of(asked: Asked, fusion: Fusion) -> float:
 
 def _with_verdict(policy: Fusion, asked: Sequence[Asked], hears: Hears) -> Fusion:
     """Return a fusion with weights of the whole text's score beside those of a policy's."""
-    strongest = np.array([max(policy.score(logit, e) for e, logit in a.judged) for a in asked])
-    heard: dict[str, Floats] = {"strongest": np.log(strongest / (1 - strongest))}
+    strongest = [max(policy.score(logit, e) for e, logit in a.judged) for a in asked]
+    heard: dict[str, Floats] = {"strongest": np.array([log_odds(score) for score in strongest])}
     if hears in ("leaning", "definition"):
         heard["overall"] = np.array([a.overall for a in asked])
     if hears == "leaning":
@@ -145,8 +152,7 @@ def _numbered(fusion: Fusion, asked: Sequence[Asked]) -> Fusion:
     cases = [
         (a, n) for a in asked for n in sorted({*_NUMBERS, len(a.judged)}) if n <= len(a.judged)
     ]
-    scores = np.array([score_of(a.among(n), fusion) for a, n in cases])
-    odds = np.log(scores / (1 - scores))
+    odds = np.array([log_odds(score_of(a.among(n), fusion)) for a, n in cases])
     number = np.log(np.array([n for _, n in cases]) / SHORTLIST)
     breach = np.array([a.text.breaches for a, _ in cases])
     weigh = _alike(breach, np.array([a.text.weight for a, _ in cases]))
@@ -177,7 +183,10 @@ def logistic(rows: Floats, breach: npt.NDArray[np.bool_], share: Floats) -> list
         signed = (x @ w) * (2 * y - 1)
         return float((weigh * np.logaddexp(0, -signed)).sum() + _RIDGE * (w[:-1] ** 2).sum())
 
-    return [float(w) for w in minimize(loss, np.zeros(x.shape[1])).x]
+    weights = [float(w) for w in minimize(loss, np.zeros(x.shape[1])).x]
+    if not np.isfinite(loss(np.array(weights))):
+        raise ValueError("expected finite rows, was: some that are not; weights cannot be fitted")
+    return weights
 
 
 def _alike(breach: npt.NDArray[np.bool_], share: Floats) -> Floats:

@@ -6,6 +6,7 @@ randomness inside the model is seeded anew in every run. So a run that was stopp
 same weights. Knows no Ray and no files.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from training.objective import Objective, supervised
 from training.packed import Lessons, Packed, Packer
 from training.settings import OptimiserSettings, TrainingSettings
 from training.world import Alone, World, share_out
+from wraner.errors import InvalidInput
 from wraner.trimming import give_back
 
 _DEV_TOKENS = 10_000
@@ -28,11 +30,13 @@ _DEV_TOKENS = 10_000
 class State:
     """All that a run needs to go on: `step` updates are done.
 
-    `tensors` are fp32: the factors and AdamW's two moments of each, by name.
+    `tensors` are fp32: the factors and AdamW's two moments of each, by name. `taught` is a hash of
+    all that these updates taught.
     """
 
     step: int
     tensors: dict[str, torch.Tensor]
+    taught: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +110,47 @@ class Run:
 
 
 def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
-    """Train to the last step, from `start` or from the beginning."""
+    """Train to the last step, from `start` or from the beginning.
+
+    Raises:
+        InvalidInput: the steps before `start` would teach something else by now.
+    """
     settings = run.settings
+    taught = "" if start is None else _taught_until(run, start)
     optimiser = _optimiser(run.model, settings.optimiser)
     done = 0 if start is None else _restore(run.model, optimiser, start)
     noise = _EmbeddingNoise(run.model, settings.regularisers.embedding_noise)
     for step in range(done + 1, settings.optimiser.last_step + 1):
-        hooks.on_step(_update(run, optimiser, step))
+        began = time.monotonic()
+        groups = run.drawing.step(step, tokens=settings.optimiser.step_tokens)
+        taught = _hashed(taught, groups)
+        hooks.on_step(_update(run, optimiser, step, groups, began=began))
         give_back()  # runs differ in size; what the allocator keeps of each would add up
         last = step == settings.optimiser.last_step
         if run.dev is not None and (last or step % settings.evaluate_every == 0):
             hooks.on_evaluated(step, measure(run, run.dev))
         if last or step % settings.checkpoint_every == 0:
-            hooks.on_checkpoint(_state(run.model, optimiser, step))
+            hooks.on_checkpoint(_state(run.model, optimiser, step, taught))
     noise.remove()
+
+
+def _taught_until(run: Run, start: State) -> str:
+    """Return the hash of what the steps before `start` teach, which must be what they taught."""
+    taught = ""
+    for step in range(1, start.step + 1):
+        groups = run.drawing.step(step, tokens=run.settings.optimiser.step_tokens)
+        taught = _hashed(taught, groups)
+    if taught != start.taught:
+        raise InvalidInput(
+            f"expected a run whose {start.step} steps so far teach what they taught, was: one "
+            "whose data, wordings or prompts have changed since; restore these, or remove the "
+            "run's folder to begin anew"
+        )
+    return taught
+
+
+def _hashed(before: str, groups: Sequence[Lessons]) -> str:
+    return hashlib.sha256((before + repr(groups)).encode()).hexdigest()
 
 
 @torch.no_grad()
@@ -146,10 +177,10 @@ def rate(settings: Schedule, step: int) -> float:
     return settings.learning_rate * (settings.final_rate + (1 - settings.final_rate) * cosine)
 
 
-def _update(run: Run, optimiser: torch.optim.AdamW, step: int) -> StepReport:
-    began = time.monotonic()
+def _update(
+    run: Run, optimiser: torch.optim.AdamW, step: int, groups: Sequence[Lessons], *, began: float
+) -> StepReport:
     settings = run.settings.optimiser
-    groups = run.drawing.step(step, tokens=settings.step_tokens)
     trained = [p for _, p in lora.factors(run.model)]
     run.model.train()
     optimiser.zero_grad(set_to_none=False)
@@ -220,14 +251,14 @@ def _optimiser(model: torch.nn.Module, settings: OptimiserSettings) -> torch.opt
     )
 
 
-def _state(model: torch.nn.Module, optimiser: torch.optim.AdamW, step: int) -> State:
+def _state(model: torch.nn.Module, optimiser: torch.optim.AdamW, step: int, taught: str) -> State:
     tensors: dict[str, torch.Tensor] = {}
     for name, parameter in lora.factors(model):
         moments = optimiser.state[parameter]
         tensors[f"factor/{name}"] = parameter.detach().cpu().clone()
         tensors[f"first/{name}"] = moments["exp_avg"].cpu().clone()
         tensors[f"second/{name}"] = moments["exp_avg_sq"].cpu().clone()
-    return State(step, tensors)
+    return State(step, tensors, taught)
 
 
 def _restore(model: torch.nn.Module, optimiser: torch.optim.AdamW, state: State) -> int:

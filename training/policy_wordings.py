@@ -16,8 +16,8 @@ from wraner.packs import MAX_LABEL_CHARACTERS, Policy
 
 _FILE = Path(__file__).with_name("policy_wordings.yaml")
 _NUMBERS = 99
+_OPPOSITE = ("Anything but: {}", "Anything but what follows. {}")  # asked, never taught
 _TURNED = (
-    ("Anything but: {}", "Anything but what follows. {}"),
     ("Anything but: {}", "Anything except this. {}"),
     ("{}, and nothing else", "Everything other than what follows. {}"),
     ("Only: {}", "Only texts of this kind are allowed. {}"),
@@ -48,7 +48,7 @@ def numbered(rng: Rng, policy: Policy, share: float) -> Policy:
 
 def opposite(policy: Policy) -> Policy:
     """Return a policy that is breached by what the given one allows, and by nothing else."""
-    return _turned(policy, *_TURNED[0])
+    return _turned(policy, *_OPPOSITE)
 
 
 def turned(rng: Rng, policy: Policy, share: float) -> Policy:

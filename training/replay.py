@@ -79,7 +79,7 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare`, `lora.load` and `checkpoints.latest`.
+        InvalidInput, Unavailable: as `prepare`, `lora.load`, `checkpoints.latest` and `train`.
     """
     settings = subject.training
     device = device_at_hand()

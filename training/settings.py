@@ -124,7 +124,8 @@ class JudgementSettings(_Frozen):
     shuffle: bool = True
     """Whether policies, and what they include and exclude, stand in another order each time."""
     fewer_cases: Share = 0.3
-    """That some of what a policy includes is left out, and some of what it excludes."""
+    """That some of what a policy includes is left out, or all, and of what it excludes; nothing is
+    where `shuffle` is off."""
     reworded: Share = 0.0
     """That a policy is called and defined in other words, where there are such for it."""
     numbered: Share = 0.0

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from training.calibration_tables import report, tables
 from training.fusion_fit import cross_fitted, fitted, score_of
 from training.judge_answers import Judge, ask
 from training.policy_wordings import PolicyWordings
-from training.settings import JudgementSettings, read_settings
+from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.untaught import NewSet
 from wraner.adapters import read_adapter
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
@@ -234,7 +236,9 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     settings = read_settings(config)
     trained = settings.model_dump(mode="json")
     identity = hollow_adapter(base, tmp_path, "{}", config=trained)
-    other = hollow_adapter(base, tmp_path / "other", "{}", config=trained)
+    other = hollow_adapter(base, tmp_path / "other", "{}", config=_without(settings, "filth"))
+    tunings = {Path("tuned"): "filth", Path("whole"): ""}
+    monkeypatch.setattr(calibration, "read_word_manifest", lambda t: _tuned_without(tunings[t]))
     command = [str(config), "--adapter", str(tmp_path / identity)]
     command += ["--without", str(tmp_path / "other" / other), "tuned"]
     assert calibration.main(command) == 0
@@ -243,6 +247,8 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     assert written is not None and written.verdict is not None and written.few is not None
     assert written.few.verdict is not None and written.few.verdict.leaning == 0.0
     assert written.untaught is not None and written.taught == wordings(TOWNS.policies)
+    assert calibration.main([*command[:-1], "whole"]) == 1
+    assert "trained without the same policies" in capsys.readouterr().err
     assert settings.judgements is not None
     texts = settings.judgements.texts.model_copy(update={"far": 1})
     judgements = settings.judgements.model_copy(update={"texts": texts})
@@ -251,3 +257,15 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     command[2] = str(tmp_path / "far" / knowing)
     assert calibration.main(command) == 1
     assert "expected an adapter taught by" in capsys.readouterr().err
+
+
+def _without(settings: TrainingSettings, *policies: str) -> dict[str, Any]:
+    assert settings.judgements is not None
+    texts = settings.judgements.texts.model_copy(update={"without": policies})
+    judgements = settings.judgements.model_copy(update={"texts": texts})
+    return settings.model_copy(update={"judgements": judgements}).model_dump(mode="json")
+
+
+def _tuned_without(*policies: str) -> SimpleNamespace:
+    texts = {"without": [p for p in policies if p]}
+    return SimpleNamespace(config={"texts": texts})

@@ -1,5 +1,7 @@
 """The regression under a fusion: both sides weigh alike, and the direction is found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,18 @@ def test_the_highest_of_more_policies_says_less() -> None:
     harmless = [a for a in asked if len(a.judged) > SHORTLIST and not a.text.breaches]
     heard, unheard = (np.mean([score_of(a, f) for a in harmless]) for f in (fusion, deaf))
     assert heard < unheard - 0.05
+
+
+def test_a_sure_judge_is_fitted_as_it_is_served() -> None:
+    rng = np.random.default_rng(0)
+    asked = [noisy(breaches=bool(n % 2), policies=2, rng=rng) for n in range(60)]
+    sure = [
+        replace(a, judged=tuple((e, 900.0 if a.text.breaches else -900.0) for e, _ in a.judged))
+        for a in asked
+    ]
+    fusion = fitted(sure, TIERS, shown=False, hears="leaning")
+    assert fusion.verdict is not None and fusion.verdict.strongest > 0
+    assert all((score_of(a, fusion) > 0.5) == a.text.breaches for a in sure)
 
 
 def test_without_texts_of_more_policies_their_number_is_not_heard() -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from training import checkpoints, lora
-from training.loop import Run, Schedule, State, StepReport, measure, rate, train
+from training.loop import Drawing, Run, Schedule, State, StepReport, measure, rate, train
 from training.objective import supervised
-from training.packed import Packed
+from training.packed import Lessons, Packed
 from training.policy_settings import PolicySettings
 from training.settings import OptimiserSettings, PromptSettings, Regularisers, TrainingSettings
 from training.word_settings import WordSettings
@@ -226,9 +226,31 @@ def test_the_rate_warms_up_and_falls(chosen: Schedule) -> None:
     assert rates[9:] == sorted(rates[9:], reverse=True)
 
 
+class Changed:
+    """A drawing that teaches something else from a step on."""
+
+    def __init__(self, drawing: Drawing, first: int) -> None:
+        self._drawing, self._first = drawing, first
+
+    def step(self, number: int, *, tokens: int) -> list[Lessons]:
+        later = 100 if number >= self._first else 0
+        return self._drawing.step(number + later, tokens=tokens)
+
+
+def test_a_run_whose_data_changed_does_not_go_on(begin: Begin) -> None:
+    heard = Heard()
+    train(begin(settings()), heard)
+    start = heard.states[0]
+    whole = begin(settings())
+    for first in (1, start.step):
+        with pytest.raises(InvalidInput, match="have changed since; restore these, or remove"):
+            train(replace(whole, drawing=Changed(whole.drawing, first)), Heard(), start=start)
+    train(replace(whole, drawing=Changed(whole.drawing, start.step + 1)), Heard(), start=start)
+
+
 def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
     for step in (2, 4, 6, 100):
-        checkpoints.keep(tmp_path, State(step, {"factor/x": torch.ones(2)}), run="r")
+        checkpoints.keep(tmp_path, State(step, {"factor/x": torch.ones(2)}, "t"), run="r")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000006", "000100"]
     found = checkpoints.latest(tmp_path, run="r")
     assert found is not None and found.step == 100
@@ -236,13 +258,13 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["state.safetensors", "state.json"])
 def test_a_damaged_checkpoint_says_so(tmp_path: Path, file: str) -> None:
-    folder = checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}), run="r")
+    folder = checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}, "t"), run="r")
     (folder / file).write_bytes(b"{")
     with pytest.raises(InvalidInput, match=r"is damaged .* remove it"):
         checkpoints.latest(tmp_path, run="r")
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
-    checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}), run="r")
+    checkpoints.keep(tmp_path, State(2, {"factor/x": torch.ones(2)}, "t"), run="r")
     with pytest.raises(InvalidInput, match="expected a checkpoint of run s, was: one of run r"):
         checkpoints.latest(tmp_path, run="s")
