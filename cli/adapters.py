@@ -22,7 +22,7 @@ from cli.records import Records
 from cli.signatures import flat
 from wraner import promotions
 from wraner.adapters import AdapterManifest, Task, identities, read_adapter
-from wraner.errors import NotFound, Unavailable
+from wraner.errors import InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -128,6 +128,7 @@ def promote(adapter: Hash, where: StateOptions) -> int:
 
         promote_words(settings, identity, expected=before, say=say)
     else:
+        _check_base(settings, adapters, identity)
         promotions.promote(adapters, task, identity, expected=before)
     _say_current(task, identity, before=before)
     return Exit.OK
@@ -152,6 +153,20 @@ def rollback(
         after = promotions.rollback(adapters, task)
     _say_current(task, after, before=before)
     return Exit.OK
+
+
+def _check_base(settings: "Settings", adapters: Path, identity: str) -> None:
+    """Refuse an adapter of other base weights than those that serve: none could be asked."""
+    from services.loading import load_base
+
+    base = read_adapter(adapters, identity).base
+    served = load_base(settings, say=say)
+    if base.sha256 != served.sha256:
+        raise InvalidInput(
+            f"expected an adapter of the base model that serves, {served.name} "
+            f"({served.sha256[:_SHORT]}), was: {identity[:_SHORT]} of {base.name} "
+            f"({base.sha256[:_SHORT]}); name its base by WRANER_BASE_MODEL, for the server too"
+        )
 
 
 def _say_current(task: Task, identity: str, *, before: str) -> None:

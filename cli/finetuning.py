@@ -19,6 +19,7 @@ from training.finetune import Outcome, finetune
 from training.preparation import Places
 from training.settings import TrainingSettings, read_settings
 from wraner.adapters import AdapterManifest, Base, write_adapter
+from wraner.weights import BUNDLED
 
 _SHORT = 12
 
@@ -62,6 +63,8 @@ def carry_out(plan: Plan) -> bool:
         say(f"loss on dev {outcome.dev_loss:.4f}")
     where = "" if plan.places.state is None else f" --state {plan.places.state}"
     say(f"stored, not promoted; to use it: wraner adapters promote {identity[:_SHORT]}{where}")
+    if settings.base != BUNDLED:
+        say(f"its base must serve then, here and at the server: WRANER_BASE_MODEL={settings.base}")
     out().print(str(state / "adapters" / identity), soft_wrap=True)
     return True
 

@@ -49,7 +49,7 @@ def tests_of(
     """Return the test sentences: as named, beside the pack, or of the domain that ships.
 
     Raises:
-        InvalidInput: the file does not fit the pack.
+        InvalidInput: the file does not fit the pack, or holds no sentence.
     """
     beside = options.pack / TEST_FILE if options.pack else None
     file = options.test or (beside if beside and beside.is_file() else None)
@@ -58,8 +58,14 @@ def tests_of(
     if file is None:
         say(f"{name} has no test sentences (--test FILE); it is judged by parts of its examples")
         return ()
+    test = _read(file, pack)
+    if not test:
+        raise InvalidInput(
+            f"expected test sentences in {file}, was: none; write some, or remove the file to "
+            "judge by parts of the examples"
+        )
     say(f"{name} is judged by {file}")
-    return _read(file, pack)
+    return test
 
 
 def others_with_tests(

@@ -134,7 +134,7 @@ class DomainOptions:
         return [*given, *(flag for flag, said in flags.items() if said)]
 
 
-def retrain_domain(options: DomainOptions, data: Path, more: list[str]) -> int:
+def retrain_domain(options: DomainOptions, data: Path, state: Path | None, more: list[str]) -> int:
     """Train on a domain; `more` are the command line's other options, for who goes on.
 
     Raises:
@@ -151,7 +151,7 @@ def retrain_domain(options: DomainOptions, data: Path, more: list[str]) -> int:
     from cli.retraining import Plan, carry_out  # loads torch
 
     command = shlex.join(["wraner", "train", *options.words(), *more])
-    verdict = carry_out(Plan(options, data, command))
+    verdict = carry_out(Plan(options, data, state, command))
     if verdict is None:
         return Exit.INTERRUPTED
     return Exit.OK if verdict.promoted else Exit.REFUSED

@@ -60,10 +60,13 @@ _SHORT = 12
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train on. `command` is the command line that asks for all this."""
+    """What to train on. `state` is the folder of everything stored, where one is named; `command`
+    is the command line that asks for all this.
+    """
 
     options: DomainOptions
     data: Path
+    state: Path | None
     command: str
 
 
@@ -82,7 +85,7 @@ def carry_out(plan: Plan) -> Verdict | None:
         request = _request(plan, settings)
     shelf = Shelf(settings.state_dir / "adapters", _console())
     try:
-        learner = _learner(plan, settings, retraining, shelf.console)
+        learner = _learner(plan, request, settings, retraining, shelf.console)
         verdict = retrain(request, retraining, learner, shelf)
     except KeyboardInterrupt:
         say(
@@ -90,7 +93,7 @@ def carry_out(plan: Plan) -> Verdict | None:
             f"{plan.command}"
         )
         return None
-    _show(verdict, learner)
+    _show(verdict, learner, plan.state)
     return verdict
 
 
@@ -107,20 +110,28 @@ def _threads_kept() -> Iterator[None]:
 
 
 def _learner(
-    plan: Plan, settings: Settings, retraining: RetrainSettings, console: Console
+    plan: Plan, request: Request, settings: Settings, retraining: RetrainSettings, console: Console
 ) -> Learner:
     places = Places(settings.state_dir, plan.data)
+    asked = [example.text for example in (*request.pack.examples, *request.test)]
     replayed = not plan.options.no_replay
     if plan.options.tune is Tune.WORDS:
         tools = WordTools(partial(encoders_with, settings), partial(_promote, settings), console)
         return WordLearner(
-            retraining, places, serving=_word_tuning(settings), replayed=replayed, tools=tools
+            retraining,
+            places,
+            serving=_word_tuning(settings),
+            replayed=replayed,
+            tools=tools,
+            asked=asked,
         )
     followed = settings.model_copy(update={"extract_adapter": FOLLOW})
     serving = AdapterChoice(followed).of(Task.NER)
     encoders = word_encoders(settings)
     model_tools = ModelTools(encoders.domains, _examination(encoders), console)
-    return ModelLearner(retraining, places, serving=serving, replayed=replayed, tools=model_tools)
+    return ModelLearner(
+        retraining, places, serving=serving, replayed=replayed, tools=model_tools, asked=asked
+    )
 
 
 def _word_tuning(settings: Settings) -> Serving:
@@ -184,7 +195,7 @@ def _examination(encoders: Encoders) -> Examination:
     return examination(extractor_of, aside())
 
 
-def _show(verdict: Verdict, learner: Learner) -> None:
+def _show(verdict: Verdict, learner: Learner, state: Path | None) -> None:
     """Print both comparisons, and on standard error what follows from them."""
     out().print(_table(verdict))
     say(verdict.decision.words)
@@ -195,7 +206,8 @@ def _show(verdict: Verdict, learner: Learner) -> None:
         say(f"{name} is stored and not promoted; {before} still serves")
         return
     forced = "" if verdict.decision.promote else ", by --force"
-    say(f"{name} serves now{forced}, {before} before; back: wraner adapters rollback {task}")
+    where = "" if state is None else f" --state {state}"
+    say(f"{name} serves now{forced}, {before} before; back: wraner adapters rollback {task}{where}")
     say_pin(task)
 
 

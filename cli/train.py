@@ -130,7 +130,7 @@ def train(
         )
     _set_environment(places.state)
     if config is None:
-        return retrain_domain(domain, places.data, _words(places))
+        return retrain_domain(domain, places.data, places.state, _words(places))
 
     from cli.finetuning import Plan, carry_out  # loads torch
 

@@ -12,6 +12,7 @@ from services.stock import index_domains
 from services.tunings import promoted_tuning
 from wraner import promotions
 from wraner.adapters import Task, read_adapter
+from wraner.errors import WranerError
 
 Say = Callable[[str], None]
 
@@ -29,7 +30,7 @@ def promote_words(settings: Settings, identity: str, *, expected: str, say: Say)
     if read_adapter(adapters, identity).task is Task.WORDS:  # else the pointer refuses it
         _index(settings, identity, say)
     promotions.promote(adapters, Task.WORDS, identity, expected=expected)
-    _index(settings, identity, say)  # what was stored meanwhile
+    _index_meanwhile(settings, identity, say)
 
 
 def rollback_words(settings: Settings, *, say: Say) -> str:
@@ -37,13 +38,21 @@ def rollback_words(settings: Settings, *, say: Say) -> str:
 
     Raises:
         NotFound: nothing was promoted, or all of it was rolled back.
-        Unavailable: the tuning before is missing or damaged, or a domain cannot be indexed.
+        Unavailable: the pointer is damaged, or a domain cannot be indexed.
     """
     adapters = settings.state_dir / "adapters"
     _index(settings, promotions.previous(adapters, Task.WORDS), say)
     identity = promotions.rollback(adapters, Task.WORDS)
-    _index(settings, identity, say)  # what was stored meanwhile
+    _index_meanwhile(settings, identity, say)
     return identity
+
+
+def _index_meanwhile(settings: Settings, identity: str, say: Say) -> None:
+    """Index what was stored while a tuning was made to serve, which it does by now."""
+    try:
+        _index(settings, identity, say)
+    except (WranerError, OSError) as error:
+        say(f"what was stored meanwhile is indexed when a server loads this tuning: {error}")
 
 
 def _index(settings: Settings, identity: str, say: Say) -> None:

@@ -3,8 +3,9 @@
 Whatever is trained, the same reading and the same check stand before it. Knows no model.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -36,12 +37,13 @@ class Chosen(Protocol):
 
 
 def read_clean_sources(
-    chosen: Chosen, data: Path, say: Callable[[str], None]
+    chosen: Chosen, data: Path, say: Callable[[str], None], *, asked: Sequence[str] = ()
 ) -> tuple[Source, ...]:
     """Read the chosen sources, whose paths start at `data`, and say what was left out.
 
-    The domains written for this project are sources too, by the names of their folders; a
-    configured source of such a name stands in for it.
+    No training sentence shares 8 words in a row with the held-out files, and none with `asked`,
+    texts that will be asked about. The domains written for this project are sources too, by the
+    names of their folders; a configured source of such a name stands in for it.
 
     Raises:
         InvalidInput: a source is not configured, or it or a held-out file cannot be read.
@@ -53,7 +55,8 @@ def read_clean_sources(
             f"expected sources among {', '.join(sorted(configs))}, was: {', '.join(unknown)}; "
             "configure them in the source file, or name folders of training/domains"
         )
-    held_out = HeldOut(t for file in chosen.held_out for t in _texts(data / file))
+    files = (t for file in chosen.held_out for t in _texts(data / file))
+    held_out = HeldOut(chain(files, asked))
     found = []
     for name in chosen.sources:
         config = configs.get(name)

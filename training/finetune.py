@@ -7,6 +7,7 @@ at the end, the adapter.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,12 +74,18 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
     device = device_at_hand()
     say: Say = console.log
     prepared = prepare(settings, places, say=say, device=device)
-    start = checkpoints.latest(folder / CHECKPOINTS, run=settings.identity)
-    with Watched(settings, folder, console, start) as hooks:
+    run = run_name(settings, prepared.base)
+    start = checkpoints.latest(folder / CHECKPOINTS, run=run)
+    with Watched(settings, folder, console, start, run=run) as hooks:
         train(prepared.run, hooks, start=start)
     adapter = write_adapter_files(prepared, folder)
     data = taught_data(prepared)
     return Outcome(folder, adapter, last_dev_loss(folder), prepared.base, data)
+
+
+def run_name(settings: TrainingSettings, base: BaseModel) -> str:
+    """Return what a run's checkpoints are known by: its settings, and the weights below it."""
+    return hashlib.sha256(f"{settings.identity} {base.sha256}".encode()).hexdigest()[:16]
 
 
 def run_folder(settings: TrainingSettings, places: Places) -> Path:
@@ -152,10 +159,16 @@ class Watched:
     """A run that is shown, logged and kept; a context manager."""
 
     def __init__(
-        self, settings: TrainingSettings, folder: Path, console: Console, start: State | None
+        self,
+        settings: TrainingSettings,
+        folder: Path,
+        console: Console,
+        start: State | None,
+        *,
+        run: str,
     ) -> None:
         done = 0 if start is None else start.step
-        self._run = settings.identity
+        self._run = run
         self._folder = folder
         self._log = MetricLog(
             folder, run=self._run, settings=settings.model_dump(mode="json"), done=done

@@ -3,6 +3,7 @@
 It starts from the adapter that serves, or afresh. What examines comes injected. Knows no gate.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,8 +44,9 @@ class ModelLearner:
         serving: str,
         replayed: bool,
         tools: ModelTools,
+        asked: Sequence[str] = (),
     ) -> None:
-        """Find what serves.
+        """Find what serves. No replayed sentence is taught that holds a long stretch of `asked`.
 
         Raises:
             NotFound, Unavailable: the base model or the adapter that serves is missing or damaged,
@@ -52,6 +54,7 @@ class ModelLearner:
             InvalidInput: the adapter that serves is of a kind that training does not go on with.
         """
         self._settings, self._places, self._tools = settings, places, tools
+        self._asked = tuple(asked)
         self._adapters = places.state / "adapters"
         self._base = weights.resolve(
             settings.model.base, places.state / "models", say=tools.console.log
@@ -79,7 +82,8 @@ class ModelLearner:
     def teach(self, taught: Domain) -> Taught:
         """See `Learner.teach`."""
         folder = self.serving.folder
-        subject = Subject(taught, self._settings.pack_share, self._training, folder)
+        share = self._settings.pack_share
+        subject = Subject(taught, share, self._training, folder, self._asked)
         tools = self._tools
         return replay.teach(subject, self._places, tools.encoder, console=tools.console)
 

@@ -78,8 +78,11 @@ def prepare(
     world: World | None = None,
     say: Say = lambda _: None,
     device: str = "cpu",
+    asked: Sequence[str] = (),
 ) -> Prepared:
     """Make a run ready; what takes long is kept in `places.state` and said.
+
+    `asked` are texts that will be asked about: no source teaches them, see `read_clean_sources`.
 
     Raises:
         InvalidInput: a source is not configured or cannot be read, or the settings do not fit.
@@ -90,7 +93,7 @@ def prepare(
         return _judge(
             settings, settings.judgements, places, base, world=world, say=say, device=device
         )
-    sources = read_clean_sources(settings, places.data, say)
+    sources = read_clean_sources(settings, places.data, say, asked=asked)
     encoder = ContextualEncoder(layer=DOMAIN_LAYER)
     opened = partial(open_store, encoder, places, say)
     train = [(s, opened(s.name, s.train, settings.most_sentences)) for s in sources]

@@ -66,6 +66,21 @@ def connected(cluster: Cluster) -> Iterator[None]:
         ray.shutdown()
 
 
+def missing_resources(cluster: Cluster) -> str:
+    """Return what is said where the Ray that is connected has too little for all workers."""
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    kinds = ("CPU", "GPU") if cluster.gpu else ("CPU",)
+    short = [
+        f"{there.get(kind, 0):g} {kind}s" for kind in kinds if there.get(kind, 0) < cluster.workers
+    ]
+    if not short:
+        return ""
+    return (
+        f"{cluster.workers} workers need one each, the cluster has {' and '.join(short)}: waiting "
+        "for more, some minutes"
+    )
+
+
 def _start(cluster: Cluster, quiet: dict[str, Any]) -> None:
     """Start Ray on this machine; only who has its token, in ~/.ray, may speak to it."""
     paths = (str(_ROOT), os.environ.get("PYTHONPATH"))

@@ -29,10 +29,10 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 from rich.console import Console
 
 from training import checkpoints, lora
-from training.finetune import ADAPTER, Outcome, last_dev_loss, taught_data
+from training.finetune import ADAPTER, Outcome, last_dev_loss, run_name, taught_data
 from training.loop import State, train
 from training.preparation import Places, adapted_model, prepare
-from training.ray_cluster import Cluster, connected
+from training.ray_cluster import Cluster, connected, missing_resources
 from training.ray_reports import Following, Logging, Reporting, begin
 from training.settings import JudgementSettings, TrainingSettings
 from training.world import Group
@@ -64,14 +64,18 @@ def finetune_on_ray(
         Unavailable: as `prepare`; or GPUs are missing, or the workers died too often.
     """
     places = Places(places.state.absolute(), places.data.absolute())
-    work = _Work(_absolute(settings), places, settings.identity)
-    folder = places.state / "training" / "ray" / work.run
-    folder.mkdir(parents=True, exist_ok=True)
+    absolute = _absolute(settings)
     # Once, before the workers: it indexes the sources, and finds what is wrong.
-    prepared = prepare(work.settings, places, say=console.log)
+    prepared = prepare(absolute, places, say=console.log)
     base, data = prepared.base, taught_data(prepared)
     del prepared  # the model's memory is the workers'
+    work = _Work(absolute, places, run_name(settings, base))
+    folder = places.state / "training" / "ray" / work.run
+    folder.mkdir(parents=True, exist_ok=True)
     with connected(cluster):
+        missing = missing_resources(cluster)
+        if missing:
+            console.log(missing)
         result = _followed(_trainer(work, folder, cluster), Following(folder, settings, console))
         state = _read(result.checkpoint, work.run)
     if state is None or state.step < settings.optimiser.last_step:
@@ -117,7 +121,9 @@ def _trainer(work: _Work, folder: Path, cluster: Cluster) -> TorchTrainer:
         run_config=RunConfig(
             name=work.run,
             storage_path=storage if "://" in storage else str(Path(storage).absolute()),
-            failure_config=FailureConfig(max_failures=_RESTARTS),
+            failure_config=FailureConfig(
+                max_failures=_RESTARTS, controller_failure_limit=_RESTARTS
+            ),
             checkpoint_config=CheckpointConfig(num_to_keep=checkpoints.KEPT),
             callbacks=[Logging(folder, work.run, work.settings)],
             logging_config=LoggingConfig(log_level="CRITICAL"),
@@ -147,15 +153,16 @@ def _followed(trainer: TorchTrainer, following: Following) -> ray.train.Result:
 
 def _cause(error: Exception) -> WranerError:
     """Return what a failed training says to a user."""
-    failures = list(getattr(error, "worker_failures", {}).values())
+    of_controller = getattr(error, "controller_failure", None)
+    failures = [*getattr(error, "worker_failures", {}).values(), of_controller]
     for failure in failures:
         own = getattr(failure, "_base_exc", failure)
         if isinstance(own, WranerError):
             return own
     last = str(error).strip().splitlines()[-1]
     return Unavailable(
-        f"the workers failed more than {_RESTARTS} times, at last with: {last}; the same call goes "
-        "on from the newest checkpoint"
+        f"the workers failed, or could not be started, more than {_RESTARTS} times, at last with: "
+        f"{last}; the same call goes on from the newest checkpoint"
     )
 
 

@@ -16,7 +16,13 @@ from index.encoder import WordEncoder
 from training import checkpoints, lora
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.finetune import CHECKPOINTS, Watched, training_data, write_adapter_files
+from training.finetune import (
+    CHECKPOINTS,
+    Watched,
+    run_name,
+    training_data,
+    write_adapter_files,
+)
 from training.learner import Taught
 from training.loop import train
 from training.pack_lots import types_of
@@ -36,18 +42,26 @@ class Subject:
     """What is taught: a pack, and beside it the sources of `training`, which may be none.
 
     `share` of the prompts ask about the pack. `parent` is the folder of the adapter to start from.
+    `asked` are texts that no source may teach.
     """
 
     pack: Domain
     share: float
     training: TrainingSettings
     parent: Path | None
+    asked: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
         """A hash of all that decides about the run: the name of its folder."""
         parent = self.parent.name if self.parent else ""
-        given = [self.training.model_dump_json(), self.share, version(self.pack), parent]
+        given = [
+            self.training.model_dump_json(),
+            self.share,
+            version(self.pack),
+            parent,
+            self.asked,
+        ]
         return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
 
 
@@ -83,14 +97,15 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     """
     settings = subject.training
     device = device_at_hand()
-    prepared = prepare(settings, places, say=console.log, device=device)
+    prepared = prepare(settings, places, say=console.log, device=device, asked=subject.asked)
     if subject.parent is not None:
         lora.load(prepared.run.model, subject.parent)
     drawing = _drawing(subject, prepared, places, encoder)
     prepared = replace(prepared, run=replace(prepared.run, drawing=drawing, dev=None))
     folder = places.state / "training" / "retraining" / subject.identity
-    start = checkpoints.latest(folder / CHECKPOINTS, run=settings.identity)
-    with Watched(settings, folder, console, start) as hooks:
+    run = run_name(settings, prepared.base)
+    start = checkpoints.latest(folder / CHECKPOINTS, run=run)
+    with Watched(settings, folder, console, start, run=run) as hooks:
         train(prepared.run, hooks, start=start)
     adapter = write_adapter_files(prepared, folder)
     replayed = training_data(prepared.sources, settings)

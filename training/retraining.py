@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from training.gate import Trial, decide
+from training.leaks import HeldOut
 from training.learner import Examine, Learner, Taught
 from training.ner_domains import NerDomain
 from training.pack_lots import Lot, fold_lots, lot_with_test, source_domain, teachable
@@ -140,32 +141,38 @@ class _Work:
     def shelve(self, final: Taught, verdict: Verdict) -> Verdict:
         """Put the candidate on the shelf and promote it if it may be."""
         promoted = verdict.decision.promote or self._request.force
-        forced = promoted and not verdict.decision.promote
         manifest = self._manifest(final, verdict)
-        chosen = manifest.model_copy(update={"forced": forced})
         adapters = self._shelf.adapters
-        identity = write_adapter(adapters, final.adapter, chosen)
+        identity = write_adapter(adapters, final.adapter, manifest)
         if promoted:
             try:
                 self._learner.promote(identity)
             except WranerError as error:
-                write_adapter(adapters, final.adapter, manifest)
                 raise _told(error, identity) from error
+        if promoted and not verdict.decision.promote:
+            forced = manifest.model_copy(update={"forced": True})
+            write_adapter(adapters, final.adapter, forced)
         return replace(verdict, adapter=identity, promoted=promoted)
 
     def _before(self) -> tuple[TrainingData, ...]:
-        """Return what was taught to what serves, as far as the shelf knows."""
-        adapters, serving = self._shelf.adapters, self._serving.adapter
-        return read_adapter(adapters, serving).data if is_whole(adapters, serving) else ()
+        """Return what was taught to what serves and to what it came from, as the shelf knows."""
+        adapters, one = self._shelf.adapters, self._serving.adapter
+        data: list[TrainingData] = []
+        while is_whole(adapters, one):
+            manifest = read_adapter(adapters, one)
+            data += manifest.data
+            one = manifest.parent
+        return tuple(data)
 
     def _elsewhere(self, final: Taught) -> tuple[NerDomain, ...]:
-        settings = self._settings
+        settings, request = self._settings, self._request
+        here = HeldOut(e.text for e in (*request.pack.examples, *request.test))
         untested = [source.name for source in final.sources if not source.test]
         if untested:
             self._shelf.console.log(f"not measured, without test: {', '.join(untested)}")
         replayed = tuple(
             source_domain(
-                source,
+                replace(source, test=[e for e in source.test if not here.leaks(e.text)]),
                 sentences=settings.elsewhere_sentences,
                 examples=settings.elsewhere_examples,
             )

@@ -7,7 +7,7 @@ to serve is injected. Knows no gate.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -56,14 +56,16 @@ class WordLearner:
         serving: Serving,
         replayed: bool,
         tools: WordTools,
+        asked: Sequence[str] = (),
     ) -> None:
-        """Find the encoder.
+        """Find the encoder. No replayed sentence is taught that holds a long stretch of `asked`.
 
         Raises:
             Unavailable: it is missing or damaged.
         """
         self.serving = serving
         self._share, self._places, self._tools = settings.pack_share, places, tools
+        self._asked = tuple(asked)
         alone = settings.words.model_copy(update={"sources": {}, "held_out": ()})
         self._words: WordSettings = settings.words if replayed else alone
         self._base_sha256 = hash_file(encoder_folder(self._words) / BASE_WEIGHTS)
@@ -107,8 +109,19 @@ class WordLearner:
     @cached_property
     def _sources(self) -> tuple[Source, ...]:
         """The sources, read once, without dev: candidates are judged by their answers."""
-        found = read_clean_sources(self._words, self._places.data, self._tools.console.log)
+        log = self._tools.console.log
+        found = read_clean_sources(self._words, self._places.data, log, asked=self._asked)
         return tuple(replace(source, dev=()) for source in found)
+
+    @cached_property
+    def _read(self) -> str:
+        """A hash of what the sources teach."""
+        taught = hashlib.sha256()
+        for source in self._sources:
+            taught.update(source.sheet.model_dump_json().encode())
+            for example in source.train:
+                taught.update(example.model_dump_json().encode())
+        return taught.hexdigest()
 
     def _tune(self, taught: Domain, folder: Path, tuning: Path) -> None:
         console = self._tools.console
@@ -124,7 +137,7 @@ class WordLearner:
     def _identity(self, taught: Domain) -> str:
         """Return a hash of all that decides about a tuning."""
         serving = self.serving.adapter
-        given = [self._words.model_dump_json(), self._share, version(taught), serving]
+        given = [self._words.model_dump_json(), self._share, version(taught), serving, self._read]
         return hashlib.sha256(json.dumps([self._base_sha256, *given]).encode()).hexdigest()[:16]
 
 

@@ -120,7 +120,7 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
     """Store the adapter in `weights_folder` below `adapters`; return its content hash.
 
     Where it is stored already, its weights stay as they are and its manifest is replaced: more may
-    be known of it by now.
+    be known of it by now. A calibration stays where the new manifest has none.
 
     Raises:
         InvalidInput: weights or config are missing, or the manifest has another adapter's hash.
@@ -139,7 +139,8 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
         )
     named = manifest.model_copy(update={"sha256": identity})
     if is_whole(adapters, identity):
-        _write_manifest(adapters / identity, named)
+        fitted = named.calibration or read_adapter(adapters, identity).calibration
+        _write_manifest(adapters / identity, named.model_copy(update={"calibration": fitted}))
     else:
         with appearing(adapters / identity) as folder:
             for name in (CONFIG, WEIGHTS):

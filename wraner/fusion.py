@@ -19,7 +19,7 @@ from wraner.packs import Policy
 if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifests without numpy
     from wraner.retrieval import Evidence, PolicyEvidence
 
-_LEAST = 1e-6  # keeps the log of a score's odds finite
+_LEAST = 1e-6  # no score is surer, or the log of its odds would be infinite
 
 Judged = tuple[Policy, "PolicyEvidence", float]
 """A policy with what was found of it and its score."""
@@ -46,12 +46,11 @@ class VerdictFusion(BaseModel):
 
     def score(self, overall: float, evidence: "Evidence", policies: tuple[float, ...]) -> float:
         """Return how surely a text breaches a policy, 0..1; `policies` are their scores."""
-        strongest = min(1 - _LEAST, max(_LEAST, *policies, 0.0))
         return _logistic(
             self.overall * overall
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * nearest_definition(evidence)
-            + self.strongest * math.log(strongest / (1 - strongest))
+            + self.strongest * log_odds(max(policies, default=0.0))
             + self.number * math.log(max(1, len(policies)) / SHORTLIST)
             + self.bias
         )
@@ -207,6 +206,12 @@ def _name(words: str) -> str:
 def within_reach(leaning: float) -> float:
     """Return a leaning within ±`LEANING_REACH`."""
     return max(-LEANING_REACH, min(LEANING_REACH, leaning))
+
+
+def log_odds(score: float) -> float:
+    """Return the log of a score's odds, within the reach of what is no certainty."""
+    kept = min(1 - _LEAST, max(_LEAST, score))
+    return math.log(kept / (1 - kept))
 
 
 def nearest_definition(evidence: "Evidence") -> float:

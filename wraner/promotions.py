@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wraner.adapters import Task, read_adapter
+from wraner.adapters import Task, is_whole, read_adapter
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
 from wraner.pointer import Pointer
 
@@ -111,17 +111,18 @@ def promote(
 def rollback(adapters: Path, task: Task) -> str:
     """Go back to the adapter before the current one; return its hash, "" for none.
 
-    What is current afterwards is a user's choice, whoever promoted it first.
+    Those that are missing or damaged by now are passed over. What is current afterwards is a user's
+    choice, whoever promoted it first.
 
     Raises:
         NotFound: nothing was promoted, or all of it was rolled back.
-        Unavailable: the adapter before is missing or damaged, or the pointer is.
+        Unavailable: the pointer is damaged.
     """
     pointer = _pointer(adapters, task)
     with pointer.locked():
-        adapter = previous(adapters, task)
-        earlier = history(adapters, task)[:-2]
-        _flip(pointer, (*earlier, _promotion(adapter, Source.USER)))
+        left = _before_current(adapters, task)
+        adapter = left[-1].adapter if left else ""
+        _flip(pointer, (*left[:-1], _promotion(adapter, Source.USER)))
     return adapter
 
 
@@ -131,16 +132,19 @@ def previous(adapters: Path, task: Task) -> str:
     Raises:
         NotFound, Unavailable: as `rollback`.
     """
+    left = _before_current(adapters, task)
+    return left[-1].adapter if left else ""
+
+
+def _before_current(adapters: Path, task: Task) -> tuple[Promotion, ...]:
+    """Return the promotions before the current one, up to the last that can be gone back to."""
     before = history(adapters, task)
     if not before or before[-1].adapter == "":
         raise NotFound(f"there is no adapter for {task} to roll back; none was promoted")
-    adapter = before[-2].adapter if len(before) > 1 else ""
-    if adapter:
-        try:
-            read_adapter(adapters, adapter)
-        except NotFound as error:
-            raise Unavailable(str(error)) from error
-    return adapter
+    left = before[:-1]
+    while left and left[-1].adapter and not is_whole(adapters, left[-1].adapter):
+        left = left[:-1]
+    return left
 
 
 def _pointer(adapters: Path, task: Task) -> Pointer:

@@ -110,18 +110,26 @@ def write_test(file: Path) -> Path:
 def test_a_stored_domain_is_judged_by_folds_or_by_a_named_file(
     ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, ["--data", "x"]) == Exit.OK
+    assert (
+        retrain_domain(DomainOptions(domain="trips"), tmp_path, tmp_path / "here", ["--data", "x"])
+        == Exit.OK
+    )
     shown = capsys.readouterr()
     assert "trips has no test sentences" in shown.err
     assert shown.out.splitlines()[1].split() == [
         "here:", "trips", "40", "0.0", "100.0", "+100.0", "(+100.0", "to", "+100.0)",
     ]  # fmt: skip
     assert "f0f0f0f0f0f0 serves now, the tuning that ships before" in shown.err
-    assert "wraner adapters rollback words" in shown.err
+    assert f"wraner adapters rollback words --state {tmp_path / 'here'}" in shown.err
     few = "trips has few examples: the language model answers; votes alone are compared"
     assert few in shown.err
     file = write_test(tmp_path / "own.jsonl")
-    assert retrain_domain(DomainOptions(domain="trips", test=file), tmp_path, []) == Exit.OK
+    assert retrain_domain(DomainOptions(domain="trips", test=file), tmp_path, None, []) == Exit.OK
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(InvalidInput, match=r"expected test sentences in .*empty\.jsonl"):
+        retrain_domain(
+            DomainOptions(domain="trips", test=tmp_path / "empty.jsonl"), tmp_path, None, []
+        )
     first, second = ran.requests
     assert (first.name, first.pack, first.test) == ("trips", TRIPS, ())
     assert [other.name for other in first.elsewhere] == ["tours"]
@@ -135,8 +143,8 @@ def test_a_stored_domain_is_judged_by_folds_or_by_a_named_file(
 def test_a_pack_folder_and_a_domain_that_ships_bring_their_tests(
     ran: Retraining, tmp_path: Path
 ) -> None:
-    assert retrain_domain(DomainOptions(pack=tmp_path / "packs" / "tours"), tmp_path, []) == 0
-    assert retrain_domain(DomainOptions(domain="tours"), tmp_path, []) == 0
+    assert retrain_domain(DomainOptions(pack=tmp_path / "packs" / "tours"), tmp_path, None, []) == 0
+    assert retrain_domain(DomainOptions(domain="tours"), tmp_path, None, []) == 0
     assert [(r.name, r.test) for r in ran.requests] == [("tours", TOURS_TEST)] * 2
 
 
@@ -145,7 +153,7 @@ def test_enough_examples_are_heard_beside_the_model(
 ) -> None:
     many = tuple(TaggedExample(id=f"e{i}", text=f"She saw Ghent {i} times.") for i in range(5))
     write_pack_folder(tmp_path / "many", TRIPS.model_copy(update={"examples": many}))
-    assert retrain_domain(DomainOptions(pack=tmp_path / "many"), tmp_path, []) == Exit.OK
+    assert retrain_domain(DomainOptions(pack=tmp_path / "many"), tmp_path, None, []) == Exit.OK
     heard = "serving hears the language model beside the votes; votes alone are compared"
     assert heard in capsys.readouterr().err
 
@@ -158,7 +166,7 @@ def test_tests_that_ship_are_left_where_the_types_are_others(
     packs.publish("towns", changed, expected=None)
     write_pack_folder(tmp_path / "packs" / "towns", TRIPS)
     write_test(tmp_path / "packs" / "towns" / "test.jsonl")
-    assert retrain_domain(DomainOptions(domain="towns"), tmp_path, []) == 0
+    assert retrain_domain(DomainOptions(domain="towns"), tmp_path, None, []) == 0
     assert ran.requests[0].test == ()
 
 
@@ -167,8 +175,8 @@ def test_without_replay_other_domains_with_tests_are_asked(
 ) -> None:
     missing = tmp_path / "nowhere"
     with pytest.raises(InvalidInput, match=r"nowhere, was: no folder; .*--data.*--no-replay"):
-        retrain_domain(DomainOptions(domain="trips"), missing, [])
-    assert retrain_domain(DomainOptions(domain="trips", no_replay=True), missing, []) == 0
+        retrain_domain(DomainOptions(domain="trips"), missing, None, [])
+    assert retrain_domain(DomainOptions(domain="trips", no_replay=True), missing, None, []) == 0
     (request,) = ran.requests
     assert not request.replay and request.command.endswith("--domain trips --no-replay")
     (other,) = request.elsewhere
@@ -177,7 +185,7 @@ def test_without_replay_other_domains_with_tests_are_asked(
     capsys.readouterr()
     packs = PackStore(tmp_path / "state" / "packs")
     packs.delete(Kind.DOMAIN, "copied-trips", expected=version(TRIPS))
-    assert retrain_domain(DomainOptions(domain="tours", no_replay=True), missing, []) == 0
+    assert retrain_domain(DomainOptions(domain="tours", no_replay=True), missing, None, []) == 0
     assert "what was forgotten elsewhere is not measured" in capsys.readouterr().err
 
 
@@ -190,11 +198,11 @@ def test_the_outcome_is_said(
     promote(adapters, task, before, expected="")
     ran.gain = False
     trips = DomainOptions(domain="trips", tune=tune)
-    assert retrain_domain(trips, tmp_path, []) == Exit.REFUSED
+    assert retrain_domain(trips, tmp_path, None, []) == Exit.REFUSED
     said = capsys.readouterr().err
     assert "insufficient evidence: trips +0.0 (+0.0 to +0.0) F1 on 40 sentences" in said
     assert f"stored and not promoted; {before[:12]} still serves" in said
-    assert retrain_domain(replace(trips, force=True), tmp_path, []) == Exit.OK
+    assert retrain_domain(replace(trips, force=True), tmp_path, None, []) == Exit.OK
     said = capsys.readouterr().err
     assert f"serves now, by --force, {before[:12]} before" in said and f"rollback {task}" in said
     assert ran.learners[-1].serving.adapter == before and ran.requests[-1].force
@@ -207,7 +215,7 @@ def test_a_pinned_tuning_is_said_and_not_gone_on_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WRANER_WORD_ADAPTER", "none")
-    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, []) == Exit.OK
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, None, []) == Exit.OK
     assert ran.learners[0].serving.folder == tmp_path / "adapters" / "words"
     assert "WRANER_WORD_ADAPTER=none is set here" in capsys.readouterr().err
 
@@ -217,14 +225,14 @@ def test_only_the_bundled_word_encoder_is_tuned_so(
 ) -> None:
     monkeypatch.setenv("WRANER_ENCODER", str(tmp_path))
     with pytest.raises(InvalidInput, match=r"bundled word encoder, .*training\.tune_words"):
-        retrain_domain(DomainOptions(domain="trips"), tmp_path, [])
+        retrain_domain(DomainOptions(domain="trips"), tmp_path, None, [])
 
 
 def test_ctrl_c_says_how_to_go_on(
     ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran.error = KeyboardInterrupt()
-    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, []) == Exit.INTERRUPTED
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, None, []) == Exit.INTERRUPTED
     assert "go on behind the last with: wraner train --domain trips" in capsys.readouterr().err
 
 
@@ -232,13 +240,13 @@ def test_what_names_no_domain_is_refused(ran: Retraining, tmp_path: Path) -> Non
     assert not DomainOptions().given and DomainOptions(force=True).given
     for wrong in (DomainOptions(force=True), DomainOptions(domain="trips", pack=tmp_path)):
         with pytest.raises(WrongUse, match="expected one of --domain NAME and --pack FOLDER"):
-            retrain_domain(wrong, tmp_path, [])
+            retrain_domain(wrong, tmp_path, None, [])
     with pytest.raises(NotFound, match="nothing-like-it"):
-        retrain_domain(DomainOptions(domain="nothing-like-it"), tmp_path, [])
+        retrain_domain(DomainOptions(domain="nothing-like-it"), tmp_path, None, [])
     own = tmp_path / "own.yaml"
     own.write_text("folds: 1")
     with pytest.raises(InvalidInput, match="folds"):
-        retrain_domain(DomainOptions(domain="trips", own=own), tmp_path, [])
+        retrain_domain(DomainOptions(domain="trips", own=own), tmp_path, None, [])
 
 
 def test_the_command_line_reaches_it(

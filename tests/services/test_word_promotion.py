@@ -115,6 +115,18 @@ def test_a_domain_that_cannot_be_indexed_leaves_all_as_it_was(bed: Bed) -> None:
     assert current(bed.adapters, Task.WORDS) == "" and word_tuning(bed.settings) == bed.shipped
 
 
+def test_what_cannot_be_indexed_behind_a_promotion_is_said(bed: Bed) -> None:
+    def stored() -> None:
+        bed.packs.publish("lakes", Domain(entity_types=(EntityType(name="lake"),)), expected=None)
+        bed.indexes.error = Unavailable("the disk is full")
+
+    one, said = bed.tuning("1"), list[str]()
+    bed.indexes.meanwhile = stored
+    promote_words(bed.settings, one, expected="", say=said.append)
+    assert current(bed.adapters, Task.WORDS) == one
+    assert any("stored meanwhile" in words and "the disk is full" in words for words in said)
+
+
 def test_what_is_no_word_tuning_or_late_is_refused(bed: Bed) -> None:
     other = hollow_adapter(BASE, bed.adapters, "ner")
     with pytest.raises(InvalidInput, match="expected an adapter for words"):

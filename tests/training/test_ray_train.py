@@ -9,21 +9,23 @@ from typing import Any
 
 import pytest
 import torch
+from ray.train import ControllerError
 from rich.console import Console
 from safetensors.torch import load_file
 
 from tests.training.judged_towns import TOWNS, judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import preparation, ray_cluster, ray_train
-from training.finetune import Outcome, finetune
+from training.finetune import Outcome, finetune, run_name
 from training.judged_texts import JudgedSettings
 from training.loop import StepReport
 from training.metric_log import read_metrics
 from training.preparation import Places
-from training.ray_cluster import Cluster
-from training.ray_train import finetune_on_ray
+from training.ray_cluster import Cluster, missing_resources
+from training.ray_train import _cause, finetune_on_ray
 from training.settings import TrainingSettings
 from wraner.adapters import WEIGHTS, TrainingData
+from wraner.errors import Unavailable
 from wraner.weights import BaseModel
 
 pytestmark = [
@@ -102,7 +104,7 @@ def test_two_workers_see_the_losses_of_one(
     assert len(losses(two)) == settings.optimiser.steps
     assert losses(two) == pytest.approx(losses(alone), rel=1e-5)
     assert two.dev_loss == pytest.approx(alone.dev_loss, rel=1e-5)
-    kept = tmp_path / "kept" / settings.identity
+    kept = tmp_path / "kept" / run_name(settings, two.base)
     assert sorted(p.name for p in kept.iterdir() if p.is_dir()) == ["000002", "000004"]
 
 
@@ -206,3 +208,27 @@ def test_a_judge_is_trained_by_a_worker_too(
     assert losses(there) == pytest.approx(losses(here), rel=1e-5)
     assert there.dev_loss == pytest.approx(here.dev_loss, rel=1e-5)
     assert (there.adapter / WEIGHTS).is_file()
+
+
+@pytest.mark.parametrize(
+    ("there", "gpu", "said"),
+    [
+        ({"CPU": 4.0}, False, ""),
+        ({"CPU": 2.0}, False, "has 2 CPUs: waiting"),
+        ({"CPU": 8.0, "GPU": 2.0}, True, "has 2 GPUs: waiting"),
+        ({}, True, "has 0 CPUs and 0 GPUs"),
+    ],
+)
+def test_a_cluster_that_is_too_small_is_said(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, float], gpu: bool, said: str
+) -> None:
+    monkeypatch.setattr("ray.cluster_resources", lambda: there)
+    words = missing_resources(Cluster(4, gpu=gpu))
+    assert said in words and bool(said) == bool(words)
+
+
+def test_what_workers_could_not_be_started_for_is_told() -> None:
+    of_controller = ControllerError(Unavailable("no room"))
+    assert str(_cause(of_controller)) == "no room"
+    late = ControllerError(TimeoutError("the worker group timed out"))
+    assert "could not be started, more than 3 times" in str(_cause(late))

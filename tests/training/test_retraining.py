@@ -31,10 +31,19 @@ from training.settings import LoraSettings, TrainingSettings
 from training.sources import read_source_configs
 from training.verdict import Verdict
 from training.word_settings import WordSettings
-from wraner.adapters import CONFIG, WEIGHTS, Task, content_hash, identities, read_adapter
+from wraner.adapters import (
+    CONFIG,
+    WEIGHTS,
+    Task,
+    content_hash,
+    identities,
+    read_adapter,
+    write_adapter,
+)
 from wraner.entities import Mention
 from wraner.errors import InvalidInput, Stale, Unavailable
 from wraner.extract import Extractor
+from wraner.fusion import Fusion
 from wraner.metrics import SpanCounts
 from wraner.packs import Domain, EntityType, TaggedExample
 from wraner.promotions import current, promote
@@ -180,6 +189,16 @@ def test_what_serves_may_not_change_meanwhile(bed: Bed) -> None:
     assert not read_adapter(bed.adapters, candidate).forced
 
 
+def test_a_calibration_outlives_a_training_that_makes_the_same_weights(bed: Bed) -> None:
+    fitted = Fusion(judge=1.0, margin=0.0, bias=0.0, calibrated=True)
+    one = bed.serve()
+    manifest = read_adapter(bed.adapters, one)
+    calibrated = manifest.model_copy(update={"calibration": fitted})
+    for given in (calibrated, manifest):
+        write_adapter(bed.adapters, bed.adapters / one, given)
+        assert read_adapter(bed.adapters, one).calibration == fitted
+
+
 def test_without_tests_each_example_is_asked_of_a_candidate_that_was_not_taught_it(
     bed: Bed,
 ) -> None:
@@ -209,6 +228,17 @@ def test_it_is_said_where_what_serves_was_taught_what_is_held_out(bed: Bed) -> N
         pack=GARDEN.model_copy(update={"examples": GARDEN.examples[:20]}),
         test=(),
     )
+    assert "what serves was taught examples of garden" in bed.said.getvalue()
+
+
+def test_it_is_said_where_what_serves_came_from_what_was_taught_what_is_held_out(bed: Bed) -> None:
+    config = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+    data = [{"name": "garden@0123", "terms": "own", "sentences": 3}]
+    first = hollow_adapter(bed.base, bed.adapters, json.dumps(config), data=data)
+    after = json.dumps({**config, "then": "sheds"})
+    second = hollow_adapter(bed.base, bed.adapters, after, parent=first)
+    promote(bed.adapters, Task.NER, second, expected="")
+    bed.retrain(Examined(second, better=False), test=())
     assert "what serves was taught examples of garden" in bed.said.getvalue()
 
 

@@ -61,6 +61,14 @@ def test_a_training_draws_from_them_by_name(tmp_path: Path) -> None:
     assert {m.label for e in source.train for m in e.entities} <= set(source.sheet.names.values())
 
 
+def test_what_will_be_asked_about_is_drawn_from_no_source(tmp_path: Path) -> None:
+    settings = TrainingSettings(sources={"chess": 1.0})
+    (whole,) = read_clean_sources(settings, tmp_path, lambda _: None)
+    asked = [example.text.upper() for example in whole.train[:3]]
+    (source,) = read_clean_sources(settings, tmp_path, lambda _: None, asked=asked)
+    assert [e.text for e in source.train] == [e.text for e in whole.train[3:]]
+
+
 def test_a_configured_source_of_the_same_name_stands_in(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text("Ada B-person\nplays O\nchess O\n. O\n")
     (tmp_path / "own.yaml").write_text(

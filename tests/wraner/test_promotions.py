@@ -79,13 +79,16 @@ def test_what_cannot_answer_is_not_promoted(tmp_path: Path, three: list[str]) ->
     assert history(tmp_path, NER) == ()
 
 
-def test_a_rollback_to_a_damaged_adapter_changes_nothing(tmp_path: Path, three: list[str]) -> None:
-    promote(tmp_path, NER, three[0], expected="")
-    promote(tmp_path, NER, three[1], expected=three[0])
-    (tmp_path / three[0] / CONFIG).unlink()
-    with pytest.raises(Unavailable, match=three[0][:16]):
-        rollback(tmp_path, NER)
-    assert current(tmp_path, NER) == three[1]
+@pytest.mark.parametrize(("gone", "left"), [([1], [0]), ([0], [1]), ([0, 1], [])])
+def test_a_rollback_passes_over_what_is_damaged_or_gone(
+    tmp_path: Path, three: list[str], gone: list[int], left: list[int]
+) -> None:
+    for before, adapter in zip(["", *three], three, strict=False):
+        promote(tmp_path, NER, adapter, expected=before)
+    for number in gone:
+        (tmp_path / three[number] / CONFIG).unlink()
+    expected = [three[n] for n in left]
+    assert [rollback(tmp_path, NER) for _ in range(len(left) + 1)] == [*expected, ""]
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"promotions": []}', "\xff"])
