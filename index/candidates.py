@@ -10,6 +10,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from index.encoder import Floats
 from index.settings import IndexSettings, Kind
@@ -82,18 +83,26 @@ def _cells(vectors: Grid, rows: Ints, *, quantised: bool) -> Any:
     return index
 
 
-def propose(index: WordIndex, query: Floats, weights: Floats, settings: IndexSettings) -> Ints:
-    """Return the examples (ascending) whose single words promise the highest similarity.
+def propose(
+    index: WordIndex,
+    query: Floats,
+    weights: Floats,
+    settings: IndexSettings,
+    live: npt.NDArray[np.bool_],
+) -> Ints:
+    """Return the live examples (ascending) whose single words promise the highest similarity.
 
     FAISS is asked about the weightiest words. Where it did not return an example for a word, the
     example is credited with the worst match that it did return. *Shape:* query (n, d), weights
-    (n,); result (n_candidates,).
+    (n,), live (n_examples,); result (n_candidates,).
     """
     if not len(query):
         return np.zeros(0, np.int64)
     probes = np.sort(np.argsort(-weights, kind="stable")[: settings.probe_words])
     matches = settings.probe_matches_for(len(index.owners))
-    scores, rows = _search(index.faiss, query[probes], matches, settings)
+    # What is gone may not take the places of what is left.
+    words = None if live.all() else live[index.owners]
+    scores, rows = _search(index.faiss, query[probes], matches, settings, words)
     found = rows >= 0
     worst = np.where(found, scores, np.inf).min(axis=1)
     worst[~np.isfinite(worst)] = 0.0
@@ -106,14 +115,20 @@ def propose(index: WordIndex, query: Floats, weights: Floats, settings: IndexSet
 
 
 def _search(
-    index: Any, query: Floats, matches: int, settings: IndexSettings
+    index: Any,
+    query: Floats,
+    matches: int,
+    settings: IndexSettings,
+    words: npt.NDArray[np.bool_] | None,
 ) -> tuple[Floats, Ints]:
     faiss.omp_set_num_threads(1)
-    parameters: Any  # the stubs of faiss 1.15 do not know these two constructors
+    library: Any = faiss  # the stubs of faiss 1.15 do not know these constructors
+    bits = None if words is None else np.packbits(words, bitorder="little")
+    chosen = {} if bits is None else {"sel": library.IDSelectorBitmap(bits)}
     if isinstance(index, faiss.IndexIVF):
-        parameters = faiss.SearchParametersIVF(nprobe=settings.nprobe)  # type: ignore[call-arg]
+        parameters = library.SearchParametersIVF(nprobe=settings.nprobe, **chosen)
     else:
-        parameters = faiss.SearchParametersHNSW(efSearch=matches)  # type: ignore[attr-defined]
+        parameters = library.SearchParametersHNSW(efSearch=matches, **chosen)
     found: tuple[Floats, Ints] = index.search(query, matches, params=parameters)
     return found
 

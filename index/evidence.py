@@ -214,6 +214,8 @@ def _scores(
     best = np.full((len(query.weights), len(similarity)), -1.0, np.float32)
     for number, part in enumerate(generation.parts):
         scores = score(part, query, wide, wide.evidence_aggregation)
+        if not len(scores.rows):
+            continue  # a text without words that count
         near = _by_texts(part.segment, scores, query)
         held = np.flatnonzero(judgements.sources[:, 0] == number)
         rows = judgements.sources[held, 1]

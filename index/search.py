@@ -96,12 +96,15 @@ def score(
     *,
     exact: bool = False,
 ) -> Scores:
-    """Return exact scores of all entries, or in a large segment of those that FAISS proposes."""
+    """Return exact scores of all entries, or in a large segment of those that FAISS proposes.
+
+    What it proposes is live; all entries are scored whether they are gone or not.
+    """
     segment = part.segment
     if segment.index is None or exact:
         return _score_all(segment, query, aggregation)
     vectors = from_grid(query.vectors)
-    rows = candidates.propose(segment.index, vectors, query.weights, settings)
+    rows = candidates.propose(segment.index, vectors, query.weights, settings, part.live)
     return _score_rows(segment, rows, query, aggregation)
 
 

@@ -203,14 +203,14 @@ def _voters(
     """Return the numbers of the words that may vote."""
     segment = part.segment
     may = part.live
-    if segment.index is not None:
-        proposed = np.zeros_like(may)
-        proposed[candidates.propose(segment.index, query, weights, settings)] = True
-        may = may & proposed
     gone = [segment.rows[i] for i in exclude if i in segment.rows]
     if gone:
         may = may.copy()
         may[gone] = False
+    if segment.index is not None:
+        proposed = candidates.propose(segment.index, query, weights, settings, may)
+        may = np.zeros_like(may)
+        may[proposed] = True
     return np.flatnonzero(np.repeat(may, np.diff(segment.offsets)))
 
 

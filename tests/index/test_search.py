@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from index.encoders import Encoders
 from index.generations import Generation, build
 from index.search import nearest
 from index.settings import IndexSettings
-from index.similarity import Words, words_that_count
+from index.similarity import Words, from_grid, words_that_count
+from index.word_votes import _voters
 from wraner.packs import Domain, EntityType, TaggedExample
 
 VOCABULARY = [f"zq{a}{b}" for a in "bcdfghjklmnp" for b in "rstvwxyzaeiou"]
@@ -90,6 +92,31 @@ def test_excluded_ids_do_not_count(kind: Any, make_encoder: Callable[[], Any]) -
     assert nearest(generation, query, 1, settings)[0].entry.id == own.id
     without = nearest(generation, query, 50, settings, exclude={own.id, "unheard of"})
     assert own.id not in {hit.entry.id for hit in without}
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf_sq8"])
+def test_what_is_gone_takes_no_candidates_place(kind: Any, make_encoder: Callable[[], Any]) -> None:
+    encoder, pack = make_encoder(), domain(400)
+    topic = "zqbr zqbs zqbt zqbv"
+    about = tuple(TaggedExample(id=f"t{n}", text=f"{topic} {VOCABULARY[n]}") for n in range(90))
+    whole = pack.model_copy(update={"examples": (*pack.examples, *about)})
+    settings = IndexSettings(kind=kind, nprobe=64, candidates=8, probe_matches=40)
+    before = build(whole, Encoders.same(encoder), settings)
+    (part,) = before.parts
+    left = {e.id for e in about[:5]}
+    gone = tuple(
+        n for n, e in enumerate(part.segment.entries) if e.id[0] == "t" and e.id not in left
+    )
+    after = replace(before, parts=(replace(part, gone=gone),))
+    query = words_of(encoder, topic, settings)
+    hits = nearest(after, query, 5, settings)
+    assert [h.entry.id for h in hits] == [
+        h.entry.id for h in nearest(after, query, 5, settings, exact=True)
+    ]
+    assert {h.entry.id for h in hits} <= left and len(hits) == 5
+    voters = _voters(after.parts[0], from_grid(query.vectors), query.weights, settings, ())
+    owners = np.searchsorted(part.segment.offsets, voters, side="right") - 1
+    assert {part.segment.entries[n].id for n in owners} >= left
 
 
 def test_more_neighbours_asked_than_there_are(make_encoder: Callable[[], Any]) -> None:
