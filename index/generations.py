@@ -33,6 +33,7 @@ _GONE_SHARE = 0.25
 _GROWTH = 2
 
 _ENCODED_TOGETHER = 512
+_WITHOUT_EXAMPLES_BYTES = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,8 @@ class Generation:
     def memory_bytes(self) -> int:
         """About how much memory the generation takes while it is searched."""
         cost = {"flat": 3.0, "hnsw": 2.5, "ivf": 2.2, "ivf_sq8": 0.7}
-        return int(sum(s.vectors.nbytes * cost.get(s.kind, 3.0) for s in self.all_segments))
+        vectors = sum(s.vectors.nbytes * cost.get(s.kind, 3.0) for s in self.all_segments)
+        return _WITHOUT_EXAMPLES_BYTES + int(vectors)
 
 
 def identity_of(

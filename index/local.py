@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from index import evidence, generations
 from index.encoder import WordVectors
@@ -95,7 +96,8 @@ class LocalRetriever:
         """Do what `neighbours` does, on this thread."""
         opened = self._open(pack, "Domain")
         found = []
-        for number, encoded in enumerate(self._encoders.domains.encode(texts)):
+        for number, text in enumerate(texts):  # one by one: vectors of a thousand windows are 1 GB
+            (encoded,) = self._encoders.domains.encode([text])
             query = words_that_count(encoded, self._settings, most=self._settings.query_words)
             hits = nearest(
                 opened.generation,
@@ -132,7 +134,8 @@ class LocalRetriever:
         judgements = opened.judgements()
         near = self._nearness(opened.generation, texts)
         found = []
-        for number, encoded in enumerate(self._encoders.policy_sets.encode(texts)):
+        for number, text in enumerate(texts):
+            (encoded,) = self._encoders.policy_sets.encode([text])
             found.append(
                 evidence.gather(
                     opened.generation,
@@ -175,28 +178,32 @@ class LocalRetriever:
 
 
 class _Opened:
-    """A generation with what is read from it once."""
+    """A generation with what is read from it once, also where several ask at once."""
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
         self._judgements: Judgements | None = None
         self._tagged_words: TaggedWords | None = None
+        self._reading = Lock()
 
     def memory_bytes(self) -> int:
         return self.generation.memory_bytes
 
     def judgements(self) -> Judgements:
-        if self._judgements is None:
-            self._judgements = evidence.judgements_of(self.generation)
-        return self._judgements
+        with self._reading:
+            if self._judgements is None:
+                self._judgements = evidence.judgements_of(self.generation)
+            return self._judgements
 
     def tagged_words(self, settings: IndexSettings) -> TaggedWords:
-        if self._tagged_words is None:
-            examples = [
-                [_tagged(e.record) for e in part.segment.entries] for part in self.generation.parts
-            ]
-            self._tagged_words = tagged_words_of(self.generation, examples, settings)
-        return self._tagged_words
+        with self._reading:
+            if self._tagged_words is None:
+                examples = [
+                    [_tagged(e.record) for e in part.segment.entries]
+                    for part in self.generation.parts
+                ]
+                self._tagged_words = tagged_words_of(self.generation, examples, settings)
+            return self._tagged_words
 
 
 @lru_cache(maxsize=16_384)

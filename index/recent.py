@@ -16,20 +16,34 @@ class Recent(Generic[T]):
         self._size_of = size_of
         self._values: OrderedDict[str, T] = OrderedDict()
         self._lock = Lock()
+        self._making: dict[str, Lock] = {}
 
     def get(self, key: str, make: Callable[[], T]) -> T:
         """Return the value kept under `key`, or make and keep it.
 
-        Two that ask at once for what is not there may both make it; one of the two is kept.
+        Of several that ask at once for what is not there, one makes it and the others wait.
         """
         with self._lock:
             if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
+                return self._used(key)
+            making = self._making.setdefault(key, Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._used(key)
+            try:
+                return self._kept(key, make())
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+
+    def _used(self, key: str) -> T:
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def _kept(self, key: str, value: T) -> T:
         with self._lock:
             self._values[key] = value
-            self._values.move_to_end(key)
             total = sum(self._size_of(v) for v in self._values.values())
             while total > self._limit and len(self._values) > 1:
                 _, oldest = self._values.popitem(last=False)

@@ -172,7 +172,7 @@ def count_votes(
         near.append(_nearness(part.segment, words, query, votes.text_share))
         tags.append(own[words])
     shares = np.array([_mark(tagged, c.text) for c in text.chunks]).reshape(-1, size)
-    found = _shares(np.concatenate(near, axis=1), np.eye(size)[np.concatenate(tags)], votes)
+    found = _shares(np.concatenate(near, axis=1), np.concatenate(tags), size, votes)
     if found is not None:
         shares[query.places] = found
     spans = tuple(Span(c.start, c.end) for c in text.chunks)
@@ -214,7 +214,7 @@ def _voters(
     return np.flatnonzero(np.repeat(may, np.diff(segment.offsets)))
 
 
-def _shares(near: Floats, tags: Doubles, votes: VoteSettings) -> Doubles | None:
+def _shares(near: Floats, tags: Ints, size: int, votes: VoteSettings) -> Doubles | None:
     """Return the shares of votes (n_query, n_tags); None where no word may vote."""
     if not near.size:
         return None
@@ -222,7 +222,9 @@ def _shares(near: Floats, tags: Doubles, votes: VoteSettings) -> Doubles | None:
     last = np.partition(near, -count, axis=1)[:, [-count]]
     relative = (near - near.max(axis=1, keepdims=True)) / votes.temperature
     cast = np.where(near >= last, np.rint(np.exp(relative.astype(np.float64)) * _STEP), 0.0)
-    sums = cast @ tags
+    voted, voters = np.nonzero(cast)
+    sums = np.zeros((len(near), size))
+    np.add.at(sums, (voted, tags[voters]), cast[voted, voters])
     shares: Doubles = sums / sums.sum(axis=1, keepdims=True)
     return shares
 

@@ -3,6 +3,7 @@
 Positions are half-open Unicode code points; entities of one text are flat. Knows no prompt.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,6 +43,18 @@ class Entity:
     text: str
     label: str
     score: float
+
+
+def apart(ranked: Iterable[Entity]) -> tuple[Entity, ...]:
+    """Return entities in order of their places; of two that overlap the one named first stays."""
+    kept: list[Entity] = []
+    for entity in ranked:
+        place = bisect_left(kept, entity.start, key=lambda other: other.start)
+        before_ends = not place or kept[place - 1].end <= entity.start
+        after_starts = place == len(kept) or entity.end <= kept[place].start
+        if before_ends and after_starts:
+            kept.insert(place, entity)
+    return tuple(kept)
 
 
 def check_mentions(text: str, mentions: Sequence[Mention], labels: Iterable[str]) -> None:

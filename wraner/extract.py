@@ -89,9 +89,16 @@ class Extractor:
     async def extract(self, task: ExtractTask) -> list[Extraction]:
         """Return one extraction a text, in their order. Raises as retriever and engine do."""
         seen = await self._ask(task)
+        # Aside, as prompts are rendered: votes on many windows and types take seconds too.
+        return await asyncio.to_thread(self._extractions, task, seen)
+
+    def _extractions(self, task: ExtractTask, seen: Sequence[_Seen]) -> list[Extraction]:
+        own: list[list[_Seen]] = [[] for _ in task.texts]
+        for window in seen:
+            own[window.text].append(window)
         return [
-            _extraction(source, [s for s in seen if s.text == number], task.min_score, self._fusion)
-            for number, source in enumerate(task.texts)
+            _extraction(source, windows, task.min_score, self._fusion)
+            for source, windows in zip(task.texts, own, strict=True)
         ]
 
     async def _ask(self, task: ExtractTask) -> list[_Seen]:

@@ -71,6 +71,8 @@ class GrowingAnswer:
 
     def permitted(self) -> torch.Tensor:
         """Return which tokens may come next, bool of shape [vocabulary]."""
+        if self._matcher.is_error():  # it compiled, and is too large a step on
+            raise Unavailable(f"the answer's grammar cannot go on: {self._matcher.get_error()}")
         words = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         bits = np.unpackbits(words, bitorder="little")[: self._grammar.vocabulary]
         return torch.from_numpy(bits.view(np.bool_))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from wraner.entities import Entity, Mention
+from wraner.entities import Entity, Mention, apart
 from wraner.word_votes import OUTSIDE, Shares, WordVotes, begins, insides
 
 LONGEST_WORDS = 12
@@ -65,21 +65,36 @@ def _chain(votes: WordVotes) -> _Chain:
     labels = len(votes.labels)
     kinds = np.array([0] + [1] * labels + [2] * labels)
     evidence = (votes.shares + _FLOOR) / votes.habits.prior[kinds]
-    steps = votes.habits.following[np.ix_(kinds, kinds)]
-    later = insides(labels)
-    same = np.eye(labels)
-    steps[:, later] *= np.concatenate([np.zeros((1, labels)), same, same])
+    follows = votes.habits.following
+    first, later = begins(labels), insides(labels)
+
+    def going_on(state: Shares) -> Shares:
+        """Return how likely each tag follows; what goes on keeps its label."""
+        sums = np.array([state[OUTSIDE], state[first].sum(), state[later].sum()])
+        after: Shares = (sums @ follows)[kinds]
+        after[later] = follows[1, 2] * state[first] + follows[2, 2] * state[later]
+        return after
+
+    def come_from(state: Shares) -> Shares:
+        """Return the same backwards: each tag's sum over those that may follow it."""
+        before: Shares = (follows[:, :2] @ np.array([state[OUTSIDE], state[first].sum()]))[kinds]
+        before[first] += follows[1, 2] * state[later]
+        before[later] += follows[2, 2] * state[later]
+        return before
+
     forward, backward = np.zeros_like(evidence), np.zeros_like(evidence)
     scales = np.zeros(len(evidence))
-    before = steps[OUTSIDE]
+    start = np.zeros(1 + 2 * labels)
+    start[OUTSIDE] = 1.0
+    before = going_on(start)
     for i, seen in enumerate(evidence):
         forward[i] = before * seen
         scales[i] = forward[i].sum()
         forward[i] /= scales[i]
-        before = forward[i] @ steps
-    backward[-1] = steps[:, OUTSIDE] / before[OUTSIDE]
+        before = going_on(forward[i])
+    backward[-1] = follows[kinds, OUTSIDE] / before[OUTSIDE]
     for i in range(len(evidence) - 1, 0, -1):
-        backward[i - 1] = steps @ (evidence[i] * backward[i]) / scales[i]
+        backward[i - 1] = come_from(evidence[i] * backward[i]) / scales[i]
     inside = evidence[:, later] / scales[:, None]
     return _Chain(forward, backward, inside, votes.habits.following[1:, 2])
 
@@ -104,8 +119,5 @@ def tag(text: str, votes: WordVotes, *, threshold: float = 0.4) -> tuple[Entity,
 
 def flat(entities: Sequence[Entity]) -> tuple[Entity, ...]:
     """Return the entities in order; where two overlap, the likelier, then the longer stays."""
-    kept: list[Entity] = []
-    for e in sorted(entities, key=lambda e: (-e.score, e.start - e.end, e.start, e.label)):
-        if all(e.end <= other.start or other.end <= e.start for other in kept):
-            kept.append(replace(e, score=min(1.0, e.score)))
-    return tuple(sorted(kept))
+    ranked = sorted(entities, key=lambda e: (-e.score, e.start - e.end, e.start, e.label))
+    return apart(replace(e, score=min(1.0, e.score)) for e in ranked)

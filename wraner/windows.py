@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from wraner.chunks import Chunk, chunk
-from wraner.entities import Entity
+from wraner.entities import Entity, apart
 
 MAX_BYTES = 2_000
 """A window's chunks in UTF-8; what is no words, such as digits, else passes what a model reads.
@@ -99,8 +99,4 @@ def merge(found: Iterable[tuple[Window, Sequence[Entity]]]) -> tuple[Entity, ...
         for e in entities
         if w.owned_start <= e.start + w.start < w.owned_end
     ]
-    kept: list[Entity] = []
-    for e in sorted(shifted, key=lambda e: (-e.score, e.start - e.end, e.start)):
-        if all(e.end <= other.start or other.end <= e.start for other in kept):
-            kept.append(e)
-    return tuple(sorted(kept))
+    return apart(sorted(shifted, key=lambda e: (-e.score, e.start - e.end, e.start)))

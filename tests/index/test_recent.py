@@ -1,3 +1,9 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
 from index.recent import Recent
 
 
@@ -17,3 +23,31 @@ def test_one_is_kept_however_large() -> None:
     recent = Recent[str](limit_bytes=1, size_of=len)
     first = recent.get("a", lambda: "large")
     assert recent.get("a", lambda: "other") is first
+
+
+def test_of_several_that_ask_at_once_one_makes_it() -> None:
+    recent, together, made = Recent[str](limit_bytes=9, size_of=len), Barrier(4), list[str]()
+
+    def make() -> str:
+        made.append("x")
+        time.sleep(0.05)
+        return "made"
+
+    def ask() -> str:
+        together.wait(10)
+        return recent.get("a", make)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [asked.result() for asked in [pool.submit(ask) for _ in range(4)]]
+    assert made == ["x"] and all(one is found[0] for one in found)
+
+
+def test_what_could_not_be_made_is_made_by_the_next() -> None:
+    recent = Recent[str](limit_bytes=9, size_of=len)
+
+    def fail() -> str:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        recent.get("a", fail)
+    assert recent.get("a", lambda: "now") == "now"

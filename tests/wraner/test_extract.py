@@ -1,8 +1,10 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +137,17 @@ def test_votes_are_fused_where_there_is_a_fusion() -> None:
         assert extraction.coverage.windows > 1
     assert ("Oslo", "name") in found[True] and ("and", "city") not in found[True]
     assert ("Oslo", "city") in found[False] and ("and", "city") in found[False]
+
+
+def test_others_are_answered_while_answers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+
+    def reading(*_: object) -> None:
+        threads.append(threading.current_thread().name)
+
+    monkeypatch.setattr("wraner.extract._extraction", reading)
+    extract(CapitalEngine(), "Ann", "Bob")
+    assert len(threads) == 2 and threading.current_thread().name not in threads
 
 
 def test_the_engine_is_not_asked_what_votes_settle() -> None:

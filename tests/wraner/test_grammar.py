@@ -81,6 +81,14 @@ def test_an_answer_ends_where_the_text_does(tiny_model: LanguageModel, lines: st
     assert "".join(line.text + "\n" for line in answer.lines) == lines
 
 
+def test_more_labels_than_a_grammar_bears_are_an_error(tiny_model: LanguageModel) -> None:
+    labels = tuple(f"l{n}" for n in range(2_200))
+    answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(labels, "Foo Bar"), max_tokens=9)
+    with pytest.raises(Unavailable, match="cannot go on"):
+        for _ in range(3):
+            answer.accept(int(answer.permitted().nonzero()[0, 0]), 0.0)
+
+
 def test_an_answer_that_is_cut_says_so(tiny_model: LanguageModel) -> None:
     answer = GrowingAnswer(tiny_model.grammar, AnswerSpec(("x",), "Foo Bar"), max_tokens=9)
     assert spell(tiny_model, answer, "x: Foo\nx:")

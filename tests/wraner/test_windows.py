@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wraner.chunks import chunk
-from wraner.entities import Entity
+from wraner.entities import Entity, apart
 from wraner.windows import MAX_BYTES, Window, cut, merge
 
 TEXTS = st.text(st.sampled_from(list("ab .!\n北")), max_size=300)
@@ -46,6 +46,18 @@ def test_what_is_no_words_is_cut_by_its_bytes(source: str) -> None:
 def test_the_overlap_must_leave_room_to_move_on() -> None:
     with pytest.raises(ValueError, match="overlap"):
         cut("a b", words=4, overlap=2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6), st.integers(0, 3)), max_size=30))
+def test_of_two_that_overlap_the_one_named_first_stays(
+    places: list[tuple[int, int, int]],
+) -> None:
+    ranked = [Entity(s, s + n, "x" * n, f"l{label}", 0.5) for s, n, label in places]
+    kept: list[Entity] = []
+    for e in ranked:
+        if all(e.end <= other.start or other.end <= e.start for other in kept):
+            kept.append(e)
+    assert apart(ranked) == tuple(sorted(kept))
 
 
 def test_merged_entities_are_flat_and_in_global_positions() -> None:
