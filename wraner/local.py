@@ -28,6 +28,8 @@ from wraner.waiting import Waiting
 # So often what the engine has freed is given back to the machine, if it has worked since.
 _TIDY_S = 10.0
 
+_LARGEST_CALLS = 4  # so many of the largest calls fill the queue
+
 
 @dataclass(frozen=True)
 class BatchLimits:
@@ -36,7 +38,7 @@ class BatchLimits:
     At most `rows` answers of an adapter grow at once. What joins them between two steps is bounded
     by `join_tokens` of prompt that no cache holds, at least one prompt. What recurs is computed
     `batch_tokens` at a time and kept up to `cache_bytes`. `queue_tokens` of waiting prompts is a
-    full queue.
+    full queue; a call, which others take turns with, counts as a quarter of it at most.
     """
 
     rows: int = 8
@@ -137,7 +139,7 @@ class LocalEngine:
             self._check_room()
 
     def _check_room(self) -> None:
-        waiting = self._waiting.tokens
+        waiting = self._waiting.load(of_one=self._limits.queue_tokens // _LARGEST_CALLS)
         if waiting > self._limits.queue_tokens:
             raise Overloaded(
                 f"{waiting} tokens of prompts are waiting, the limit is "

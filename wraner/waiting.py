@@ -35,14 +35,17 @@ class Waiting(Generic[W]):
 
     def __init__(self) -> None:
         self._calls: deque[deque[W]] = deque()
-        self.tokens = 0
 
     def add(self, call: Iterable[W]) -> None:
         """Let a call's jobs wait."""
         jobs = deque(call)
         if jobs:
             self._calls.append(jobs)
-            self.tokens += sum(job.tokens for job in jobs)
+
+    def load(self, *, of_one: int) -> int:
+        """Return the tokens that wait, of each call at most `of_one`: its turns take no more."""
+        sizes = (sum(job.tokens for job in call) for call in self._calls)
+        return sum(min(of_one, size) for size in sizes)
 
     def adapters(self) -> list[str]:
         """Return the adapters that are waited for, the longest waiting first."""
@@ -65,7 +68,6 @@ class Waiting(Generic[W]):
                 break
             job = call.popleft()
             taken.append(job)
-            self.tokens -= job.tokens
             if call:
                 self._calls.append(call)
         self._calls = passed + self._calls
@@ -77,14 +79,12 @@ class Waiting(Generic[W]):
         if gone:
             left = (deque(job for job in call if not job.abandoned()) for call in self._calls)
             self._calls = deque(call for call in left if call)
-            self.tokens = sum(job.tokens for call in self._calls for job in call)
         return gone
 
     def clear(self) -> list[W]:
         """Return all that wait, and forget them."""
         jobs = [job for call in self._calls for job in call]
         self._calls.clear()
-        self.tokens = 0
         return jobs
 
     def __bool__(self) -> bool:

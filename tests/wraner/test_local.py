@@ -271,13 +271,18 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageMod
     engine = LocalEngine(tiny_model, BatchLimits(rows=1, queue_tokens=50))
 
     async def ask() -> None:
-        many = asyncio.ensure_future(engine.generate([request("a b")] * 20))
+        calls = [engine.generate([request("a b")] * 20) for _ in range(5)]
+        many = [asyncio.ensure_future(calls[0])]
         while not engine._waiting:
+            await asyncio.sleep(0.001)
+        assert await engine.generate([request("a b")]), "one call does not fill the queue"
+        many += map(asyncio.ensure_future, calls[1:])
+        while engine._waiting.load(of_one=50 // 4) <= 50:
             await asyncio.sleep(0.001)
         with pytest.raises(Overloaded) as caught:
             await engine.generate([request("a b")])
         assert caught.value.retry_after_s > 0
-        assert len(await many) == 20
+        assert [len(found) for found in await asyncio.gather(*many)] == [20] * 5
         assert await engine.generate([request("a b")])
 
     asyncio.run(ask())
