@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     retriever_threads: int = Field(1, ge=1)
     """Threads of the word encoder and the search."""
     engine_queue_tokens: int = Field(50_000, ge=1)
-    """Prompt tokens that may wait for the engine, one call's counting up to a quarter; beyond: 429."""
+    """Prompt tokens that may wait for the engine, a call's up to a quarter of it; beyond: 429."""
     engine_cache_mb: int = Field(384, ge=0)
     """Megabytes of keys and values that the engine remembers of instructions and examples."""
     gateway_queue: int = Field(256, ge=1)
