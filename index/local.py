@@ -4,10 +4,11 @@ Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
+from typing import TypeVar
 
 from index import evidence, generations
 from index.encoder import WordVectors
@@ -25,6 +26,8 @@ from wraner.errors import NotFound, Unavailable
 from wraner.packs import TaggedExample, version
 from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
 from wraner.word_votes import WordVotes
+
+Found = TypeVar("Found")
 
 MEMORY_BYTES = 512 * 2**20
 
@@ -68,7 +71,8 @@ class LocalRetriever:
         Raises:
             Unavailable: the pack's index is missing or damaged.
         """
-        return await asyncio.to_thread(self.neighbours_now, pack, texts, k, exclude=exclude)
+        wanted = partial(self.neighbours_now, pack, k=k, exclude=exclude)
+        return await _while_wanted(wanted, texts)
 
     async def evidence(
         self,
@@ -83,12 +87,13 @@ class LocalRetriever:
         Raises:
             Unavailable: the pack's index is missing or damaged.
         """
-        return await asyncio.to_thread(self.evidence_now, pack, texts, k, exclude=exclude)
+        wanted = partial(self.evidence_now, pack, k=k, exclude=exclude)
+        return await _while_wanted(wanted, texts)
 
     def neighbours_now(
         self,
         pack: PackRef,
-        texts: Sequence[str],
+        texts: Iterable[str],
         k: int,
         *,
         exclude: Sequence[Collection[str]] | None = None,
@@ -124,7 +129,7 @@ class LocalRetriever:
     def evidence_now(
         self,
         pack: PackRef,
-        texts: Sequence[str],
+        texts: Iterable[str],
         k: int,
         *,
         exclude: Sequence[Collection[str]] | None = None,
@@ -132,7 +137,6 @@ class LocalRetriever:
         """Do what `evidence` does, on this thread."""
         opened = self._open(pack, "PolicySet")
         judgements = opened.judgements()
-        near = self._nearness(opened.generation, texts)
         found = []
         for number, text in enumerate(texts):
             (encoded,) = self._encoders.policy_sets.encode([text])
@@ -143,17 +147,18 @@ class LocalRetriever:
                     encoded,
                     k,
                     self._settings,
-                    near=near[number],
+                    near=self._nearness(opened.generation, text),
                     exclude=exclude[number] if exclude else (),
                 )
             )
         return found
 
-    def _nearness(self, generation: Generation, texts: Sequence[str]) -> list[dict[str, Nearness]]:
+    def _nearness(self, generation: Generation, text: str) -> dict[str, Nearness]:
         reader, wordings = self._encoders.wordings, generation.wordings
         if reader is None or wordings is None:
-            return [{}] * len(texts)
-        return reader.nearness(wordings, generation.policies, texts)
+            return {}
+        (near,) = reader.nearness(wordings, generation.policies, [text])
+        return near
 
     def _open(self, pack: PackRef, kind: PackKind) -> "_Opened":
         inline = pack.inline
@@ -175,6 +180,25 @@ class LocalRetriever:
             return _Opened(self._store.open(pack_version))
         except NotFound as error:
             raise Unavailable(str(error)) from error
+
+
+async def _while_wanted(
+    find: Callable[[Iterable[str]], list[Found]], texts: Sequence[str]
+) -> list[Found]:
+    """Do on a thread what looks at texts one by one; it ends early when nobody waits any more."""
+    given_up = Event()
+
+    def left() -> Iterator[str]:
+        for text in texts:
+            if given_up.is_set():
+                return
+            yield text
+
+    try:
+        return await asyncio.to_thread(find, left())
+    except asyncio.CancelledError:
+        given_up.set()
+        raise
 
 
 class _Opened:

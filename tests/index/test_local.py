@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -213,3 +214,32 @@ def test_words_alone_lean_otherwise_than_whole_texts(make_encoder: Callable[...,
     assert [words for _, words in both] == pytest.approx([words for _, words in by_words], rel=1e-5)
     assert both[0][0] != both[0][1]
     assert both[1] == (0.0, 0.0), "no example violates it"
+
+
+def test_what_nobody_waits_for_any_more_ends(encoder: Any) -> None:
+    retriever, pack = (
+        LocalRetriever(Encoders.same(encoder), IndexSettings()),
+        PackRef("v", inline=TRAVEL),
+    )
+    retriever._open(pack, "Domain")
+    asked, begun, go_on = [], Event(), Event()
+
+    class Slow:
+        def encode(self, texts: Sequence[str]) -> Any:
+            asked.extend(texts)
+            begun.set()
+            assert go_on.wait(10)
+            return encoder.encode(texts)
+
+    retriever._encoders = replace(retriever._encoders, domains=Slow())
+
+    async def ask() -> None:
+        task = asyncio.create_task(retriever.neighbours(pack, ["a", "b", "c"], 1))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+
+    asyncio.run(ask())  # ends behind its threads
+    assert asked == ["a"]
