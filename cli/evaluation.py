@@ -20,6 +20,7 @@ from cli.measuring import adapter_choice, bar, evaluation_settings, report_folde
 from cli.terminal import out
 from services.loading import fusion_of, load_engine, load_retriever
 from services.settings import Settings
+from services.tunings import word_tuning
 from training.bootstrap import Interval
 from training.ner_domains import NerDomain
 from training.ner_evaluation import AskSettings, evaluate
@@ -27,7 +28,7 @@ from training.ner_report import HTML, predictions_file, write_report
 from training.ner_results import DomainResult, SentenceResult, write_predictions
 from training.ner_scores import found_mentions
 from training.ner_summary import Columns, Fact, Provenance, Summary
-from wraner.adapters import Task
+from wraner.adapters import Task, content_hash
 from wraner.entity_fusion import VOTES_ALONE, EntityFusion
 from wraner.extract import Extractor
 from wraner.metrics import SpanCounts, count_spans
@@ -129,12 +130,14 @@ class _SoFar:
 
 def _settings(plan: Plan, asked: AskSettings, settings: Settings) -> tuple[Fact, ...]:
     files = [Fact(str(f.path), f"sha256 {f.sha256[:16]}") for d in plan.domains for f in d.files]
+    tuning = word_tuning(settings)
+    tuned = "untuned" if tuning is None else f"tuned: {content_hash(tuning)[:16]}"
     return (
         Fact("examples retrieved (k)", str(asked.k)),
         Fact("adapter", asked.adapter or "none: the base model alone"),
         Fact("answered by", str(plan.by)),
         Fact("calls in flight", f"{asked.calls} of {asked.texts_a_call} texts"),
-        Fact("word encoder", f"{settings.encoder}, tuned by {settings.word_adapter}"),
+        Fact("word encoder", f"{settings.encoder}, {tuned}"),
         *files,
     )
 

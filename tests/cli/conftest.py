@@ -135,6 +135,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedEngine:
     for module in ("cli.evaluation", "cli.moderation_evaluation"):
         monkeypatch.setattr(f"{module}.load_engine", lambda _: engine)
         monkeypatch.setattr(f"{module}.load_retriever", lambda *_, **__: FakeIndex())
+    monkeypatch.setattr("cli.evaluation.word_tuning", lambda _: None)
     for name, folder in (("STATE", "state"), ("PACKS", "packs"), ("ADAPTERS", "none")):
         monkeypatch.setenv(f"WRANER_{name}_DIR", str(tmp_path / folder))
     monkeypatch.setenv("COLUMNS", "120")

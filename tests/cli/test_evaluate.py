@@ -9,8 +9,13 @@ import pytest
 from cli import evaluation
 from cli.main import main
 from tests.cli.conftest import ClosedEngine
+from tests.wraner.random_adapters import hollow_adapter
 from training.ner_results import read_predictions
+from wraner.adapters import Task
 from wraner.errors import NotFound
+from wraner.weights import BaseModel
+
+BASE = BaseModel(Path("none"), "tiny", "0" * 64)
 
 SHEET = """
 description: Trips.
@@ -63,8 +68,12 @@ def test_a_report_is_written_and_f1_shown(
     assert engine.closed
 
 
-def test_the_report_says_how_it_was_made(data: Path, engine: ClosedEngine) -> None:
+def test_the_report_says_how_it_was_made(
+    data: Path, engine: ClosedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = data.parent / "out"
+    identity = hollow_adapter(BASE, data.parent / "tunings", "{}", task=Task.WORDS)
+    monkeypatch.setattr("cli.evaluation.word_tuning", lambda _: data.parent / "tunings" / identity)
     options = ("--split", "test", "--texts", "1", "--seed", "3", "--k", "2")
     assert ner(data, *options, "--out", str(folder)) == 0
     scores = json.loads((folder / "scores.json").read_bytes())
@@ -76,6 +85,7 @@ def test_the_report_says_how_it_was_made(data: Path, engine: ClosedEngine) -> No
     )
     facts = {fact["name"]: fact["value"] for fact in made["settings"] + made["versions"]}
     assert facts["model"] == "fake@0" and facts["adapter"] == "none: the base model alone"
+    assert facts["word encoder"] == f"bundled, tuned: {identity[:16]}"
     assert facts[f"{data}/trips/test.txt"].startswith("sha256 ")
 
 
