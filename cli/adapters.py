@@ -23,6 +23,7 @@ from cli.signatures import flat
 from wraner import promotions
 from wraner.adapters import AdapterManifest, Task, identities, read_adapter
 from wraner.errors import InvalidInput, NotFound, Unavailable
+from wraner.weights import sha256_of
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -150,21 +151,19 @@ def rollback(
 
         after = rollback_words(settings, say=say)
     else:
-        after = promotions.rollback(adapters, task)
+        after = promotions.rollback(adapters, task, base_sha256=sha256_of(settings.base_model))
     _say_current(task, after, before=before)
     return Exit.OK
 
 
 def _check_base(settings: "Settings", adapters: Path, identity: str) -> None:
     """Refuse an adapter of other base weights than those that serve: none could be asked."""
-    from services.loading import load_base
-
     base = read_adapter(adapters, identity).base
-    served = load_base(settings, say=say)
-    if base.sha256 != served.sha256:
+    served = sha256_of(settings.base_model)
+    if base.sha256 != served:
         raise InvalidInput(
-            f"expected an adapter of the base model that serves, {served.name} "
-            f"({served.sha256[:_SHORT]}), was: {identity[:_SHORT]} of {base.name} "
+            f"expected an adapter of the base model that serves, {settings.base_model} "
+            f"({served[:_SHORT]}), was: {identity[:_SHORT]} of {base.name} "
             f"({base.sha256[:_SHORT]}); name its base by WRANER_BASE_MODEL, for the server too"
         )
 

@@ -6,13 +6,16 @@ one. What is damaged is complained about and passed over. Knows no Ray.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from wraner import promotions
 from wraner.adapters import (
+    MANIFEST,
     MODEL_TASKS,
     AdapterManifest,
     Task,
@@ -110,17 +113,27 @@ def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
 def _stock_adapter(adapters: Path, folders: Path, identity: str) -> None:
     manifest = read_adapter(folders, identity)
     stored = _stored(adapters, identity)
-    mark = adapters / identity / _SHIPPED_AS
-    if stored not in (None, manifest) and mark.is_file() and mark.read_text() != _digest(stored):
+    folder = adapters / identity
+    if stored and stored != manifest and _mark(folder) not in ("", _written(folder)):
         return
     if stored != manifest:
         write_adapter(adapters, folders / identity, manifest)
-    if not mark.is_file() or mark.read_text() != _digest(manifest):
-        mark.write_text(_digest(manifest))
+    if _mark(folder) != _written(folder):
+        fresh = folder / f".{_SHIPPED_AS}-{uuid4().hex}"  # of its own, for several may start
+        fresh.write_text(_written(folder))
+        os.replace(fresh, folder / _SHIPPED_AS)
 
 
-def _digest(manifest: AdapterManifest | None) -> str:
-    return hashlib.sha256(manifest.model_dump_json().encode()).hexdigest() if manifest else ""
+def _mark(folder: Path) -> str:
+    """Return the hash of the manifest that shipped, "" where nobody wrote it down."""
+    try:
+        return (folder / _SHIPPED_AS).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _written(folder: Path) -> str:
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
 def _stored(adapters: Path, identity: str) -> AdapterManifest | None:

@@ -70,11 +70,11 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
     Raises:
         InvalidInput, Unavailable: as `prepare`, `checkpoints.latest` and `train`.
     """
-    folder = run_folder(settings, places)
     device = device_at_hand()
     say: Say = console.log
     prepared = prepare(settings, places, say=say, device=device)
     run = run_name(settings, prepared.base)
+    folder = places.state / "training" / "runs" / run
     start = checkpoints.latest(folder / CHECKPOINTS, run=run)
     with Watched(settings, folder, console, start, run=run) as hooks:
         train(prepared.run, hooks, start=start)
@@ -84,13 +84,8 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
 
 
 def run_name(settings: TrainingSettings, base: BaseModel) -> str:
-    """Return what a run's checkpoints are known by: its settings, and the weights below it."""
+    """Return what a run is known by: its settings, and the weights below it."""
     return hashlib.sha256(f"{settings.identity} {base.sha256}".encode()).hexdigest()[:16]
-
-
-def run_folder(settings: TrainingSettings, places: Places) -> Path:
-    """Return the folder of a run."""
-    return places.state / "training" / "runs" / settings.identity
 
 
 def write_adapter_files(prepared: Prepared, folder: Path) -> Path:

@@ -129,9 +129,9 @@ class JudgementDrawing:
         policy = policies[int(rng.integers(len(policies)))]
         worded = self._worded(rng, policy)
         half = self._settings.policy_texts // 2
-        own = round(half * self._own_share)
+        own = self._own_texts(policy, half)
         yes = picked(rng, self._breaching.near[policy.id], half - own)
-        yes += picked(rng, self._own[0].near[policy.id], half - len(yes) if own else 0)
+        yes += picked(rng, self._own[0].near[policy.id], own)
         no = self._own_keeping(rng, policy, own)
         no += self._keeping(rng, policy, half - len(no))
         return [
@@ -142,6 +142,14 @@ class JudgementDrawing:
             for answer, texts in ((YES, yes), (NO, no))
             for text in texts
         ]
+
+    def _own_texts(self, policy: Policy, half: int) -> int:
+        """Return how many of so many texts are own examples: alike for breaches and others."""
+        if not self._own_share or not self._own[0].near[policy.id]:
+            return 0
+        if not self._breaching.near[policy.id]:
+            return half
+        return round(half * self._own_share)
 
     def _own_keeping(self, rng: Rng, policy: Policy, count: int) -> list[TaughtText]:
         """Return so many own examples that keep a policy, some of which breach a near one."""

@@ -9,6 +9,7 @@ same weights. Knows no Ray and no files.
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from wraner.errors import InvalidInput
 from wraner.trimming import give_back
 
 _DEV_TOKENS = 10_000
+_REMEMBERED_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class State:
     """All that a run needs to go on: `step` updates are done.
 
     `tensors` are fp32: the factors and AdamW's two moments of each, by name. `taught` is a hash of
-    all that these updates taught.
+    what the newest of these updates taught.
     """
 
     step: int
@@ -116,41 +118,52 @@ def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
         InvalidInput: the steps before `start` would teach something else by now.
     """
     settings = run.settings
-    taught = "" if start is None else _taught_until(run, start)
+    taught = _Taught()
+    if start is not None:
+        _check_taught(run, start, taught)
     optimiser = _optimiser(run.model, settings.optimiser)
     done = 0 if start is None else _restore(run.model, optimiser, start)
     noise = _EmbeddingNoise(run.model, settings.regularisers.embedding_noise)
     for step in range(done + 1, settings.optimiser.last_step + 1):
         began = time.monotonic()
         groups = run.drawing.step(step, tokens=settings.optimiser.step_tokens)
-        taught = _hashed(taught, groups)
+        taught.add(groups)
         hooks.on_step(_update(run, optimiser, step, groups, began=began))
         give_back()  # runs differ in size; what the allocator keeps of each would add up
         last = step == settings.optimiser.last_step
         if run.dev is not None and (last or step % settings.evaluate_every == 0):
             hooks.on_evaluated(step, measure(run, run.dev))
         if last or step % settings.checkpoint_every == 0:
-            hooks.on_checkpoint(_state(run.model, optimiser, step, taught))
+            hooks.on_checkpoint(_state(run.model, optimiser, step, taught.digest))
     noise.remove()
 
 
-def _taught_until(run: Run, start: State) -> str:
-    """Return the hash of what the steps before `start` teach, which must be what they taught."""
-    taught = ""
-    for step in range(1, start.step + 1):
-        groups = run.drawing.step(step, tokens=run.settings.optimiser.step_tokens)
-        taught = _hashed(taught, groups)
-    if taught != start.taught:
+class _Taught:
+    """What the newest steps taught; to draw all of a long run's again would take minutes."""
+
+    def __init__(self) -> None:
+        self._steps: deque[str] = deque(maxlen=_REMEMBERED_STEPS)
+
+    def add(self, groups: Sequence[Lessons]) -> None:
+        """Hear of a step."""
+        self._steps.append(hashlib.sha256(repr(groups).encode()).hexdigest())
+
+    @property
+    def digest(self) -> str:
+        """A hash of it."""
+        return hashlib.sha256("".join(self._steps).encode()).hexdigest()
+
+
+def _check_taught(run: Run, start: State, taught: _Taught) -> None:
+    """Refuse to go on where the newest steps so far would teach something else by now."""
+    for step in range(max(1, start.step - _REMEMBERED_STEPS + 1), start.step + 1):
+        taught.add(run.drawing.step(step, tokens=run.settings.optimiser.step_tokens))
+    if taught.digest != start.taught:
         raise InvalidInput(
-            f"expected a run whose {start.step} steps so far teach what they taught, was: one "
+            f"expected a run whose steps up to {start.step} teach what they taught, was: one "
             "whose data, wordings or prompts have changed since; restore these, or remove the "
-            "run's folder to begin anew"
+            "run's folder below the state's training/ to begin anew"
         )
-    return taught
-
-
-def _hashed(before: str, groups: Sequence[Lessons]) -> str:
-    return hashlib.sha256((before + repr(groups)).encode()).hexdigest()
 
 
 @torch.no_grad()

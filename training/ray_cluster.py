@@ -69,15 +69,13 @@ def connected(cluster: Cluster) -> Iterator[None]:
 def missing_resources(cluster: Cluster) -> str:
     """Return what is said where the Ray that is connected has too little for all workers."""
     there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    kinds = ("CPU", "GPU") if cluster.gpu else ("CPU",)
-    short = [
-        f"{there.get(kind, 0):g} {kind}s" for kind in kinds if there.get(kind, 0) < cluster.workers
-    ]
-    if not short:
+    kind = "GPU" if cluster.gpu else "CPU"  # what a worker reserves
+    count = there.get(kind, 0)
+    if count >= cluster.workers:
         return ""
     return (
-        f"{cluster.workers} workers need one each, the cluster has {' and '.join(short)}: waiting "
-        "for more, some minutes"
+        f"{cluster.workers} workers need a {kind} each, the cluster has {count:g}: waiting for "
+        "more, some minutes"
     )
 
 

@@ -53,15 +53,9 @@ class Subject:
 
     @property
     def identity(self) -> str:
-        """A hash of all that decides about the run: the name of its folder."""
+        """A hash of what is taught, and from where on."""
         parent = self.parent.name if self.parent else ""
-        given = [
-            self.training.model_dump_json(),
-            self.share,
-            version(self.pack),
-            parent,
-            self.asked,
-        ]
+        given = [self.training.model_dump_json(), self.share, version(self.pack), parent]
         return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
 
 
@@ -102,8 +96,10 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
         lora.load(prepared.run.model, subject.parent)
     drawing = _drawing(subject, prepared, places, encoder)
     prepared = replace(prepared, run=replace(prepared.run, drawing=drawing, dev=None))
-    folder = places.state / "training" / "retraining" / subject.identity
     run = run_name(settings, prepared.base)
+    read = [(source.name, len(source.train)) for source in prepared.sources]
+    name = hashlib.sha256(f"{subject.identity} {run} {read}".encode()).hexdigest()[:16]
+    folder = places.state / "training" / "retraining" / name
     start = checkpoints.latest(folder / CHECKPOINTS, run=run)
     with Watched(settings, folder, console, start, run=run) as hooks:
         train(prepared.run, hooks, start=start)

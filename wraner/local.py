@@ -139,12 +139,12 @@ class LocalEngine:
             self._check_room()
 
     def _check_room(self) -> None:
-        waiting = self._waiting.load(of_one=self._limits.queue_tokens // _LARGEST_CALLS)
-        if waiting > self._limits.queue_tokens:
+        limit, waiting = self._limits.queue_tokens, self._waiting.loads()
+        if sum(min(tokens, limit / _LARGEST_CALLS) for tokens in waiting) > limit:
             raise Overloaded(
-                f"{waiting} tokens of prompts are waiting, the limit is "
-                f"{self._limits.queue_tokens}; try again later",
-                retry_after_s=waiting / self._tokens_per_s,
+                f"{sum(waiting)} tokens of prompts are waiting in {len(waiting)} calls, the limit "
+                f"is {limit}, a quarter of it for one call; try again later",
+                retry_after_s=sum(waiting) / self._tokens_per_s,
             )
 
     def _encode(self, request: GenerateRequest | ScoreRequest) -> _Job:

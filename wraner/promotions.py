@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wraner.adapters import Task, is_whole, read_adapter
+from wraner.adapters import Task, read_adapter
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
 from wraner.pointer import Pointer
 
@@ -108,11 +108,12 @@ def promote(
         _flip(pointer, (*kept, _promotion(identity, source)))
 
 
-def rollback(adapters: Path, task: Task) -> str:
+def rollback(adapters: Path, task: Task, *, base_sha256: str | None = None) -> str:
     """Go back to the adapter before the current one; return its hash, "" for none.
 
-    Those that are missing or damaged by now are passed over. What is current afterwards is a user's
-    choice, whoever promoted it first.
+    Those that are missing or damaged by now are passed over, and where `base_sha256` is given,
+    those of other base weights. What is current afterwards is a user's choice, whoever promoted it
+    first.
 
     Raises:
         NotFound: nothing was promoted, or all of it was rolled back.
@@ -120,7 +121,7 @@ def rollback(adapters: Path, task: Task) -> str:
     """
     pointer = _pointer(adapters, task)
     with pointer.locked():
-        left = _before_current(adapters, task)
+        left = _before_current(adapters, task, base_sha256)
         adapter = left[-1].adapter if left else ""
         _flip(pointer, (*left[:-1], _promotion(adapter, Source.USER)))
     return adapter
@@ -136,15 +137,30 @@ def previous(adapters: Path, task: Task) -> str:
     return left[-1].adapter if left else ""
 
 
-def _before_current(adapters: Path, task: Task) -> tuple[Promotion, ...]:
+def _before_current(
+    adapters: Path, task: Task, base_sha256: str | None = None
+) -> tuple[Promotion, ...]:
     """Return the promotions before the current one, up to the last that can be gone back to."""
     before = history(adapters, task)
     if not before or before[-1].adapter == "":
         raise NotFound(f"there is no adapter for {task} to roll back; none was promoted")
-    left = before[:-1]
-    while left and left[-1].adapter and not is_whole(adapters, left[-1].adapter):
+    current, left = before[-1].adapter, before[:-1]
+    while left and (
+        left[-1].adapter == current or not _may_serve(adapters, left[-1].adapter, base_sha256)
+    ):
         left = left[:-1]
     return left
+
+
+def _may_serve(adapters: Path, adapter: str, base_sha256: str | None) -> bool:
+    """Return whether an adapter is whole and of the base, if one is given; "" always may."""
+    if not adapter:
+        return True
+    try:
+        base = read_adapter(adapters, adapter).base
+    except (NotFound, Unavailable):
+        return False
+    return base_sha256 in (None, base.sha256)
 
 
 def _pointer(adapters: Path, task: Task) -> Pointer:

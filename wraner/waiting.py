@@ -42,10 +42,9 @@ class Waiting(Generic[W]):
         if jobs:
             self._calls.append(jobs)
 
-    def load(self, *, of_one: int) -> int:
-        """Return the tokens that wait, of each call at most `of_one`: its turns take no more."""
-        sizes = (sum(job.tokens for job in call) for call in self._calls)
-        return sum(min(of_one, size) for size in sizes)
+    def loads(self) -> list[int]:
+        """Return the tokens of each call that waits."""
+        return [sum(job.tokens for job in call) for call in self._calls]
 
     def adapters(self) -> list[str]:
         """Return the adapters that are waited for, the longest waiting first."""

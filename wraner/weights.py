@@ -54,6 +54,15 @@ def resolve(base: str, models: Path, *, say: Callable[[str], None] = lambda _: N
     return BaseModel(path, Path(base).name, _weights_sha256(path))
 
 
+def sha256_of(base: str) -> str:
+    """Return the hash of a base model's weights; those that are bundled are not converted for it.
+
+    Raises:
+        Unavailable: as `resolve`.
+    """
+    return _GGUF_SHA256 if base == BUNDLED else resolve(base, Path()).sha256
+
+
 def _bundled(models: Path, say: Callable[[str], None]) -> BaseModel:
     target = models / f"{_NAME}-{_GGUF_SHA256[:16]}"
     resolved = BaseModel(target, _NAME, _GGUF_SHA256)

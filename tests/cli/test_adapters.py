@@ -22,7 +22,7 @@ def adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(f"WRANER_{name}", str(tmp_path))
     monkeypatch.delenv("WRANER_EXTRACT_ADAPTER", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr("services.loading.load_base", lambda *_, **__: BASE)
+    monkeypatch.setattr("cli.adapters.sha256_of", lambda _: BASE.sha256)
     return tmp_path / "adapters"
 
 
@@ -42,7 +42,7 @@ def test_an_adapter_of_another_base_than_serves_is_not_promoted(adapters: Path, 
     other = hollow_adapter(BaseModel(Path("none"), "larger", "1" * 64), adapters, "1")
     code, _, said = ran("promote", other)
     assert code == 1 and current(adapters, Task.NER) == ""
-    assert "expected an adapter of the base model that serves, tiny" in said
+    assert "expected an adapter of the base model that serves, bundled" in said
     assert "of larger" in said and "WRANER_BASE_MODEL" in said
 
 

@@ -208,6 +208,24 @@ def test_a_calibration_of_ones_own_outlives_starts_and_upgrades(
         assert read_adapter(adapters, new).metrics == {"f1": 0.7}
 
 
+def test_what_nobody_changed_follows_what_ships_however_it_was_written(
+    tmp_path: Path, adapters: Path
+) -> None:
+    shipped = tmp_path / "shipped"
+    new = hollow_adapter(NOWHERE, shipped / "ner", "new")
+    assert stock_adapters(adapters, shipped) == []
+    for mark in ("", None):  # torn, and of a release before there were marks
+        if mark is None:
+            (adapters / new / "shipped.sha256").unlink()
+        else:
+            (adapters / new / "shipped.sha256").write_text(mark)
+        f1 = 0.25 if mark is None else 0.5
+        fitted = read_adapter(shipped / "ner", new).model_copy(update={"metrics": {"f1": f1}})
+        write_adapter(shipped / "ner", shipped / "ner" / new, fitted)
+        assert stock_adapters(adapters, shipped) == []
+        assert read_adapter(adapters, new).metrics == {"f1": f1}
+
+
 def test_gateways_that_start_together_leave_an_adapter_whole(
     tmp_path: Path, adapters: Path
 ) -> None:

@@ -15,7 +15,7 @@ from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_to
 from training import finetune as finetuning
 from training import preparation
 from training.communities import shipped_communities
-from training.finetune import ADAPTER, CHECKPOINTS, StepBar, finetune, run_folder, training_data
+from training.finetune import ADAPTER, CHECKPOINTS, StepBar, finetune, run_name, training_data
 from training.judged_neighbours import Vectors
 from training.loop import State
 from training.metric_log import read_metrics
@@ -47,7 +47,8 @@ def test_a_run_leaves_an_adapter_figures_and_what_went_into_it(
     settings: TrainingSettings, places: Places, tiny_base: BaseModel
 ) -> None:
     outcome = finetune(settings, places, console=quiet())
-    assert outcome.folder == run_folder(settings, places)
+    run = run_name(settings, tiny_base)
+    assert outcome.folder == places.state / "training" / "runs" / run
     assert {CONFIG, WEIGHTS} <= {p.name for p in outcome.adapter.iterdir()}
     lines = read_metrics(outcome.folder)
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
@@ -96,8 +97,8 @@ def test_the_command_prints_where_the_adapter_lies_or_what_is_wrong(
     monkeypatch.setenv("COLUMNS", "300")  # rich wraps what it says
     assert finetuning.main() == 0
     said = capsys.readouterr()
-    adapter = run_folder(settings, places) / ADAPTER
-    assert said.out == f"{adapter}\n" and (adapter / WEIGHTS).is_file()
+    adapter = Path(said.out.rstrip("\n"))
+    assert adapter.name == ADAPTER and (adapter / WEIGHTS).is_file()
     assert "loss on dev" in said.err
     file.write_text("steps: 5")
     assert finetuning.main() == 1
@@ -119,7 +120,8 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(finetuning, "Watched", Stopped)
         finetune(settings, places, console=quiet())
-    assert [p.name for p in (run_folder(settings, places) / CHECKPOINTS).iterdir()] == ["000002"]
+    kept = places.state.glob(f"training/runs/*/{CHECKPOINTS}/*")
+    assert [p.name for p in kept] == ["000002"]
     heard = io.StringIO()
     resumed = finetune(settings, places, console=Console(file=heard, width=200))
     assert "going on behind step 2" in heard.getvalue()

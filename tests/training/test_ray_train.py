@@ -214,9 +214,10 @@ def test_a_judge_is_trained_by_a_worker_too(
     ("there", "gpu", "said"),
     [
         ({"CPU": 4.0}, False, ""),
-        ({"CPU": 2.0}, False, "has 2 CPUs: waiting"),
-        ({"CPU": 8.0, "GPU": 2.0}, True, "has 2 GPUs: waiting"),
-        ({}, True, "has 0 CPUs and 0 GPUs"),
+        ({"CPU": 2.0}, False, "need a CPU each, the cluster has 2: waiting"),
+        ({"CPU": 1.0, "GPU": 4.0}, True, ""),
+        ({"CPU": 8.0, "GPU": 2.0}, True, "need a GPU each, the cluster has 2"),
+        ({}, True, "the cluster has 0"),
     ],
 )
 def test_a_cluster_that_is_too_small_is_said(

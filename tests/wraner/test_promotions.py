@@ -79,6 +79,19 @@ def test_what_cannot_answer_is_not_promoted(tmp_path: Path, three: list[str]) ->
     assert history(tmp_path, NER) == ()
 
 
+def test_a_rollback_passes_over_what_serves_and_other_bases(
+    tmp_path: Path, three: list[str]
+) -> None:
+    other = hollow_adapter(BaseModel(Path("none"), "larger", "1" * 64), tmp_path, "other")
+    before = ""
+    for adapter in (three[0], other, three[1], three[2], three[1]):
+        promote(tmp_path, NER, adapter, expected=before)
+        before = adapter
+    (tmp_path / three[2] / CONFIG).unlink()
+    base = BASE.sha256
+    assert [rollback(tmp_path, NER, base_sha256=base) for _ in range(2)] == [three[0], ""]
+
+
 @pytest.mark.parametrize(("gone", "left"), [([1], [0]), ([0], [1]), ([0, 1], [])])
 def test_a_rollback_passes_over_what_is_damaged_or_gone(
     tmp_path: Path, three: list[str], gone: list[int], left: list[int]

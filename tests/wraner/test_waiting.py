@@ -22,19 +22,19 @@ def test_calls_take_turns() -> None:
     waiting.add(map(Job, "abcd"))
     waiting.add(map(Job, "xy"))
     waiting.add([])
-    assert waiting.load(of_one=9) == 6
+    assert sum(waiting.loads()) == 6
     assert names(waiting.take("", most=3, fits=lambda _: True)) == "axb"
     assert names(waiting.take("", most=9, fits=lambda _: True)) == "ycd"
-    assert not waiting and waiting.load(of_one=9) == 0
+    assert not waiting and sum(waiting.loads()) == 0
 
 
-def test_a_large_call_counts_as_one_of_its_largest_size() -> None:
+def test_each_call_has_a_load_of_its_own() -> None:
     waiting: Waiting[Job] = Waiting()
     waiting.add(map(Job, "abcdefghi"))
     waiting.add([Job("x", tokens=2)])
-    assert waiting.load(of_one=4) == 6
+    assert waiting.loads() == [9, 2]
     waiting.take("", most=14, fits=lambda _: True)
-    assert waiting.load(of_one=4) == 0
+    assert waiting.loads() == []
 
 
 def test_what_does_not_fit_waits_on_at_the_front() -> None:
@@ -61,6 +61,6 @@ def test_what_nobody_waits_for_is_taken_out() -> None:
     waiting.add(map(Job, "aBC"))
     waiting.add(map(Job, "D"))
     assert names(waiting.take_abandoned()) == "BCD"
-    assert waiting.load(of_one=9) == 1
+    assert sum(waiting.loads()) == 1
     assert names(waiting.take("", most=9, fits=lambda _: True)) == "a"
     assert waiting.take_abandoned() == []
