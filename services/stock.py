@@ -17,11 +17,11 @@ from wraner import promotions
 from wraner.adapters import (
     MANIFEST,
     MODEL_TASKS,
-    AdapterManifest,
     Task,
     identities,
     is_whole,
     read_adapter,
+    stored,
     write_adapter,
 )
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable, WranerError
@@ -112,11 +112,11 @@ def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
 
 def _stock_adapter(adapters: Path, folders: Path, identity: str) -> None:
     manifest = read_adapter(folders, identity)
-    stored = _stored(adapters, identity)
+    before = stored(adapters, identity)
     folder = adapters / identity
-    if stored and stored != manifest and _mark(folder) not in ("", _written(folder)):
+    if before and before != manifest and _mark(folder) not in ("", _written(folder)):
         return
-    if stored != manifest:
+    if before != manifest:
         write_adapter(adapters, folders / identity, manifest)
     if _mark(folder) != _written(folder):
         fresh = folder / f".{_SHIPPED_AS}-{uuid4().hex}"  # of its own, for several may start
@@ -134,14 +134,6 @@ def _mark(folder: Path) -> str:
 
 def _written(folder: Path) -> str:
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-
-
-def _stored(adapters: Path, identity: str) -> AdapterManifest | None:
-    """Return the manifest of a stored adapter, None where there is none or it is damaged."""
-    try:
-        return read_adapter(adapters, identity)
-    except (NotFound, Unavailable):
-        return None
 
 
 def _offer(adapters: Path, task: Task, folders: Path) -> None:

@@ -25,8 +25,7 @@ from wraner.adapters import (
     AdapterManifest,
     TrainingData,
     content_hash,
-    is_whole,
-    read_adapter,
+    stored,
     write_adapter,
 )
 from wraner.errors import InvalidInput, Stale, Unavailable, WranerError
@@ -158,8 +157,7 @@ class _Work:
         """Return what was taught to what serves and to what it came from, as the shelf knows."""
         adapters, one = self._shelf.adapters, self._serving.adapter
         data: list[TrainingData] = []
-        while is_whole(adapters, one):
-            manifest = read_adapter(adapters, one)
+        while manifest := stored(adapters, one):
             data += manifest.data
             one = manifest.parent
         return tuple(data)

@@ -138,8 +138,9 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
             f"its sha256 out"
         )
     named = manifest.model_copy(update={"sha256": identity})
-    if is_whole(adapters, identity):
-        fitted = named.calibration or read_adapter(adapters, identity).calibration
+    before = stored(adapters, identity)
+    if before is not None:
+        fitted = named.calibration or before.calibration
         _write_manifest(adapters / identity, named.model_copy(update={"calibration": fitted}))
     else:
         with appearing(adapters / identity) as folder:
@@ -152,11 +153,15 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
 
 def is_whole(adapters: Path, identity: str) -> bool:
     """Return whether the adapter `identity` is stored and undamaged."""
+    return stored(adapters, identity) is not None
+
+
+def stored(adapters: Path, identity: str) -> AdapterManifest | None:
+    """Return the manifest of the adapter `identity`, None where there is none or it is damaged."""
     try:
-        read_adapter(adapters, identity)
+        return read_adapter(adapters, identity)
     except (NotFound, Unavailable):
-        return False
-    return True
+        return None
 
 
 def read_adapter(adapters: Path, identity: str) -> AdapterManifest:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wraner.adapters import Task, read_adapter
+from wraner.adapters import Task, read_adapter, stored
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
 from wraner.pointer import Pointer
 
@@ -156,11 +156,8 @@ def _may_serve(adapters: Path, adapter: str, base_sha256: str | None) -> bool:
     """Return whether an adapter is whole and of the base, if one is given; "" always may."""
     if not adapter:
         return True
-    try:
-        base = read_adapter(adapters, adapter).base
-    except (NotFound, Unavailable):
-        return False
-    return base_sha256 in (None, base.sha256)
+    manifest = stored(adapters, adapter)
+    return manifest is not None and base_sha256 in (None, manifest.base.sha256)
 
 
 def _pointer(adapters: Path, task: Task) -> Pointer:
