@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from rich.console import Console
 
 from cli.failures import say
+from cli.folders import as_named
 from cli.terminal import out
 from cli.train import ClusterOptions, PlaceOptions
 from services.settings import read_settings as read_service_settings
@@ -61,7 +62,7 @@ def carry_out(plan: Plan) -> bool:
     identity = write_adapter(state / "adapters", outcome.adapter, made)
     if outcome.dev_loss is not None:
         say(f"loss on dev {outcome.dev_loss:.4f}")
-    where = "" if plan.places.state is None else f" --state {plan.places.state}"
+    where = as_named(plan.places.state)
     say(f"stored, not promoted; to use it: wraner adapters promote {identity[:_SHORT]}{where}")
     if settings.base != BUNDLED:
         say(f"its base must serve then, here and at the server: WRANER_BASE_MODEL={settings.base}")

@@ -16,6 +16,11 @@ def store_in(state: Path | None) -> None:
     default_to_repository()
 
 
+def as_named(state: Path | None) -> str:
+    """Return what a suggested command ends with, so that it means the same `state`."""
+    return "" if state is None else f" --state {state}"
+
+
 def default_to_repository() -> None:
     """Set the variables that name folders, where they are not set."""
     os.environ.setdefault("WRANER_STATE_DIR", str(_ROOT / "state"))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.failures import say
+from cli.folders import as_named
 from cli.pack_tests import as_domain, others_with_tests, stored_domain, tests_of
 from cli.promoted import UNPROMOTED, say_pin
 from cli.retrain import DomainOptions, Tune
@@ -206,8 +207,8 @@ def _show(verdict: Verdict, learner: Learner, state: Path | None) -> None:
         say(f"{name} is stored and not promoted; {before} still serves")
         return
     forced = "" if verdict.decision.promote else ", by --force"
-    where = "" if state is None else f" --state {state}"
-    say(f"{name} serves now{forced}, {before} before; back: wraner adapters rollback {task}{where}")
+    back = f"wraner adapters rollback {task}{as_named(state)}"
+    say(f"{name} serves now{forced}, {before} before; back: {back}")
     say_pin(task)
 
 
