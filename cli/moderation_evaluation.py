@@ -209,7 +209,7 @@ def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple
             f"{len(judging.policy_set.examples)} of {store}; {judging.left_out} left out, whose "
             "text is asked about",
         ),
-        Fact("examples a prompt", f"{SERVED.examples} on each side" if shown else "none"),
+        Fact("examples a prompt", f"{shown} on each side" if shown else "none"),
         Fact("policies judged", "all" if asking.exhaustive else judged),
         Fact("threshold", f"{SERVED.threshold}, for review from {SERVED.review_band} below"),
         Fact("adapter", asking.adapter or "none: the base model alone"),

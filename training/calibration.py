@@ -18,7 +18,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -65,12 +65,13 @@ class Subjects:
         return {p.id: p.tier for p in (*self.own.policies, *rules)}
 
 
-def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: bool) -> Fusion:
+def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int) -> Fusion:
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
-    Untaught sets are small, and say nothing of how many policies are judged. Those of another kind
-    than the encoder's have weights of their own beside their part in the common ones, and so have
-    those that name what alone is allowed, which have no part in these.
+    Questions about policies of the kind that was taught have `shown` examples a side. Untaught
+    sets are small, and say nothing of how many policies are judged. Those of another kind than the
+    encoder's have weights of their own beside their part in the common ones, and so have those that
+    name what alone is allowed, which have no part in these.
     """
     common = together(answered.untaught, answered.untaught)
     kinds = {}
@@ -78,17 +79,18 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
         kinds["foreign"] = together(answered.untaught, answered.foreign)
     if answered.allow_lists:
         kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
-    untaught = fitted_to_new_sets(*common, tiers, shown=shown, hears="words").model_copy(
+    shows = {"examples_shown": shown}
+    untaught = fitted_to_new_sets(*common, tiers, hears="words").model_copy(
         update={
-            kind: fitted_to_new_sets(*sets, tiers, shown=shown, hears="wordings")
-            for kind, sets in kinds.items()
+            kind: fitted_to_new_sets(*sets, tiers, hears="wordings") for kind, sets in kinds.items()
         }
     )
-    return fitted(answered.many, tiers, shown=shown, hears="leaning").model_copy(
+    return fitted(answered.many, tiers, hears="leaning").model_copy(
         update={
-            "few": fitted(answered.few, tiers, shown=shown, hears="definition"),
+            **shows,
+            "few": fitted(answered.few, tiers, hears="definition").model_copy(update=shows),
             "taught": taught,
-            "untaught": untaught,
+            "untaught": untaught.model_copy(update=shows),
         }
     )
 
@@ -96,14 +98,17 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: boo
 async def answers(
     judge: Judge, without: Judge, subjects: Subjects, say: Callable[[str], None] = lambda _: None
 ) -> Answered:
-    """Ask about everything; `without` is asked about the policies that it was not taught."""
-    judged = subjects.judged
+    """Ask about everything; `without` is asked about the policies that it was not taught.
+
+    Questions about sets of another kind show no examples: a judge is not taught such.
+    """
+    judged, plain = subjects.judged, replace(judge, shown=0)
     untaught: dict[str, TwoWays] = {}
     lists: dict[str, TwoWays] = {}
     for asked, sets, found in (
-        (judge, subjects.house_rules, untaught),
+        (plain, subjects.house_rules, untaught),
         (without, subjects.left_out, untaught),
-        (judge, subjects.allow_lists, lists),
+        (plain, subjects.allow_lists, lists),
     ):
         for name, new in sets.items():
             say(f"asking about {len(new.texts)} texts, never taught: {name}")
@@ -131,10 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
     except WranerError as error:
         print(error, file=sys.stderr)
         return 1
-    shown = bool(args.shown)
-    print("\n".join(tables(answered, subjects.tiers, shown=shown)))
+    print("\n".join(tables(answered, subjects.tiers)))
     taught = taught_words(subjects.judged, _taught_by(args.adapter))
-    fusion = fit(answered, subjects.tiers, taught, shown=shown)
+    fusion = fit(answered, subjects.tiers, taught, shown=args.shown)
     print(fusion.model_dump_json(indent=2))
     shelf, identity = args.adapter.parent, args.adapter.name
     manifest = read_adapter(shelf, identity)

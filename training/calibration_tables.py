@@ -74,26 +74,24 @@ def together(sets: Mapping[str, TwoWays], names: Collection[str]) -> TwoWays:
     return list(chain(*shown)), list(chain(*bare))
 
 
-def tables(answered: Answered, tiers: Tiers, *, shown: bool) -> Iterator[str]:
+def tables(answered: Answered, tiers: Tiers) -> Iterator[str]:
     """Yield the lines of a Markdown table."""
     yield from _HEAD
     texts = [a.text for a in answered.many]
     yield report("whole set asked", texts, [expit(a.overall) for a in answered.many])
     yield report("leaning", texts, [expit(a.evidence.leaning) for a in answered.many])
-    many = cross_fitted(answered.many, tiers, shown=shown, hears="leaning")
+    many = cross_fitted(answered.many, tiers, hears="leaning")
     yield from _by_number("fused", list(zip(answered.many, many, strict=True)))
-    few = cross_fitted(answered.few, tiers, shown=shown, hears="definition")
+    few = cross_fitted(answered.few, tiers, hears="definition")
     yield from _by_number("few examples", list(zip(answered.few, few, strict=True)))
     untaught, lists = answered.untaught, answered.allow_lists
     peers = {name: _peers(name, answered) for name in untaught}
-    yield from _new_sets("never taught", untaught, peers, tiers, shown)
+    yield from _new_sets("never taught", untaught, peers, tiers)
     alike: _Peers = {name: ([m for m in lists if m != name], "wordings") for name in lists}
-    yield from _new_sets("allowed alone", lists, alike, tiers, shown)
+    yield from _new_sets("allowed alone", lists, alike, tiers)
 
 
-def _new_sets(
-    kind: str, sets: Mapping[str, TwoWays], peers: _Peers, tiers: Tiers, shown: bool
-) -> Iterator[str]:
+def _new_sets(kind: str, sets: Mapping[str, TwoWays], peers: _Peers, tiers: Tiers) -> Iterator[str]:
     """Yield the rows of new sets, each scored by what is fitted to others, and of all together."""
     texts: defaultdict[str, list[TaughtText]] = defaultdict(list)
     scores: defaultdict[str, list[float]] = defaultdict(list)
@@ -104,7 +102,7 @@ def _new_sets(
             [a for a in way if a.text.example.text not in own_texts]
             for way in together(sets, names)
         )
-        with_examples = fitted_to_new_sets(others, bare, tiers, shown=shown, hears=hears)
+        with_examples = fitted_to_new_sets(others, bare, tiers, hears=hears)
         assert with_examples.bare is not None
         fusions = (with_examples, with_examples.bare)
         for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):

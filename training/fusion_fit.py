@@ -35,21 +35,19 @@ _NUMBERS = (1, 2, 3, 5, 10, 20)
 _WEIGHTS = ("judge", "leaning", "word_leaning", "definition", "wording", "case", "bias")
 
 
-def fitted(asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears) -> Fusion:
+def fitted(asked: Sequence[Asked], tiers: Tiers, *, hears: Hears) -> Fusion:
     """Return the fusion that fits what was asked; `tiers` are those of all policies.
 
     Only `SHORTLIST` policies a text count, but for the weight of their number, which is fitted to
     the texts of which more were judged.
     """
     short = [a.among(SHORTLIST) for a in asked]
-    policies = _fitted_to_policies(short, tiers, shown=shown, hears=hears)
+    policies = _fitted_to_policies(short, tiers, hears)
     fusion = _with_verdict(policies, short, hears)
     return _numbered(fusion, [a for a in asked if len(a.judged) > SHORTLIST])
 
 
-def _fitted_to_policies(
-    asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears
-) -> Fusion:
+def _fitted_to_policies(asked: Sequence[Asked], tiers: Tiers, hears: Hears) -> Fusion:
     """Return the weights of a policy's score."""
     rows, breach, share = [], [], []
     for a in asked:
@@ -73,7 +71,6 @@ def _fitted_to_policies(
         wording=wording,
         case=case,
         bias=bias,
-        examples_shown=shown,
         calibrated=True,
     )
 
@@ -83,7 +80,6 @@ def fitted_to_new_sets(
     bare: Sequence[Asked],
     tiers: Tiers,
     *,
-    shown: bool,
     hears: Hears,
 ) -> Fusion:
     """Return what fits new sets with their examples, and as its `bare` by their words alone.
@@ -93,8 +89,8 @@ def fitted_to_new_sets(
     to, half of what they weigh errs less (training/LOG.md, 2026-11-27).
     """
     asked, asked_bare = ([a.among(SHORTLIST) for a in some] for some in (shown_examples, bare))
-    policies = _fitted_to_policies(asked, tiers, shown=shown, hears=hears)
-    by_words = fitted(asked_bare, tiers, shown=shown, hears=hears)
+    policies = _fitted_to_policies(asked, tiers, hears)
+    by_words = fitted(asked_bare, tiers, hears=hears)
     if hears == "wordings":
         policies = _halfway(policies, by_words)
     return _with_verdict(policies, asked, hears).model_copy(update={"bare": by_words})
@@ -106,13 +102,11 @@ def _halfway(one: Fusion, other: Fusion) -> Fusion:
 
 
 def cross_fitted(
-    asked: Sequence[Asked], tiers: Tiers, *, shown: bool, hears: Hears, folds: int = 10
+    asked: Sequence[Asked], tiers: Tiers, *, hears: Hears, folds: int = 10
 ) -> list[Fusion]:
     """Return for each text what is fitted to the others."""
     parts = [
-        fitted(
-            [a for i, a in enumerate(asked) if i % folds != fold], tiers, shown=shown, hears=hears
-        )
+        fitted([a for i, a in enumerate(asked) if i % folds != fold], tiers, hears=hears)
         for fold in range(folds)
     ]
     return [parts[i % folds] for i in range(len(asked))]

@@ -94,8 +94,7 @@ async def _ask(
     prompts: list[Prompt] = []
     for text, ranked in zip(words, chosen, strict=True):
         for e in ranked:
-            sides = (*e.violating[: judge.shown], *e.complying[: judge.shown])
-            examples = [n.example for n in e.examples if n in sides]
+            examples = [n.example for n in e.nearest(judge.shown)]
             prompts.append(render_judgement(policies[e.policy], examples, text))
         prompts.append(render_overall(pack, text))
     answers = iter(await _answers(judge, prompts))

@@ -61,7 +61,7 @@ def retriever_for(judged: JudgedTexts, texts: JudgedSettings, state: Path) -> Re
 def fused(asked: Sequence[Asked], pack: PolicySet) -> Fused:
     """Return how well texts are told by what was answered and found."""
     tiers = {p.id: p.tier for p in pack.policies}
-    fusions = cross_fitted(asked, tiers, shown=False, hears="leaning")
+    fusions = cross_fitted(asked, tiers, hears="leaning")
     scores = [score_of(a, f) for a, f in zip(asked, fusions, strict=True)]
     breach = [a.text.breaches for a in asked]
     return Fused(auroc(breach, scores), failure_rates(breach, [s >= 0.5 for s in scores]).overall)

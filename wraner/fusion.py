@@ -10,9 +10,9 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from wraner.packs import Policy
 
@@ -79,8 +79,8 @@ class Fusion(BaseModel):
     """Multiplies that to the nearest case of what it names."""
     verdict: VerdictFusion | None = None
     """The text's score; None: the highest of its policies'."""
-    examples_shown: bool = True
-    """Whether the nearest examples stand in a policy's question, as in the judge's training."""
+    examples_shown: Annotated[int, Field(ge=0)] = 0
+    """So many of the nearest examples on each side stand in a policy's question."""
     calibrated: bool = False
     """Whether all weights were fitted to give probabilities."""
     few: "Fusion | None" = None
@@ -174,7 +174,7 @@ class Fusion(BaseModel):
         )
 
 
-UNTUNED = Fusion(judge=1.27, margin=4.07, bias=1.60)
+UNTUNED = Fusion(judge=1.27, margin=4.07, bias=1.60, examples_shown=2)
 """For the bundled models without adapter or tuning; a guess beside others (training/LOG.md)."""
 
 SHORTLIST = 5

@@ -14,7 +14,7 @@ from wraner.fusion import SHORTLIST, UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
-from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
+from wraner.retrieval import Evidence, PackRef, PolicyEvidence, Retriever
 from wraner.windows import Window, cut
 
 _STEPS: tuple[tuple[Decision, bool], ...] = (("violates", False), ("review", True))
@@ -46,9 +46,10 @@ class ModeratorSettings:
     """How verdicts are reached.
 
     `shortlist` policies a window are judged, and as many of those that name what alone is allowed,
-    to which nearness says the opposite; `examples` stand in a prompt on each side, violating
-    and complying. Scores from `threshold` on violate; those less than `review_band` below it are
-    for a person to review. `window_words` and `overlap_words` cut long texts, see `windows.cut`.
+    to which nearness says the opposite; `examples` are found on each side, violating and complying,
+    of which a question shows as many as the fusion says. Scores from `threshold` on violate; those
+    less than `review_band` below it are for a person to review. `window_words` and `overlap_words`
+    cut long texts, see `windows.cut`.
     """
 
     fusion: Fusion
@@ -71,7 +72,6 @@ class _Judgement:
     window: Window
     policy: Policy
     evidence: PolicyEvidence
-    shown: tuple[JudgedNeighbour, ...]
     score: float
 
 
@@ -161,8 +161,8 @@ class Moderator:
     def _question(
         self, task: ModerateTask, policy: Policy, found: PolicyEvidence, text: str, examples: int
     ) -> Prompt:
-        shows = self._fusion(task).of_policy(policy, found, examples).examples_shown
-        return render_judgement(policy, [n.example for n in found.examples if shows], text)
+        a_side = self._fusion(task).of_policy(policy, found, examples).examples_shown
+        return render_judgement(policy, [n.example for n in found.nearest(a_side)], text)
 
     def _scores_text(self, task: ModerateTask) -> bool:
         """Return whether a text has a score of its own: some of a set's policies give none."""
@@ -196,8 +196,8 @@ class Moderator:
         policies = {p.id: p for p in task.policy_set.policies}
         logits = [s.logprobs[0] - s.logprobs[1] for s in scores if s.logprobs]
         judgements = tuple(
-            self._judgement(task, seen, policies[e.policy], e, s.examples_used, logit)
-            for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
+            self._judgement(task, seen, policies[e.policy], e, logit)
+            for e, logit in zip(seen.chosen, logits, strict=False)
         )
         score = max((j.score for j in judgements), default=0.0)
         if self._scores_text(task):
@@ -212,17 +212,10 @@ class Moderator:
         seen: _Seen,
         policy: Policy,
         e: PolicyEvidence,
-        examples_used: int,
         logit: float,
     ) -> _Judgement:
         fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
-        return _Judgement(
-            seen.window,
-            policy,
-            e,
-            e.examples[:examples_used] if fusion.examples_shown else e.examples,
-            fusion.score(logit, e),
-        )
+        return _Judgement(seen.window, policy, e, fusion.score(logit, e))
 
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]
@@ -279,6 +272,6 @@ def _match(j: _Judgement) -> PolicyMatch:
         title=j.policy.title,
         tier=j.policy.tier,
         score=j.score,
-        neighbours=tuple(Citation(n.example.id, n.similarity) for n in j.shown),
+        neighbours=tuple(Citation(n.example.id, n.similarity) for n in j.evidence.examples),
         evidence=tuple(Span(s.start + j.window.start, s.end + j.window.start) for s in spans),
     )

@@ -69,7 +69,11 @@ class PolicyEvidence:
     @property
     def examples(self) -> tuple[JudgedNeighbour, ...]:
         """Both sides' examples, nearest first, ties by id."""
-        both = [*self.violating, *self.complying]
+        return self.nearest(max(len(self.violating), len(self.complying)))
+
+    def nearest(self, a_side: int) -> tuple[JudgedNeighbour, ...]:
+        """Return so many examples of each side, nearest first, ties by id."""
+        both = [*self.violating[:a_side], *self.complying[:a_side]]
         return tuple(sorted(both, key=lambda n: (-n.similarity, n.example.id)))
 
 

@@ -25,7 +25,7 @@ from wraner.adapters import read_adapter
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.fusion import wordings
 from wraner.packs import Policy
-from wraner.retrieval import Evidence
+from wraner.retrieval import Evidence, JudgedNeighbour
 from wraner.weights import BaseModel
 
 TIERS = {p.id: p.tier for p in TOWNS.policies}
@@ -80,14 +80,14 @@ def test_many_texts_are_asked_in_turns_that_count_on() -> None:
 
 def test_what_is_fitted_tells_sides_apart_and_is_calibrated() -> None:
     asked = asyncio.run(ask(Judge(Leaning(), Knowing(), ""), TOWNS.pack, TOWNS.dev))
-    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
+    fusion = fitted(asked, TIERS, hears="leaning")
     assert fusion.calibrated and not fusion.examples_shown and fusion.verdict is not None
     for a in asked:
         assert (score_of(a, fusion) >= 0.5) == a.text.breaches
-    fusions = cross_fitted(asked, TIERS, shown=False, hears="leaning", folds=2)
+    fusions = cross_fitted(asked, TIERS, hears="leaning", folds=2)
     crossed = [score_of(a, f) for a, f in zip(asked, fusions, strict=True)]
     assert [s >= 0.5 for s in crossed] == [t.breaches for t in TOWNS.dev]
-    few = fitted(asked, TIERS, shown=False, hears="definition")
+    few = fitted(asked, TIERS, hears="definition")
     assert few.verdict is not None and few.verdict.leaning == 0.0
     assert [score_of(a, few) >= 0.5 for a in asked] == [a.text.breaches for a in asked]
     assert report("fused", TOWNS.dev, crossed).startswith("| fused | 1.000 |")
@@ -124,15 +124,13 @@ def test_who_is_wrong_about_untaught_sets_is_not_heard_there() -> None:
     found = asyncio.run(answers(right, wrong, SUBJECTS))
     assert list(found.untaught) == ["market", "office", "eight"]
     alone = found.untaught["eight"]
-    fusion = fit(found, SUBJECTS.tiers, ("a name",), shown=False)
-    sceptical = fit(
-        replace(found, untaught={"only": alone}), SUBJECTS.tiers, ("a name",), shown=False
-    )
+    fusion = fit(found, SUBJECTS.tiers, ("a name",), shown=0)
+    sceptical = fit(replace(found, untaught={"only": alone}), SUBJECTS.tiers, ("a name",), shown=0)
     assert fusion.taught == ("a name",) and fusion.few is not None
     assert fusion.untaught is not None and sceptical.untaught is not None
     assert sceptical.untaught.judge < 0.1 * fusion.judge
     assert sceptical.untaught.bare is not None and sceptical.untaught.bare.calibrated
-    lines = list(tables(found, SUBJECTS.tiers, shown=False))
+    lines = list(tables(found, SUBJECTS.tiers))
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         "| whole set asked",
         "| leaning",
@@ -153,11 +151,9 @@ def test_a_set_is_scored_by_what_is_fitted_to_other_texts() -> None:
     right, wrong = (Judge(Leaning(), engine(), "") for engine in (Knowing, Shouting))
     both = {"market": told("market"), "twin": told("market")}
     found = asyncio.run(answers(right, wrong, replace(SUBJECTS, house_rules=both)))
-    lines = [x for x in tables(found, SUBJECTS.tiers, shown=False) if "never taught: market" in x]
+    lines = [x for x in tables(found, SUBJECTS.tiers) if "never taught: market" in x]
     alone = replace(found, untaught={k: v for k, v in found.untaught.items() if k != "twin"})
-    assert lines == [
-        x for x in tables(alone, SUBJECTS.tiers, shown=False) if "never taught: market" in x
-    ]
+    assert lines == [x for x in tables(alone, SUBJECTS.tiers) if "never taught: market" in x]
 
 
 class Foreign(Leaning):
@@ -174,13 +170,13 @@ def test_sets_of_another_kind_have_weights_of_their_own_beside_the_common_ones()
     house, alike = (Judge(found(), Knowing(), "") for found in (Foreign, Leaning))
     found = asyncio.run(answers(house, alike, SUBJECTS))
     assert found.foreign == ["market", "office"]
-    untaught = fit(found, SUBJECTS.tiers, (), shown=False).untaught
+    untaught = fit(found, SUBJECTS.tiers, (), shown=0).untaught
     assert untaught is not None and untaught.foreign is not None
     assert untaught.wording == 0.0 < untaught.foreign.wording
     assert untaught.foreign.bare is not None and untaught.foreign.bare.wording > 0
-    rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "never" in line]
+    rows = [line for line in tables(found, SUBJECTS.tiers) if "never" in line]
     assert len(rows) == 8
-    alone = fit(asyncio.run(answers(alike, alike, SUBJECTS)), SUBJECTS.tiers, (), shown=False)
+    alone = fit(asyncio.run(answers(alike, alike, SUBJECTS)), SUBJECTS.tiers, (), shown=0)
     assert alone.untaught is not None and alone.untaught.foreign is None
 
 
@@ -189,10 +185,10 @@ def test_allow_lists_are_fitted_to_allow_lists_alone() -> None:
     lists = {"room": told("room"), "board": told("board")}
     found = asyncio.run(answers(judge, judge, replace(SUBJECTS, allow_lists=lists)))
     assert list(found.allow_lists) == ["room", "board"] and "room" not in found.untaught
-    untaught = fit(found, SUBJECTS.tiers, (), shown=False).untaught
+    untaught = fit(found, SUBJECTS.tiers, (), shown=0).untaught
     assert untaught is not None and untaught.allow_list is not None
     assert untaught.allow_list.wording > 0 and untaught.allow_list.bare is not None
-    rows = [line for line in tables(found, SUBJECTS.tiers, shown=False) if "| allowed" in line]
+    rows = [line for line in tables(found, SUBJECTS.tiers) if "| allowed" in line]
     assert [row.split(" | ")[0] for row in rows] == [
         "| allowed alone: room",
         "| allowed alone: room, words alone",
@@ -201,8 +197,34 @@ def test_allow_lists_are_fitted_to_allow_lists_alone() -> None:
         "| allowed alone, together",
         "| allowed alone, together, words alone",
     ]
-    none = fit(replace(found, allow_lists={}), SUBJECTS.tiers, (), shown=False).untaught
+    none = fit(replace(found, allow_lists={}), SUBJECTS.tiers, (), shown=0).untaught
     assert none is not None and none.allow_list is None
+
+
+class Citing(Foreign):
+    """Finds one example of a breach beside every text."""
+
+    def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
+        found, near = super()._of(text, policies), JudgedNeighbour(TOWNS.train[0].example, 0.5)
+        return replace(found, policies=tuple(replace(e, violating=(near,)) for e in found.policies))
+
+
+def test_examples_are_shown_where_a_judge_may_have_been_taught_some() -> None:
+    house, alike = Knowing(), Knowing()
+    judge, without = (Judge(Citing(), engine, "", shown=1) for engine in (house, alike))
+    market = {"market": replace(told("market"), pack=TOWNS.pack)}
+    new = {"eight": replace(told("eight"), pack=TOWNS.pack)}
+    lists = {"room": replace(told("room"), pack=TOWNS.pack)}
+    subjects = Subjects(TOWNS, RULES, market, new, lists)
+    found = asyncio.run(answers(judge, without, subjects))
+    shown = {r.prompt.text for r in house.asked if r.prompt.examples}
+    assert shown == {t.example.text for t in TOWNS.dev}
+    assert any(r.prompt.examples for r in alike.asked)
+    fusion = fit(found, subjects.tiers, (), shown=1)
+    assert fusion.few is not None and fusion.untaught is not None
+    assert [f.examples_shown for f in (fusion, fusion.few, fusion.untaught)] == [1, 1, 1]
+    kinds = [fusion.untaught.foreign, fusion.untaught.allow_list]
+    assert [kind.examples_shown for kind in kinds if kind is not None] == [0, 0]
 
 
 def test_taught_words_are_those_of_the_pack_and_others_where_it_was_reworded(

@@ -46,7 +46,7 @@ def test_the_highest_of_more_policies_says_less() -> None:
         noisy(breaches=bool(n % 2), policies=40 if n % 5 == 0 else SHORTLIST, rng=rng)
         for n in range(600)
     ]
-    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
+    fusion = fitted(asked, TIERS, hears="leaning")
     assert fusion.verdict is not None and fusion.verdict.number < -0.1
     deaf = with_number(fusion, 0.0)
     few, many = asked[1], asked[0]
@@ -65,7 +65,7 @@ def test_a_sure_judge_is_fitted_as_it_is_served() -> None:
         replace(a, judged=tuple((e, 900.0 if a.text.breaches else -900.0) for e, _ in a.judged))
         for a in asked
     ]
-    fusion = fitted(sure, TIERS, shown=False, hears="leaning")
+    fusion = fitted(sure, TIERS, hears="leaning")
     assert fusion.verdict is not None and fusion.verdict.strongest > 0
     assert all((score_of(a, fusion) > 0.5) == a.text.breaches for a in sure)
 
@@ -73,7 +73,7 @@ def test_a_sure_judge_is_fitted_as_it_is_served() -> None:
 def test_without_texts_of_more_policies_their_number_is_not_heard() -> None:
     rng = np.random.default_rng(0)
     asked = [noisy(breaches=bool(n % 2), policies=SHORTLIST, rng=rng) for n in range(40)]
-    fusion = fitted(asked, TIERS, shown=False, hears="leaning")
+    fusion = fitted(asked, TIERS, hears="leaning")
     assert fusion.verdict is not None and fusion.verdict.number == 0.0
 
 
@@ -106,7 +106,7 @@ def test_what_shall_be_heard_is_heard(hears: Hears) -> None:
         )
         for n in range(20)
     ]
-    fusion = fitted(asked, TIERS, shown=False, hears=hears)
+    fusion = fitted(asked, TIERS, hears=hears)
     verdict = fusion.verdict
     assert verdict is not None
     by_words = hears in ("words", "wordings")
@@ -128,9 +128,7 @@ def test_a_text_that_is_known_to_keep_a_policy_counts_beside_its_tier() -> None:
     def judge(text: TaughtText) -> float:
         clean = telling(taught("ok", ("filth",), False), logit=0.9)
         silent = telling(text, logit=-5.0)
-        return fitted(
-            [*breaching, clean, silent, silent, silent], same_tier, shown=False, hears="leaning"
-        ).bias
+        return fitted([*breaching, clean, silent, silent, silent], same_tier, hears="leaning").bias
 
     assert judge(keeping) != pytest.approx(judge(unknown), abs=1e-3)
 
@@ -148,13 +146,13 @@ def test_where_wordings_are_heard_half_of_what_examples_say_is_kept() -> None:
         ]
 
     shown, bare = asked(examples=True), asked(examples=False)
-    whole = fitted(shown, TIERS, shown=False, hears="wordings")
+    whole = fitted(shown, TIERS, hears="wordings")
     kinds: tuple[tuple[Hears, float], ...] = (("words", 1.0), ("wordings", 0.5))
     for hears, share in kinds:
-        alone = fitted(shown, TIERS, shown=False, hears=hears)
-        fusion = fitted_to_new_sets(shown, bare, TIERS, shown=False, hears=hears)
+        alone = fitted(shown, TIERS, hears=hears)
+        fusion = fitted_to_new_sets(shown, bare, TIERS, hears=hears)
         assert fusion.leaning == pytest.approx(share * alone.leaning) and fusion.leaning > 0
-        assert fusion.bare == fitted(bare, TIERS, shown=False, hears=hears)
+        assert fusion.bare == fitted(bare, TIERS, hears=hears)
     assert fusion.bare is not None
     assert fusion.wording == pytest.approx((whole.wording + fusion.bare.wording) / 2)
     assert fusion.verdict is not None and whole.verdict is not None

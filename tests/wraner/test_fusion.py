@@ -138,3 +138,8 @@ def test_wordings_name_titles_and_definitions_without_saying_them() -> None:
     names = wordings([FILTH, FILTH.model_copy(update={"definition": ""})])
     assert len(names) == 2 and all(len(name) == 12 for name in names)
     assert not any("ilth" in name for name in names)
+
+
+def test_a_stored_yes_or_no_is_a_number_of_examples() -> None:
+    shows = [Fusion.model_validate({**BARE.model_dump(), "examples_shown": x}) for x in (False, 3)]
+    assert [fusion.examples_shown for fusion in shows] == [0, 3]

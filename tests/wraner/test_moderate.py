@@ -166,7 +166,8 @@ def test_matches_cite_their_examples_and_evidence() -> None:
 
 def test_examples_stand_in_the_prompt_with_their_verdicts() -> None:
     engine = WordEngine()
-    moderate("x", engine=engine, policies=("a",), adapter="ad", deadline=7.0)
+    shows = Fusion(judge=1.0, margin=1.0, bias=-2.3, examples_shown=1)
+    moderate("x", engine=engine, policies=("a",), adapter="ad", deadline=7.0, fusion=shows)
     (asked,) = engine.asked
     assert [t.answer for t in asked.prompt.examples] == ["no", "yes"]
     assert (asked.adapter, asked.deadline, asked.continuations) == ("ad", 7.0, ("yes", "no"))
@@ -184,7 +185,7 @@ WHOLE = Fusion(
     margin=1.0,
     bias=-2.3,
     verdict=VerdictFusion(overall=1.0, leaning=0.5, strongest=0.0, bias=-2.0),
-    examples_shown=False,
+    examples_shown=0,
     calibrated=True,
 )
 
@@ -214,7 +215,7 @@ def test_policies_that_were_not_taught_are_scored_by_their_own_weights() -> None
         update={
             "judge": -1.0,
             "verdict": VerdictFusion(overall=0.0, leaning=0.0, strongest=1.0, bias=4.0),
-            "examples_shown": True,
+            "examples_shown": 1,
         }
     )
     engine = OverallEngine()
