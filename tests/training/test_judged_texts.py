@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.near_pairs import read_pairs
 from benchmarks.plain_speech import read_sentences
 from training.hatemoderate import dev_keys, read_collected
 from training.judged_texts import JudgedSettings, read_judged_texts
@@ -105,7 +106,9 @@ def test_near_misses_are_no_text_of_the_corpus_and_none_that_is_measured_with(
     others = {same_text(t.text) for f in files for t in read_collected(hatemoderate / f)}
     others |= {same_text(e.text) for e in pack.examples}
     others |= {same_text(text) for text, _ in read_sentences()}
-    assert not others.intersection(written)
+    pairs = {same_text(text) for p in read_pairs() for text in (p.breaching, p.harmless)}
+    assert not others.intersection(pairs)
+    assert not (others | pairs).intersection(written)
 
 
 def test_an_unknown_policy_and_a_domain_are_refused(tmp_path: Path) -> None:
