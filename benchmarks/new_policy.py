@@ -90,12 +90,13 @@ def leaning(shown: Rows, clean: Rows, asked: Rows) -> Rows:
 
 
 WAYS: dict[str, Rank] = {"nearest centroid": centroid, "ridge": ridge, "leaning": leaning}
-_JUDGE, _FUSED = "the judge", "the judge and the index, as served"
+_JUDGE, _FUSED = "the judge", "the judge, by its words alone, and the index"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a judge answered, by a policy's words alone, and how its answers are fused as served.
+    """What a judge answered, by a policy's words alone, and how answers are fused as served, which
+    are to questions that show two examples there.
 
     `logits` are by policy, one for each text that is asked about.
     """

@@ -18,7 +18,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -68,10 +68,10 @@ class Subjects:
 def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int) -> Fusion:
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
-    Questions about policies of the kind that was taught have `shown` examples a side. Untaught
-    sets are small, and say nothing of how many policies are judged. Those of another kind than the
-    encoder's have weights of their own beside their part in the common ones, and so have those that
-    name what alone is allowed, which have no part in these.
+    Questions about policies that came later than the training, but are of its kind, have `shown`
+    examples a side. Untaught sets are small, and say nothing of how many policies are judged. Those
+    of another kind than the encoder's have weights of their own beside their part in the common
+    ones, and so have those that name what alone is allowed, which have no part in these.
     """
     common = together(answered.untaught, answered.untaught)
     kinds = {}
@@ -79,7 +79,6 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int
         kinds["foreign"] = together(answered.untaught, answered.foreign)
     if answered.allow_lists:
         kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
-    shows = {"examples_shown": shown}
     untaught = fitted_to_new_sets(*common, tiers, hears="words").model_copy(
         update={
             kind: fitted_to_new_sets(*sets, tiers, hears="wordings") for kind, sets in kinds.items()
@@ -87,10 +86,9 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int
     )
     return fitted(answered.many, tiers, hears="leaning").model_copy(
         update={
-            **shows,
-            "few": fitted(answered.few, tiers, hears="definition").model_copy(update=shows),
+            "few": fitted(answered.few, tiers, hears="definition"),
             "taught": taught,
-            "untaught": untaught.model_copy(update=shows),
+            "untaught": untaught.model_copy(update={"examples_shown": shown}),
         }
     )
 
@@ -100,15 +98,16 @@ async def answers(
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught.
 
-    Questions about sets of another kind show no examples: a judge is not taught such.
+    Its questions alone show examples: what was taught gains nothing by them, and rules of another
+    kind were never asked with any (training/LOG.md, 2026-11-28).
     """
-    judged, plain = subjects.judged, replace(judge, shown=0)
+    judged = subjects.judged
     untaught: dict[str, TwoWays] = {}
     lists: dict[str, TwoWays] = {}
     for asked, sets, found in (
-        (plain, subjects.house_rules, untaught),
+        (judge, subjects.house_rules, untaught),
         (without, subjects.left_out, untaught),
-        (plain, subjects.allow_lists, lists),
+        (judge, subjects.allow_lists, lists),
     ):
         for name, new in sets.items():
             say(f"asking about {len(new.texts)} texts, never taught: {name}")
@@ -130,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         subjects = _subjects(settings, args.without[0], args.data)
         with (
             _judge(args, args.adapter, args.policy_tuning) as judge,
-            _judge(args, *args.without) as without,
+            _judge(args, *args.without, shown=args.shown) as without,
         ):
             answered = asyncio.run(answers(judge, without, subjects, Console(stderr=True).log))
     except WranerError as error:
@@ -172,7 +171,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
     parser.add_argument("--policy-tuning", type=Path, default=Path("adapters/policies"))
-    parser.add_argument("--shown", type=int, default=0, help="examples a side in a question")
+    parser.add_argument(
+        "--shown",
+        type=int,
+        choices=(0, 1, 2),
+        default=1,
+        help="examples a side in a question about a policy that was not taught",
+    )
     return parser
 
 
@@ -223,14 +228,16 @@ def _subjects(settings: JudgementSettings, without: Path, data: Path) -> Subject
 
 
 @contextmanager
-def _judge(args: argparse.Namespace, adapter: Path, tuning: Path) -> Iterator[Judge]:
+def _judge(
+    args: argparse.Namespace, adapter: Path, tuning: Path, *, shown: int = 0
+) -> Iterator[Judge]:
     base = weights.resolve(weights.BUNDLED, args.state / "models")
     read_adapter(adapter.parent, adapter.name)
     engine = LocalEngine(LanguageModel(base, adapters=adapter.parent))
     encoders = load_encoders(None, None, for_policies=tuning)
     retriever = LocalRetriever(encoders, IndexSettings())
     try:
-        yield Judge(retriever, engine, adapter.name, shown=args.shown)
+        yield Judge(retriever, engine, adapter.name, shown=shown)
     finally:
         engine.close()
 

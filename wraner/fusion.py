@@ -79,8 +79,8 @@ class Fusion(BaseModel):
     """Multiplies that to the nearest case of what it names."""
     verdict: VerdictFusion | None = None
     """The text's score; None: the highest of its policies'."""
-    examples_shown: Annotated[int, Field(ge=0)] = 0
-    """So many of the nearest examples on each side stand in a policy's question."""
+    examples_shown: Annotated[int, Field(ge=0, le=2)] = 0
+    """So many of the nearest examples on each side stand in a policy's question; two are found."""
     calibrated: bool = False
     """Whether all weights were fitted to give probabilities."""
     few: "Fusion | None" = None

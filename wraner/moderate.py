@@ -14,7 +14,7 @@ from wraner.fusion import SHORTLIST, UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
-from wraner.retrieval import Evidence, PackRef, PolicyEvidence, Retriever
+from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
 from wraner.windows import Window, cut
 
 _STEPS: tuple[tuple[Decision, bool], ...] = (("violates", False), ("review", True))
@@ -67,11 +67,14 @@ SERVED = ModeratorSettings(fusion=UNTUNED)
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """One policy judged on one window."""
+    """One policy judged on one window; `cited` are the examples found, but for those that its
+    question had no room for.
+    """
 
     window: Window
     policy: Policy
     evidence: PolicyEvidence
+    cited: tuple[JudgedNeighbour, ...]
     score: float
 
 
@@ -196,8 +199,8 @@ class Moderator:
         policies = {p.id: p for p in task.policy_set.policies}
         logits = [s.logprobs[0] - s.logprobs[1] for s in scores if s.logprobs]
         judgements = tuple(
-            self._judgement(task, seen, policies[e.policy], e, logit)
-            for e, logit in zip(seen.chosen, logits, strict=False)
+            self._judgement(task, seen, policies[e.policy], e, s.examples_used, logit)
+            for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
         )
         score = max((j.score for j in judgements), default=0.0)
         if self._scores_text(task):
@@ -212,10 +215,13 @@ class Moderator:
         seen: _Seen,
         policy: Policy,
         e: PolicyEvidence,
+        examples_used: int,
         logit: float,
     ) -> _Judgement:
         fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
-        return _Judgement(seen.window, policy, e, fusion.score(logit, e))
+        left_out = e.nearest(fusion.examples_shown)[examples_used:]
+        cited = tuple(n for n in e.examples if n not in left_out)
+        return _Judgement(seen.window, policy, e, cited, fusion.score(logit, e))
 
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]
@@ -272,6 +278,6 @@ def _match(j: _Judgement) -> PolicyMatch:
         title=j.policy.title,
         tier=j.policy.tier,
         score=j.score,
-        neighbours=tuple(Citation(n.example.id, n.similarity) for n in j.evidence.examples),
+        neighbours=tuple(Citation(n.example.id, n.similarity) for n in j.cited),
         evidence=tuple(Span(s.start + j.window.start, s.end + j.window.start) for s in spans),
     )

@@ -82,7 +82,7 @@ class Seeing:
 
 
 CLEAN = [f"fine {n}" for n in range(40, 60)]
-FUSED = "the judge and the index, as served"
+FUSED = "the judge, by its words alone, and the index"
 
 
 def ranked(fusion: Fusion, *, sees: bool = True) -> dict[str, list[float]]:

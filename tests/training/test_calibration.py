@@ -209,22 +209,17 @@ class Citing(Foreign):
         return replace(found, policies=tuple(replace(e, violating=(near,)) for e in found.policies))
 
 
-def test_examples_are_shown_where_a_judge_may_have_been_taught_some() -> None:
-    house, alike = Knowing(), Knowing()
-    judge, without = (Judge(Citing(), engine, "", shown=1) for engine in (house, alike))
-    market = {"market": replace(told("market"), pack=TOWNS.pack)}
-    new = {"eight": replace(told("eight"), pack=TOWNS.pack)}
-    lists = {"room": replace(told("room"), pack=TOWNS.pack)}
-    subjects = Subjects(TOWNS, RULES, market, new, lists)
-    found = asyncio.run(answers(judge, without, subjects))
-    shown = {r.prompt.text for r in house.asked if r.prompt.examples}
-    assert shown == {t.example.text for t in TOWNS.dev}
-    assert any(r.prompt.examples for r in alike.asked)
-    fusion = fit(found, subjects.tiers, (), shown=1)
+def test_examples_are_shown_about_policies_that_came_later_than_the_training() -> None:
+    house, later = Knowing(), Knowing()
+    judge, without = Judge(Citing(), house, ""), Judge(Citing(), later, "", shown=1)
+    found = asyncio.run(answers(judge, without, SUBJECTS))
+    assert not any(r.prompt.examples for r in house.asked)
+    assert [t.answer for r in later.asked for t in r.prompt.examples][:2] == ["yes", "no"]
+    fusion = fit(found, SUBJECTS.tiers, (), shown=1)
     assert fusion.few is not None and fusion.untaught is not None
-    assert [f.examples_shown for f in (fusion, fusion.few, fusion.untaught)] == [1, 1, 1]
-    kinds = [fusion.untaught.foreign, fusion.untaught.allow_list]
-    assert [kind.examples_shown for kind in kinds if kind is not None] == [0, 0]
+    assert fusion.untaught.foreign is not None and fusion.untaught.bare is not None
+    kinds = (fusion, fusion.few, fusion.untaught, fusion.untaught.foreign, fusion.untaught.bare)
+    assert [kind.examples_shown for kind in kinds] == [0, 0, 1, 0, 0]
 
 
 def test_taught_words_are_those_of_the_pack_and_others_where_it_was_reworded(
@@ -245,7 +240,8 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     judges = {"taught": Judge(Leaning(), Knowing(), ""), "without": Judge(Leaning(), Knowing(), "")}
 
     @contextmanager
-    def judge(_: object, adapter: Path, tuning: Path) -> Iterator[Judge]:
+    def judge(_: object, adapter: Path, tuning: Path, *, shown: int = 0) -> Iterator[Judge]:
+        assert shown == (tuning == Path("tuned")), "one a side, of the judge without alone"
         yield judges["without" if tuning == Path("tuned") else "taught"]
 
     monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
@@ -268,7 +264,8 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     written = read_adapter(tmp_path, identity).calibration
     assert written is not None and written.verdict is not None and written.few is not None
     assert written.few.verdict is not None and written.few.verdict.leaning == 0.0
-    assert written.untaught is not None and written.taught == wordings(TOWNS.policies)
+    assert written.untaught is not None and written.untaught.examples_shown == 1
+    assert written.taught == wordings(TOWNS.policies)
     assert calibration.main([*command[:-1], "whole"]) == 1
     assert "trained without the same policies" in capsys.readouterr().err
     assert settings.judgements is not None

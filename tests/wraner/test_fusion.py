@@ -141,5 +141,7 @@ def test_wordings_name_titles_and_definitions_without_saying_them() -> None:
 
 
 def test_a_stored_yes_or_no_is_a_number_of_examples() -> None:
-    shows = [Fusion.model_validate({**BARE.model_dump(), "examples_shown": x}) for x in (False, 3)]
-    assert [fusion.examples_shown for fusion in shows] == [0, 3]
+    shows = [
+        Fusion.model_validate({**BARE.model_dump(), "examples_shown": x}) for x in (False, True, 2)
+    ]
+    assert [fusion.examples_shown for fusion in shows] == [0, 1, 2]
