@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,6 +172,46 @@ def test_examples_stand_in_the_prompt_with_their_verdicts() -> None:
     (asked,) = engine.asked
     assert [t.answer for t in asked.prompt.examples] == ["no", "yes"]
     assert (asked.adapter, asked.deadline, asked.continuations) == ("ad", 7.0, ("yes", "no"))
+
+
+class Crowded(FakeRetriever):
+    """Finds two examples a side."""
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        more = replace(
+            evidence("a"),
+            violating=(near("a+", 0.7, violates=("a",)), near("a++", 0.3, violates=("a",))),
+            complying=(near("a-", 0.4, complies="all"), near("a--", 0.1, complies="all")),
+        )
+        return [Evidence((more,), "generation") for _ in texts]
+
+
+class Cramped(WordEngine):
+    """Has room for one example a question."""
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        return [replace(s, examples_used=1) for s in await super().score(requests)]
+
+
+@pytest.mark.parametrize(
+    ("a_side", "engine", "cited"),
+    [
+        (0, WordEngine(), ["a+", "a-", "a++", "a--"]),
+        (1, WordEngine(), ["a+", "a-", "a++", "a--"]),
+        (2, WordEngine(), ["a+", "a-", "a++", "a--"]),
+        (1, Cramped(), ["a+", "a++", "a--"]),
+    ],
+)
+def test_so_many_examples_a_side_are_shown_and_none_is_left_out_in_silence(
+    a_side: int, engine: WordEngine, cited: list[str]
+) -> None:
+    shows = Fusion(judge=1.0, margin=0.0, bias=0.0, examples_shown=a_side)
+    moderator = Moderator(retriever=Crowded(), engine=engine, settings=ModeratorSettings(shows))
+    policies = PolicySet(policies=POLICIES.policies[:1])
+    (verdict,) = asyncio.run(moderator.moderate(ModerateTask(policies, PackRef("v"), ("aa",))))
+    (asked,) = engine.asked
+    assert len(asked.prompt.examples) == 2 * a_side
+    assert [c.id for c in verdict.matches[0].neighbours] == cited
 
 
 def test_a_missing_side_is_replaced_by_the_policys_own_words() -> None:
