@@ -9,6 +9,7 @@ import pytest
 from benchmarks import near_pairs
 from benchmarks.near_pairs import Judged, NearPair, read_pairs, table
 from benchmarks.plain_speech import read_sentences
+from training.communities import shipped_communities
 from training.moderation_rows import same_text
 from wraner.pack_folders import read_examples, read_pack_folder
 from wraner.packs import JudgedExample, Policy, PolicySet
@@ -85,6 +86,7 @@ def test_pairs_are_of_every_policy_and_none_is_taught_or_measured_with_elsewhere
     files = [ROOT / "training" / f"{name}near_misses.jsonl" for name in ("", "more_")]
     taught = [*pack.examples, *(e for file in files for e in read_examples(file, pack))]
     others = {same_text(e.text) for e in taught} | {same_text(t) for t, _ in read_sentences()}
+    others |= {same_text(text) for text in shipped_communities().texts}
     assert not others.intersection(texts)
 
 
