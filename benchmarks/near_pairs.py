@@ -17,14 +17,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.policy_probes import Probe, probing
-from services.loading import load_retriever
+from benchmarks.plain_speech import decided
+from benchmarks.policy_probes import Probe, probing, share
 from services.settings import read_settings
 from wraner.fusion import lead
 from wraner.metrics import auroc
 from wraner.packs import PolicySet, version
 from wraner.policies import Verdict
-from wraner.retrieval import PackRef, Retriever
+from wraner.retrieval import PackRef
 
 PAIRS = Path(__file__).with_suffix(".jsonl")
 
@@ -57,15 +57,13 @@ def read_pairs(count: int | None = None) -> list[NearPair]:
     return random.Random(0).sample(pairs, count)
 
 
-async def ask(
-    probe: Probe, retriever: Retriever, base: PolicySet, pairs: Sequence[NearPair]
-) -> list[Judged]:
+async def ask(probe: Probe, base: PolicySet, pairs: Sequence[NearPair]) -> list[Judged]:
     """Ask about both texts of each pair."""
     ref = PackRef(version(base), inline=base)
     judged = []
     for pair in pairs:
         texts = (pair.breaching, pair.harmless)
-        found = await retriever.evidence(ref, texts, 2)
+        found = await probe.retriever.evidence(ref, texts, 2)
         near, far = (max(map(lead, e.policies)) for e in found)
         breaching, harmless = [await probe.ask(base, text) for text in texts]
         judged.append(Judged(pair, breaching, harmless, (near, far)))
@@ -77,20 +75,18 @@ def table(judged: Sequence[Judged]) -> str:
     scores = [(j.breaching.score, j.harmless.score) for j in judged]
     lines = ["| by | AUROC | the attack scores higher |", "|---|---|---|"]
     for name, pairs in (("as served", scores), ("the index", [j.nearness for j in judged])):
-        lines.append(f"| {name} | {_area(pairs):.3f} | {_share([a > b for a, b in pairs])} |")
+        lines.append(f"| {name} | {_area(pairs):.3f} | {share([a > b for a, b in pairs])} |")
     lines += ["", "| texts | violates | review | allowed |", "|---|---|---|---|"]
     for side, verdicts in (
         ("breaching", [j.breaching for j in judged]),
         ("harmless", [j.harmless for j in judged]),
     ):
-        decisions = [v.decision for v in verdicts]
-        counts = [str(decisions.count(d)) for d in ("violates", "review", "allowed")]
-        lines.append(f"| {len(judged)} {side} | " + " | ".join(counts) + " |")
+        lines.append(decided(side, [v.decision for v in verdicts]))
     both = [j.breaching.flagged and not j.harmless.flagged for j in judged]
     named = [
         j.breaching.matches[0].policy in j.pair.violates for j in judged if j.breaching.matches
     ]
-    lines += ["", f"both right {_share(both)}, a right policy first {_share(named)}"]
+    lines += ["", f"both right {share(both)}, a right policy first {share(named)}"]
     return "\n".join(lines)
 
 
@@ -99,19 +95,13 @@ def _area(pairs: Sequence[tuple[float, float]]) -> float:
     return auroc(truth, [*(a for a, _ in pairs), *(b for _, b in pairs)])
 
 
-def _share(flags: Sequence[bool]) -> str:
-    return f"{sum(flags) / max(1, len(flags)):.3f} of {len(flags)}"
-
-
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pairs", type=int, default=400)
     args = parser.parse_args()
-    settings = read_settings()
-    with probing(settings) as (probe, base):
-        pairs = read_pairs(args.pairs)
-        print(table(asyncio.run(ask(probe, load_retriever(settings), base, pairs))))
+    with probing(read_settings()) as (probe, base):
+        print(table(asyncio.run(ask(probe, base, read_pairs(args.pairs)))))
 
 
 if __name__ == "__main__":

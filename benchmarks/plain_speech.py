@@ -55,18 +55,19 @@ async def ask(probe: Probe, base: PolicySet) -> list[Said]:
 
 def table(said: Sequence[Said]) -> str:
     """Return how each side was decided, as Markdown, and what is wrong."""
-    lines = [
-        "| sentences | violates | review | allowed |",
-        "|---|---|---|---|",
-    ]
+    lines = ["| sentences | violates | review | allowed |", "|---|---|---|---|"]
     for side, breaches in (("breaching", True), ("harmless", False)):
-        found = [s.decision for s in said if s.breaches is breaches]
-        counts = [str(found.count(d)) for d in ("violates", "review", "allowed")]
-        lines.append(f"| {len(found)} {side} | " + " | ".join(counts) + " |")
+        lines.append(decided(side, [s.decision for s in said if s.breaches is breaches]))
     lines.append("")
     lines.append(f"AUROC {auroc([s.breaches for s in said], [s.score for s in said]):.3f}")
     lines += [f"{s.decision} {s.score:.2f}  {s.text}" for s in said if s.wrong]
     return "\n".join(lines)
+
+
+def decided(side: str, decisions: Sequence[Decision]) -> str:
+    """Return a Markdown row: how many of a side's texts were decided so."""
+    counts = [str(decisions.count(d)) for d in ("violates", "review", "allowed")]
+    return f"| {len(decisions)} {side} | " + " | ".join(counts) + " |"
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Policy, PolicySet, version
 from wraner.policies import Verdict
-from wraner.retrieval import PackRef
+from wraner.retrieval import PackRef, Retriever
 
 OFF_TOPIC = PolicySet(
     description="Rules of a forum about films and cooking.",
@@ -67,10 +67,11 @@ def sample(texts: Sequence[CollectedText], count: int) -> list[CollectedText]:
 
 
 class Probe:
-    """Asks the pipeline that serves."""
+    """Asks the pipeline that serves; `retriever` is the one that it asks."""
 
-    def __init__(self, moderator: Moderator, choice: AdapterChoice) -> None:
+    def __init__(self, moderator: Moderator, choice: AdapterChoice, retriever: Retriever) -> None:
         self._moderator = moderator
+        self.retriever = retriever
         self._adapter = choice.of(Task.MODERATION)
         self._fusion = choice.calibration(self._adapter)
 
@@ -91,7 +92,7 @@ class Probe:
         verdicts = [await self.ask(OFF_TOPIC, t.text) for t in texts]
         pairs = list(zip(texts, verdicts, strict=True))
         rows = [
-            f"{side} {_share([v.flagged for t, v in pairs if t.hateful is hateful])}"
+            f"{side} {share([v.flagged for t, v in pairs if t.hateful is hateful])}"
             for side, hateful in (("hateful", True), ("other", False))
         ]
         return "off-topic set, flagged: " + ", ".join(rows)
@@ -107,11 +108,12 @@ class Probe:
             swapped.append(before.flagged != after.flagged)
             fell = after.score < before.score
             moved.append(fell if text.hateful else after.score > before.score)
-        return f"inverted, verdict swaps {_share(swapped)}, score moves rightly {_share(moved)}"
+        return f"inverted, verdict swaps {share(swapped)}, score moves rightly {share(moved)}"
 
 
-def _share(flags: Sequence[bool]) -> str:
-    return f"{sum(flags) / len(flags):.3f} of {len(flags)}"
+def share(flags: Sequence[bool]) -> str:
+    """Return the share of flags that are up, and of how many."""
+    return f"{sum(flags) / max(1, len(flags)):.3f} of {len(flags)}"
 
 
 @contextmanager
@@ -122,8 +124,9 @@ def probing(settings: Settings) -> Iterator[tuple[Probe, PolicySet]]:
     assert isinstance(base, PolicySet)
     engine = load_engine(settings)
     try:
-        moderator = Moderator(retriever=load_retriever(settings), engine=engine, settings=SERVED)
-        yield Probe(moderator, AdapterChoice(settings)), base
+        retriever = load_retriever(settings)
+        moderator = Moderator(retriever=retriever, engine=engine, settings=SERVED)
+        yield Probe(moderator, AdapterChoice(settings), retriever), base
     finally:
         engine.close()
 

@@ -81,14 +81,18 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int
         kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
     untaught = fitted_to_new_sets(*common, tiers, hears="words").model_copy(
         update={
-            kind: fitted_to_new_sets(*sets, tiers, hears="wordings") for kind, sets in kinds.items()
+            "examples_shown": shown,
+            **{
+                kind: fitted_to_new_sets(*sets, tiers, hears="wordings")
+                for kind, sets in kinds.items()
+            },
         }
     )
     return fitted(answered.many, tiers, hears="leaning").model_copy(
         update={
             "few": fitted(answered.few, tiers, hears="definition"),
             "taught": taught,
-            "untaught": untaught.model_copy(update={"examples_shown": shown}),
+            "untaught": untaught,
         }
     )
 

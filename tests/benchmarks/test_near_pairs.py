@@ -62,6 +62,8 @@ class Near:
 
 
 class Shouted:
+    retriever = Near()
+
     async def ask(self, pack: PolicySet, text: str) -> Verdict:
         return verdict("violates", 0.8) if "!" in text else verdict("allowed", 0.1)
 
@@ -69,7 +71,7 @@ class Shouted:
 def test_both_texts_of_a_pair_are_asked_about() -> None:
     pairs = [NearPair(violates=("x",), breaching="bad!", harmless="good")]
     rules = PolicySet(policies=(Policy(id="x", title="X", definition="Says x."),))
-    asking = near_pairs.ask(Shouted(), Near(), rules, pairs)  # type: ignore[arg-type]
+    asking = near_pairs.ask(Shouted(), rules, pairs)  # type: ignore[arg-type]
     (judged,) = asyncio.run(asking)
     assert judged.breaching.flagged and not judged.harmless.flagged
     assert judged.nearness == (0.5, -0.5)

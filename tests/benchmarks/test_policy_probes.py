@@ -51,7 +51,7 @@ class Judge:
     [(True, "hateful 0.000 of 4, other 0.000 of 4", 1.0), (False, "hateful 1.000 of 4", 0.0)],
 )
 def test_probes_tell_who_reads(reads: bool, off_topic: str, swaps: float, tmp_path: Path) -> None:
-    probe = Probe(Judge(reads=reads), AdapterChoice(Settings(state_dir=tmp_path)))  # type: ignore[arg-type]
+    probe = Probe(Judge(reads=reads), AdapterChoice(Settings(state_dir=tmp_path)), None)  # type: ignore[arg-type]
     assert off_topic in asyncio.run(probe.off_topic(TEXTS))
     assert f"verdict swaps {swaps:.3f} of 8" in asyncio.run(probe.inversion(TEXTS, BASE))
 
