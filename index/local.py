@@ -185,7 +185,12 @@ class LocalRetriever:
 async def _while_wanted(
     find: Callable[[Iterable[str]], list[Found]], texts: Sequence[str]
 ) -> list[Found]:
-    """Do on a thread what looks at texts one by one; it ends early when nobody waits any more."""
+    """Do on a thread what looks at texts one by one; it ends early when nobody waits any more.
+
+    Without texts no thread is waited for: so a busy retriever tells that it is there.
+    """
+    if not texts:
+        return []
     given_up = Event()
 
     def left() -> Iterator[str]:

@@ -21,6 +21,8 @@ from wraner.retrieval import Evidence, Neighbours, PackRef
 Loaded = TypeVar("Loaded")
 Answers = TypeVar("Answers")
 
+_LOOKING = 8  # threads that read which tuning serves; one of them may load it
+
 
 class Followed(Generic[Loaded]):
     """What is loaded with the tuning that `chosen` names; thread-safe.
@@ -70,8 +72,10 @@ class FollowingRetriever:
 
     def __init__(self, followed: Followed[retrieval.Retriever]) -> None:
         self._followed = followed
-        # Of its own, for who waits for a load would keep others from the threads that search.
+        # Of their own: who waits for a load would keep others from the threads that search, and
+        # these, busy for long, would keep it from being told that there is a retriever at all.
         self._waiting = ThreadPoolExecutor(1, thread_name_prefix="wraner-follow")
+        self._looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="wraner-look")
 
     async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
         """See `wraner.retrieval.Retriever.neighbours`."""
@@ -83,11 +87,11 @@ class FollowingRetriever:
 
     async def _asked(self, ask: Callable[[retrieval.Retriever], Awaitable[Answers]]) -> Answers:
         """Ask what is at hand; what it lacks may be indexed for the tuning that loads."""
-        at_hand = await asyncio.to_thread(self._followed.at_hand)
+        loop = asyncio.get_running_loop()
+        at_hand = await loop.run_in_executor(self._looking, self._followed.at_hand)
         try:
             return await ask(at_hand)
         except Unavailable:
-            loop = asyncio.get_running_loop()
             newest = await loop.run_in_executor(self._waiting, self._followed.newest)
             if newest is at_hand:
                 raise

@@ -217,7 +217,8 @@ class Gateway:
         try:
             async with asyncio.timeout(_READY_WITHIN_S):
                 await self._adapters.warm(self._engine)
-                await self._retriever.neighbours(_NO_PACK, ["ready"], 1)
+                # Without a text, since one would wait behind those of every request.
+                await self._retriever.neighbours(_NO_PACK, [], 1)
                 await asyncio.to_thread(self._packs.names, Kind.DOMAIN)
         except TimeoutError:
             return "the engine or the retriever does not answer"

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -59,6 +60,23 @@ def retriever(encoder: Any, tmp_path: Path) -> LocalRetriever:
     store.build(TRAVEL)
     store.build(FISH)
     return LocalRetriever(Encoders.same(encoder), SETTINGS, tmp_path)
+
+
+def test_that_it_is_there_is_told_while_all_threads_are_taken(retriever: LocalRetriever) -> None:
+    free = Event()
+
+    async def asked() -> list[Any]:
+        with ThreadPoolExecutor(1) as threads:
+            asyncio.get_running_loop().set_default_executor(threads)
+            threads.submit(free.wait)
+            try:
+                return await asyncio.wait_for(
+                    retriever.neighbours(PackRef(version(TRAVEL)), [], 1), timeout=10
+                )
+            finally:
+                free.set()
+
+    assert asyncio.run(asked()) == []
 
 
 def test_it_is_a_retriever(retriever: LocalRetriever) -> None:

@@ -66,6 +66,23 @@ def test_it_is_loaded_once_and_anew_when_another_serves() -> None:
     assert ask() == "two" and pointer.loaded == [ONE, TWO]
 
 
+def test_it_is_found_while_all_threads_that_search_are_taken() -> None:
+    pointer, free = Pointer(), threading.Event()
+    retriever = FollowingRetriever(Followed[Any](lambda: pointer.chosen, pointer.load))
+
+    async def asked() -> list[Neighbours]:
+        with ThreadPoolExecutor(1) as threads:
+            asyncio.get_running_loop().set_default_executor(threads)
+            threads.submit(free.wait)
+            try:
+                found = retriever.neighbours(PackRef("v", inline=PACK), [], 1)
+                return await asyncio.wait_for(found, timeout=10)
+            finally:
+                free.set()
+
+    assert [f.index for f in asyncio.run(asked())] == ["one"]
+
+
 def test_what_was_loaded_answers_while_another_thread_loads() -> None:
     pointer, loading, go_on = Pointer(), threading.Event(), threading.Event()
 
