@@ -50,6 +50,7 @@ _ROOT = Path(__file__).parents[1]
 _CONFIG = _ROOT / "training" / "configs" / "moderation.yaml"
 _SHIPPED = _ROOT / "adapters" / "moderation"
 EXAMPLES, DRAWS, KERNEL, RIDGE = 3, 5, 0.05, 1.0
+_NEAREST = 2  # examples a side that the index finds, as in serving
 
 Rows = npt.NDArray[np.float64]
 Rank = Callable[[Rows, Rows, Rows], Rows]
@@ -90,24 +91,33 @@ def leaning(shown: Rows, clean: Rows, asked: Rows) -> Rows:
 
 
 WAYS: dict[str, Rank] = {"nearest centroid": centroid, "ridge": ridge, "leaning": leaning}
-_JUDGE, _FUSED = "the judge", "the judge, by its words alone, and the index"
+_WORDS, _JUDGE, _FUSED = (
+    "the judge, by the policy's words alone",
+    "the judge, questions as served",
+    "the latter and the index",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a judge answered, by a policy's words alone, and how answers are fused as served, which
-    are to questions that show two examples there.
+class Judge:
+    """A judge, and how policies that were not taught are asked about and scored."""
 
-    `logits` are by policy, one for each text that is asked about.
-    """
-
-    logits: Mapping[str, list[float]]
+    ask: Ask
     fusion: Fusion
 
-    def fused(self, policy: str, found: Sequence[PolicyEvidence]) -> list[float]:
-        """Return scores as served, from what the index finds too."""
-        fusion = self.fusion.untaught or self.fusion
-        return [fusion.score(x, e) for x, e in zip(self.logits[policy], found, strict=True)]
+    def by_words(self, subject: Subject) -> list[float]:
+        """Return the answers about a policy's texts to questions that show no example."""
+        return self.ask([render_judgement(subject.policy, (), t.text) for t in subject.asked])
+
+    def as_served(self, subject: Subject, found: Sequence[PolicyEvidence]) -> list[float]:
+        """Return the answers to questions that show the nearest examples."""
+        shown = [[n.example for n in e.nearest(self.fusion.examples_shown)] for e in found]
+        asked = zip(subject.asked, shown, strict=True)
+        return self.ask([render_judgement(subject.policy, some, t.text) for t, some in asked])
+
+    def fused(self, logits: Sequence[float], found: Sequence[PolicyEvidence]) -> list[float]:
+        """Return scores, from what the index finds too."""
+        return [self.fusion.score(x, e) for x, e in zip(logits, found, strict=True)]
 
 
 Shown = Mapping[str, Sequence[str]]
@@ -140,23 +150,15 @@ def found_by(
 
 
 async def _evidence(retriever: Retriever, pack: PackRef, asked: Subject) -> list[PolicyEvidence]:
-    found = await retriever.evidence(pack, [t.text for t in asked.asked], 1)
+    found = await retriever.evidence(pack, [t.text for t in asked.asked], _NEAREST)
     return [e for each in found for e in each.policies if e.policy == asked.policy.id]
-
-
-def judged(ask: Ask, subjects: Sequence[Subject], fusion: Fusion) -> Judged:
-    """Ask a judge once about each text."""
-    prompts = {
-        s.policy.id: [render_judgement(s.policy, (), t.text) for t in s.asked] for s in subjects
-    }
-    return Judged({policy: ask(asked) for policy, asked in prompts.items()}, fusion)
 
 
 def areas(
     vectors: Callable[[Sequence[str]], Rows],
     subjects: Sequence[Subject],
     clean: Sequence[str],
-    judge: Judged | None = None,
+    judge: Judge | None = None,
     found_of: Callable[[Shown], Found] | None = None,
 ) -> dict[str, list[float]]:
     """Return each way's AUROC for each policy and draw, with those of a judge who is asked beside
@@ -178,13 +180,16 @@ def areas(
             shown_of[subject.policy.id] = [subject.breaching[i] for i in drawn]
     if judge is None or found_of is None:
         return found
-    found |= {_JUDGE: [], _FUSED: []}
+    found |= {_WORDS: [], _JUDGE: [], _FUSED: []}
+    truths = {s.policy.id: [t.hateful for t in s.asked] for s in subjects}
+    found[_WORDS] = [auroc(truths[s.policy.id], judge.by_words(s)) for s in subjects]
     for shown_of in shown_texts:
         served = found_of(shown_of)
         for subject in subjects:
-            policy, truth = subject.policy.id, [t.hateful for t in subject.asked]
-            found[_JUDGE].append(auroc(truth, judge.logits[policy]))
-            found[_FUSED].append(auroc(truth, judge.fused(policy, served[policy])))
+            evidence, truth = served[subject.policy.id], truths[subject.policy.id]
+            logits = judge.as_served(subject, evidence)
+            found[_JUDGE].append(auroc(truth, logits))
+            found[_FUSED].append(auroc(truth, judge.fused(logits, evidence)))
     return found
 
 
@@ -207,14 +212,15 @@ def _vectors(encoder: ContextualEncoder, texts: Sequence[str]) -> Rows:
     return encoder.sentences(texts).astype(np.float64)
 
 
-def _judged(folder: Path, subjects: Sequence[Subject], places: Places) -> Judged:
-    """Ask the judge of an adapter's folder; its answers are fused as the shipped one's are."""
+def _judge(folder: Path, places: Places) -> Judge:
+    """Return the judge of an adapter's folder, asked and heard as the shipped one is."""
     prepared = prepare(read_settings(_CONFIG).model_copy(update={"start": folder}), places)
     (ships,) = identities(_SHIPPED)
     fusion = read_adapter(_SHIPPED, ships).calibration
     assert fusion is not None
     run = prepared.run
-    return judged(asking(run.model, run.packer, prepared.chat), subjects, fusion)
+    ask = asking(run.model, run.packer, prepared.chat)
+    return Judge(ask, fusion.untaught or fusion)
 
 
 def main() -> None:
@@ -232,7 +238,7 @@ def main() -> None:
     taught = read_judged_texts(settings.texts, args.data).train
     clean = [t.example.text for t in taught if not t.breaches]
     places = Places(args.state, args.data)
-    judge = None if args.judge is None else _judged(args.judge, subjects, places)
+    judge = None if args.judge is None else _judge(args.judge, places)
     asked = sum(len(s.asked) for s in subjects)
     print(f"{len(subjects)} policies never taught, {asked} texts, {DRAWS} draws of {EXAMPLES}")
     encoders = {

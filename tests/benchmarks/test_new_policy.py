@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.new_policy import DRAWS, WAYS, Subject, areas, found_by, judged
+from benchmarks.new_policy import DRAWS, WAYS, Judge, Subject, areas, found_by
 from training.hatemoderate import CollectedText
 from wraner.fusion import Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.prompts import Prompt
-from wraner.retrieval import Evidence, Neighbours, PackRef, PolicyEvidence
+from wraner.retrieval import Evidence, JudgedNeighbour, Neighbours, PackRef, PolicyEvidence
 
 POLICY = Policy(id="filth", title="Filth", definition="Calls people dirt.")
 SUBJECT = Subject(
@@ -48,9 +48,11 @@ def test_no_way_ranks_what_the_vectors_do_not_tell_apart() -> None:
 
 
 def loudly(prompts: Sequence[Prompt]) -> list[float]:
-    """Answer right by the policy's words, for nine in ten texts."""
-    assert all("Calls people dirt" in p.instruction and not p.examples for p in prompts)
-    return [("breach" in p.text) * 2.0 - (p.text == "breach 5") * 4 for p in prompts]
+    """Answer right, by the policy's words alone for nine in ten texts."""
+    assert all("Calls people dirt" in p.instruction for p in prompts)
+    return [
+        ("breach" in p.text) * 2.0 - (p.text == "breach 5" and not p.examples) * 4 for p in prompts
+    ]
 
 
 class Seeing:
@@ -67,12 +69,13 @@ class Seeing:
         shown = [e.text for e in pack.inline.examples if e.violates == ("filth",)]
         assert len(shown) == 3 and set(shown) <= set(SUBJECT.breaching)
         assert {e.text for e in pack.inline.examples if e.complies == "all"} == set(CLEAN)
+        near = (JudgedNeighbour(pack.inline.examples[0], 0.9),)
         return [
             Evidence(
                 (
                     PolicyEvidence("other", (), (), 0.0, ()),
                     PolicyEvidence(
-                        "filth", (), (), 0.0, (), leaning=4.0 * (self.sees and "breach" in text)
+                        "filth", near, (), 0.0, (), leaning=4.0 * (self.sees and "breach" in text)
                     ),
                 ),
                 "g",
@@ -82,25 +85,26 @@ class Seeing:
 
 
 CLEAN = [f"fine {n}" for n in range(40, 60)]
-FUSED = "the judge, by its words alone, and the index"
+WORDS, SERVED = "the judge, by the policy's words alone", "the judge, questions as served"
+FUSED = "the latter and the index"
 
 
 def ranked(fusion: Fusion, *, sees: bool = True) -> dict[str, list[float]]:
     served = found_by(Seeing(sees=sees), [SUBJECT], CLEAN)
-    return areas(told_apart, [SUBJECT], CLEAN, judged(loudly, [SUBJECT], fusion), served)
+    return areas(told_apart, [SUBJECT], CLEAN, Judge(loudly, fusion), served)
 
 
 def test_a_judge_is_ranked_alone_and_fused_with_what_the_index_finds() -> None:
     fusion = Fusion(judge=1.0, margin=0.0, bias=-3.0, leaning=1.0)
     found = ranked(fusion)
-    assert found["the judge"] == pytest.approx([0.9] * DRAWS)
+    assert found[WORDS] == pytest.approx([0.9])
+    assert found[SERVED] == pytest.approx([0.9] * DRAWS)
     assert found[FUSED] == [1.0] * DRAWS
     assert ranked(fusion, sees=False)[FUSED] == pytest.approx([0.9] * DRAWS)
 
 
-def test_policies_that_were_not_taught_are_fused_by_their_own_weights() -> None:
-    deaf = Fusion(judge=0.0, margin=0.0, bias=0.0, leaning=1.0)
-    fusion = Fusion(judge=5.0, margin=0.0, bias=0.0, untaught=deaf)
-    assert ranked(fusion)[FUSED] == [1.0] * DRAWS
-    with_judge = fusion.model_copy(update={"untaught": None})
-    assert ranked(with_judge)[FUSED] == pytest.approx([0.9] * DRAWS)
+def test_questions_show_what_is_served() -> None:
+    fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, examples_shown=1)
+    found = ranked(fusion)
+    assert found[WORDS] == pytest.approx([0.9])
+    assert found[SERVED] == found[FUSED] == [1.0] * DRAWS
