@@ -162,7 +162,10 @@ def evaluate_moderation(
 
 
 def _command(asked: AskedRowsOptions, judged: JudgedOptions, *, card: Path | None) -> str:
-    """Return the command line that measures the same again, and writes the card again."""
+    """Return the command line that measures the same again, and writes the card again.
+
+    It lacks the adapter, which is known once it is chosen.
+    """
     options = {
         "--policy-set": asked.policy_set,
         "--data": asked.data,
@@ -170,7 +173,6 @@ def _command(asked: AskedRowsOptions, judged: JudgedOptions, *, card: Path | Non
         "--texts": asked.texts,
         "--seed": asked.seed if asked.texts is not None else None,
         "--store": judged.store,
-        "--adapter": judged.adapter,
         "--card": card,
     }
     given = [str(word) for o, value in options.items() if value is not None for word in (o, value)]

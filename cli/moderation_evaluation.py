@@ -69,7 +69,7 @@ class ModerationPlan:
     `policy_set` is a folder or a stored name. The examples of the file `store` stand in for the
     policy set's own, None: they do not. `adapter` is a content hash or ``none``; None: the one that
     would answer requests. `detectors` are shown beside the pipeline. `out` None: a new folder in
-    the state folder. `card` None: no report card. `command` asks for all this.
+    the state folder. `card` None: no report card. `command` asks for all this but the adapter.
     """
 
     asked: AskedRows
@@ -117,7 +117,8 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
             asking = _ask(Pipeline(moderator, retriever), judging, plan.asked, heard)
             run = asyncio.run(asking)
         provenance = Provenance(
-            plan.command,
+            # By its hash: another may serve when somebody measures again.
+            f"{plan.command} --adapter {judging.asking.adapter or 'none'}",
             made.strftime("%Y-%m-%d %H:%M UTC"),
             _facts(plan, judging, settings),
             versions(engine),
@@ -198,9 +199,9 @@ def _named(name: str, settings: Settings) -> PolicySet:
 
 def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple[Fact, ...]:
     files = [plan.asked.file, *([] if plan.store is None else [plan.store])]
-    encoder, tuning = Path(settings.encoder).name, Path(settings.policy_adapter).name
+    encoder, tuning = Path(settings.encoder).name, policy_tuning(settings)
+    tuned = "untuned" if tuning is None else f"tuned: {read_tuning(tuning).sha256}"
     judged = f"the first {SERVED.shortlist} by retrieval"
-    shown = (judging.asking.fusion or SERVED.fusion).examples_shown
     asking, store = judging.asking, plan.store.name if plan.store else plan.policy_set
     return (
         Fact("policy set", plan.policy_set),
@@ -209,20 +210,28 @@ def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple
             f"{len(judging.policy_set.examples)} of {store}; {judging.left_out} left out, whose "
             "text is asked about",
         ),
-        Fact("examples a prompt", f"{shown} on each side" if shown else "none"),
+        Fact("examples a prompt", _shown(asking.fusion or SERVED.fusion)),
         Fact("policies judged", "all" if asking.exhaustive else judged),
         Fact("threshold", f"{SERVED.threshold}, for review from {SERVED.review_band} below"),
         Fact("adapter", asking.adapter or "none: the base model alone"),
         Fact("calls in flight", f"{asking.calls} of {counted(asking.texts_a_call, 'text')}"),
         Fact("scores", _weights(asking.fusion or SERVED.fusion)),
-        Fact("word encoder", f"{encoder}, tuned by {tuning}"),
+        Fact("word encoder", f"{encoder}, {tuned}"),
         *(Fact(str(f), f"sha256 {hashlib.sha256(f.read_bytes()).hexdigest()[:16]}") for f in files),
     )
 
 
+def _shown(fusion: Fusion) -> str:
+    """Return how many examples stand in questions about policies that were taught, and others."""
+    taught = fusion.examples_shown
+    later = taught if fusion.untaught is None else fusion.untaught.examples_shown
+    said = [f"{number} on each side" if number else "none" for number in (taught, later)]
+    return said[0] if taught == later else f"{said[0]}; policies never taught: {said[1]}"
+
+
 def _weights(fusion: Fusion) -> str:
     """Return the weights of scores, those that are not 0."""
-    return fusion.model_dump_json(exclude_defaults=True)
+    return fusion.model_dump_json(exclude_defaults=True, exclude={"taught"})
 
 
 def _table(summary: ModerationSummary) -> Table:

@@ -50,7 +50,9 @@ class _SoFar:
 
     def figures(self) -> str:
         pace = self._texts / max(time.monotonic() - self._began, 1e-9)
-        passed, flagged = (self._failed[h] / max(self._rows[h], 1) for h in (True, False))
+        passed, flagged = (
+            self._failed[h] / self._rows[h] if self._rows[h] else None for h in (True, False)
+        )
         return (
             f"{pace:.2f} texts/s, hateful let pass {share(passed)}, others flagged {share(flagged)}"
         )

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from training.moderation_cases import Case
 
@@ -49,17 +50,13 @@ class Covered:
 
 def score_bins(cases: Sequence[Scored]) -> tuple[Bin, ...]:
     """Return up to ten bins of equally many cases, lowest scores first."""
-    ranked = sorted(cases, key=lambda c: c.score)
+    scores = np.array([c.score for c in cases])
+    hateful = _level([c.score for c in cases], [c.hateful for c in cases])
+    ranked = np.argsort(scores, kind="stable")
     cuts = np.linspace(0, len(ranked), _BINS + 1).round().astype(int)
-    parts = [ranked[start:end] for start, end in pairwise(cuts)]
+    parts = [ranked[start:end] for start, end in pairwise(cuts) if end > start]
     return tuple(
-        Bin(
-            sum(c.score for c in part) / len(part),
-            sum(c.hateful for c in part) / len(part),
-            len(part),
-        )
-        for part in parts
-        if part
+        Bin(float(scores[part].mean()), float(hateful[part].mean()), len(part)) for part in parts
     )
 
 
@@ -71,9 +68,16 @@ def calibration_error(bins: Sequence[Bin]) -> float | None:
 
 def score_coverage(cases: Sequence[Case], threshold: float) -> tuple[Covered, ...]:
     """Return the risk at each twentieth of the cases, the surest first."""
-    surest = sorted(cases, key=lambda c: -abs(c.score - threshold))
-    failures = np.cumsum([c.wrong for c in surest])
+    distances = [abs(c.score - threshold) for c in cases]
+    surest = np.argsort(-np.array(distances), kind="stable")
+    failures = np.cumsum(_level(distances, [c.wrong for c in cases])[surest])
     ends = np.unique(np.linspace(0, len(surest), _STEPS + 1).round().astype(int)[1:])
     return tuple(
         Covered(float(end / len(surest)), float(failures[end - 1] / end)) for end in ends if end
     )
+
+
+def _level(values: Sequence[float], truths: Sequence[bool]) -> npt.NDArray[np.float64]:
+    """Return for each case the mean truth of those of its value: the order of ties says nothing."""
+    _, place = np.unique(np.array(values), return_inverse=True)
+    return np.asarray((np.bincount(place, truths) / np.bincount(place))[place])

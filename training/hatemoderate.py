@@ -119,9 +119,9 @@ class _Row:
 def _rows(path: Path) -> Iterator[_Row]:
     with path.open(newline="", encoding="utf-8") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
-            text = row.get("text") or row.get("sentence")
+            text = row.get("text") or row.get("sentence") or ""
             guideline, label = row.get("guideline"), row.get("labels")
-            if not text or not guideline or label not in ("0", "1"):
+            if not text.strip() or not guideline or label not in ("0", "1"):
                 raise InvalidInput(
                     f"{path}: row {number}: expected text, guideline and a label 0 or 1"
                 )

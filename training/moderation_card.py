@@ -5,7 +5,6 @@ manifests; the template lies beside this file. Shows no text. Knows no model.
 """
 
 from training.moderation_card_subject import CardSubject
-from training.moderation_rows import TRAIN
 from training.moderation_summary import ModerationSummary
 from training.moderation_weaknesses import LEAST_ROWS, find_weaknesses
 from training.report_pages import page_environment
@@ -20,7 +19,6 @@ def render_card(summary: ModerationSummary, subject: CardSubject) -> str:
         own=summary.systems[0],
         subject=subject,
         least_rows=LEAST_ROWS,
-        train=TRAIN,
         found=[one for one in findings if one.words is not None],
         silent=[one for one in findings if one.words is None],
     )

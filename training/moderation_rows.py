@@ -120,8 +120,9 @@ def _read(path: Path) -> Iterator[dict[str, str]]:
     """Yield the rows; the text's column is `text` in all, the policy's `policy`."""
     policies = policies_by_guideline()
     for number, one in enumerate(_table(path), start=1):
-        text = one.get("text") or one.get("sentence")
-        if not text or not one.get("example_id") or one.get("labels") not in ("0", "1"):
+        text = one.get("text") or one.get("sentence") or ""
+        labelled = one.get("example_id") and one.get("labels") in ("0", "1")
+        if not text.strip() or not labelled:
             raise InvalidInput(
                 f"{path}: row {number}: expected example_id, text (or sentence), guideline and "
                 "labels 0 or 1, parted by tabs"

@@ -18,7 +18,7 @@ from training.moderation_cases import Case, all_cases, clean_cases
 from training.moderation_evaluation import ModerationRun
 from training.moderation_intervals import auroc_interval
 from training.moderation_results import System
-from training.moderation_rows import AskedRows
+from training.moderation_rows import TRAIN, AskedRows
 from training.moderation_scores import (
     Failures,
     KindFailures,
@@ -82,6 +82,11 @@ class Asked:
     texts: int
     clean: int
     no_kind: int | None
+
+    @property
+    def is_training_file(self) -> bool:
+        """Whether it is asked about what is trained on."""
+        return self.file == TRAIN
 
 
 @dataclass(frozen=True, slots=True)

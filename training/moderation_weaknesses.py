@@ -148,9 +148,15 @@ def _knows_little(summary: ModerationSummary) -> str | None:
 
 
 def _is_flattered(summary: ModerationSummary) -> str | None:
-    if summary.asked.file != TRAIN:
-        return None
-    return f"The figures flatter it: {TRAIN} is what is trained on."
+    asked = summary.asked
+    if asked.is_training_file:
+        return f"The figures flatter it: {TRAIN} is what is trained on."
+    if 2 * asked.clean < asked.texts:
+        return (
+            f"The figures flatter it: {asked.clean} of {asked.texts} texts are not those of "
+            f"{TRAIN}, which is trained on, and are labelled one way."
+        )
+    return None
 
 
 _RULES: tuple[tuple[str, Callable[[ModerationSummary], str | None]], ...] = (
@@ -178,7 +184,7 @@ _RULES: tuple[tuple[str, Callable[[ModerationSummary], str | None]], ...] = (
         _names_wrongly,
     ),
     (f"policies with fewer than {LEAST_ROWS} hateful or {LEAST_ROWS} other rows", _knows_little),
-    ("figures that were measured on the training file", _is_flattered),
+    ("figures that were measured on texts of the training file", _is_flattered),
 )
 
 

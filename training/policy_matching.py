@@ -28,7 +28,8 @@ class Matching:
     """How well policies are matched, over so many hateful texts.
 
     `top…`: one of the text's policies is among the first so many judged. `f1`, `precision` and
-    `recall` compare the policies whose score reaches the threshold, micro-averaged.
+    `recall` compare the policies whose score reaches the threshold, micro-averaged; None where
+    there are none.
     """
 
     texts: int
@@ -36,8 +37,8 @@ class Matching:
     top3: Interval | None
     top5: Interval | None
     f1: Interval | None
-    precision: float
-    recall: float
+    precision: float | None
+    recall: float | None
     shortlists: tuple[ShortlistRecall, ...]
 
 
@@ -81,8 +82,8 @@ def score_matching(
             part=[2 * r for r in right],
             whole=[f + g for f, g in zip(found, gold, strict=True)],
         ),
-        precision=sum(right) / sum(found) if sum(found) else 0.0,
-        recall=sum(right) / sum(gold) if sum(gold) else 0.0,
+        precision=sum(right) / sum(found) if sum(found) else None,
+        recall=sum(right) / sum(gold) if sum(gold) else None,
         shortlists=tuple(
             ShortlistRecall(first, _mean(matched, [m.recalled(first) for m in matched]))
             for first in _SHORTLISTS

@@ -27,9 +27,14 @@ def page_environment(*, escape: bool) -> Environment:
         "share_range": _share_range,
         "percent": lambda share: f"{100 * share:.1f}",
         "short": lambda identity: identity[:12],
-        "cell": lambda words: words.replace("|", "\\|"),
+        "cell": _cell,
     }
     return environment
+
+
+def _cell(words: str) -> str:
+    """Return words that stay in one cell of a Markdown table, whatever they are."""
+    return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _points(interval: Interval | None) -> str:

@@ -11,7 +11,7 @@ from cli.main import main
 from tests.cli.conftest import ClosedEngine
 from tests.training.moderation_examples import POLICIES, write_data, write_guidelines
 from training import hatemoderate
-from wraner.adapters import CONFIG, MANIFEST, WEIGHTS, AdapterManifest, write_adapter
+from wraner.adapters import CONFIG, MANIFEST, WEIGHTS, AdapterManifest, content_hash, write_adapter
 from wraner.errors import NotFound
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import version
@@ -24,6 +24,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_data(tmp_path / "data")
     write_guidelines(tmp_path / "policies.json")
     monkeypatch.setattr(hatemoderate, "_POLICIES", tmp_path / "policies.json")
+    monkeypatch.setenv("WRANER_POLICY_ADAPTER", "none")
     pack = tmp_path / "packs" / "zorvia"
     pack.mkdir(parents=True)
     content = POLICIES.model_dump(mode="json", exclude={"examples"}, exclude_none=True)
@@ -97,10 +98,11 @@ def test_the_report_says_how_it_was_made(data: Path, engine: ClosedEngine) -> No
     assert scores["asked"]["texts"] == 2 and scores["asked"]["whole"] == 6
     assert scores["provenance"]["command"].endswith(
         "--file hatemoderate_test.csv --texts 2 --seed 3 --store hatemoderate_train.csv "
-        f"--adapter {'f0' * 32} --exhaustive"
+        f"--exhaustive --adapter {'f0' * 32}"
     )
     found = facts(folder)
     assert found["adapter"] == "f0" * 32 and found["policies judged"] == "all"
+    assert found["word encoder"] == "bundled, untuned"
     assert found[f"{data}/hatemoderate_test.csv"].startswith("sha256 ")
 
 
@@ -218,9 +220,10 @@ def test_a_card_is_written_beside_the_report(
     assert (
         "    wraner evaluate moderation --policy-set packs/zorvia --data data --file "
         "hatemoderate_test.csv --store hatemoderate_train.csv "
-        f"--adapter {identity} --card cards/zorvia.md\n"
+        f"--card cards/zorvia.md --adapter {identity}\n"
     ) in card
-    assert "| word encoder | bundled, tuned by policies |" in card
+    tuning = content_hash(data.parent / "none" / "policies")
+    assert f"| word encoder | bundled, tuned: {tuning} |" in card
     assert "| the adapter | towns | 7 | our own |" in card
     assert "| the encoder's tuning | towns | 7 | our own |" in card
     assert f"version `{version(read_pack_folder(Path('packs/zorvia')))}`" in card

@@ -17,8 +17,9 @@ from training.moderation_report import (
     render_markdown,
     write_moderation_report,
 )
-from training.moderation_rows import AskedRows
+from training.moderation_rows import TRAIN, AskedRows
 from training.moderation_summary import Evaluated, ModerationSummary, summarise_moderation
+from training.ner_summary import Fact
 
 ROWS = (
     row(1, "banish", True, text="A secret Zorvian text."),
@@ -40,6 +41,20 @@ def summary(*, rows: tuple[int, ...] = (0, 1, 2, 3), kinds: bool = True) -> Mode
     run = ModerationRun(SAID, "p" * 64, "i" * 64, 2.0)
     systems = (system(0.9, 0.3, 0.7, 0.1), OTHER)
     return summarise_moderation(Evaluated(asked, POLICIES, run, systems), PROVENANCE)
+
+
+def test_texts_of_the_training_file_are_not_said_to_be_none_of_its_own() -> None:
+    found = summary()
+    of_train = replace(found, asked=replace(found.asked, file=TRAIN))
+    for render in (render_markdown, render_html):
+        assert "not stand in the training file" in render(found)
+        assert "not stand in the training file" not in render(of_train)
+
+
+def test_no_word_tears_a_table() -> None:
+    provenance = replace(PROVENANCE, settings=(Fact("terms", "CC BY\nsee <NOTICE> | all\n"),))
+    page = render_markdown(replace(summary(), provenance=provenance))
+    assert "| terms | CC BY see &lt;NOTICE> \\| all |\n" in page
 
 
 def test_figures_are_those_of_the_scores() -> None:

@@ -78,6 +78,9 @@ def test_what_cannot_be_read_is_named(data: Path) -> None:
     write_table(data / "bad.csv", header, ("1", "Zorvian", "Do not mock", "2"))
     with pytest.raises(InvalidInput, match=r"bad\.csv: row 1: expected example_id"):
         read_rows(data, "bad.csv")
+    write_table(data / "bad.csv", header, ("1", " ", "Do not mock", "1"))
+    with pytest.raises(InvalidInput, match=r"bad\.csv: row 1: expected example_id"):
+        read_rows(data, "bad.csv")
     write_table(data / "bad.csv", header, ("1", "Zorvian", "Do not sing", "1"))
     with pytest.raises(InvalidInput, match="one of HateModerate's 3 guidelines"):
         read_rows(data, "bad.csv")

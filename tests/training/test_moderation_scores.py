@@ -150,6 +150,12 @@ def test_calibration_is_the_distance_of_score_and_share() -> None:
     assert calibration_error(score_bins(over)) == pytest.approx(0.45)
 
 
+def test_the_order_of_rows_with_one_score_says_nothing() -> None:
+    even = [Case(str(n), (), (), n < 50, 0.6, True, False) for n in range(100)]
+    assert calibration_error(score_bins(even)) == pytest.approx(0.1)
+    assert {round(c.risk, 6) for c in score_coverage(even, 0.5)} == {0.5}
+
+
 def test_the_surest_are_covered_first() -> None:
     sure = [Case(str(n), (), (), True, 0.9, True, False) for n in range(20)]
     unsure = [Case(str(n), (), (), True, 0.45, False, False) for n in range(20, 40)]
@@ -179,7 +185,8 @@ def test_policies_are_matched_on_hateful_texts() -> None:
     ]
     clean = score_matching(ROWS, said, threshold=0.5, clean=True)
     assert clean.texts == 1 and clean.top1 is not None and clean.top1.value == 1.0
-    assert score_matching(ROWS[3:], said, threshold=0.5, clean=False).top1 is None
+    nothing = score_matching(ROWS[3:], said, threshold=0.5, clean=False)
+    assert nothing.top1 is nothing.precision is nothing.recall is None
 
 
 def test_a_shortlist_is_recalled_by_its_length() -> None:

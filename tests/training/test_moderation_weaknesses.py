@@ -151,6 +151,11 @@ def test_figures_of_the_training_file_are_said_to_flatter() -> None:
     shown = trees(*GOOD)
     of_train = replace(shown, asked=replace(shown.asked, file=TRAIN))
     assert found(of_train) == [f"The figures flatter it: {TRAIN} is what is trained on."]
+    of_others = replace(shown, asked=replace(shown.asked, file="rebalance.csv", clean=0))
+    assert found(of_others) == [
+        f"The figures flatter it: 0 of {shown.asked.texts} texts are not those of {TRAIN}, which "
+        "is trained on, and are labelled one way."
+    ]
 
 
 def test_wrong_names_are_a_weakness_in_more_than_half_of_the_texts() -> None:
