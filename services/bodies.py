@@ -6,6 +6,7 @@ choke on, are refused with an RFC 6901 pointer. Knows no contract.
 
 import json
 import re
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,14 +19,15 @@ _MAX_QUOTED = 80
 
 
 async def read_body(
-    chunks: AsyncIterator[bytes], *, content_type: str, length: str, limit: int
+    chunks: AsyncIterator[bytes], *, content_type: str, encoding: str, length: str, limit: int
 ) -> bytes:
-    """Collect a body, and give up as soon as it passes `limit` bytes."""
+    """Collect a body, and give up as soon as it passes `limit` bytes, packed or unpacked."""
     if content_type.split(";")[0].strip().lower() not in ("application/json", ""):
         raise refusal(
             HTTP_ROWS[415],
             f"expected Content-Type: application/json, was: {content_type[:_MAX_QUOTED]}",
         )
+    unpacker = _unpacker(encoding)
     too_large = refusal(
         HTTP_ROWS[413],
         f"the body is larger than the limit of {limit} bytes (WRANER_MAX_BODY_BYTES); "
@@ -33,13 +35,39 @@ async def read_body(
     )
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
         raise too_large
-    parts, size = [], 0
-    async for part in chunks:
+    parts, sent, size = [], 0, 0
+    async for chunk in chunks:
+        sent += len(chunk)
+        part = chunk if unpacker is None else _unpacked(unpacker, chunk, limit - size + 1)
         size += len(part)
-        if size > limit:
+        if max(sent, size) > limit:
             raise too_large
         parts.append(part)
+    if unpacker is not None and (not unpacker.eof or unpacker.unused_data):
+        raise InvalidInput("the body does not end where its gzip does; send one whole stream")
     return b"".join(parts)
+
+
+def _unpacker(encoding: str) -> "zlib._Decompress | None":
+    """Return what reads a content coding, None where there is none; Google's clients use gzip."""
+    given = encoding.strip().lower()
+    if given in ("", "identity"):
+        return None
+    if given in ("gzip", "x-gzip"):
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+    raise refusal(
+        HTTP_ROWS[415],
+        f"expected Content-Encoding: gzip, or none, was: {encoding[:_MAX_QUOTED]}",
+        headers={"Accept-Encoding": "gzip"},
+    )
+
+
+def _unpacked(unpacker: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
+    """Return what a part of a body holds, up to `most` bytes, however small it was packed."""
+    try:
+        return unpacker.decompress(chunk, most)
+    except zlib.error as error:
+        raise InvalidInput(f"the body is no gzip: {error}") from None
 
 
 class _Marked:

@@ -82,9 +82,11 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
 
-def refusal(row: Row, detail: str, *, pointer: str = "") -> Refused:
+def refusal(
+    row: Row, detail: str, *, pointer: str = "", headers: Mapping[str, str] | None = None
+) -> Refused:
     """Make the error that ends in this problem."""
-    return Refused(_problem(row, detail, pointer))
+    return Refused(_problem(row, detail, pointer), headers)
 
 
 def at_pointer(error: WranerError, pointer: str) -> Refused:

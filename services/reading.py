@@ -29,6 +29,7 @@ async def read(request: Request, model: type[Model], limits: Limits) -> Model:
     raw = await read_body(
         request.stream(),
         content_type=request.headers.get("content-type", ""),
+        encoding=request.headers.get("content-encoding", ""),
         length=request.headers.get("content-length", ""),
         limit=limits.max_body_bytes,
     )

@@ -1,5 +1,6 @@
 """Whatever is wrong with a request is told with its place and the way out; never a 500."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,6 +247,23 @@ def test_large_bodies_are_cut_off(client: TestClient) -> None:
 def test_other_content_types_are_refused(client: TestClient, kind: str) -> None:
     headers = {"content-type": kind}
     refused(client.post("/v1/extract", content=b"{}", headers=headers), 415, "", kind)
+
+
+def test_packed_bodies_are_read_up_to_the_limit(client: TestClient) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+
+    def sent(body: bytes, **more: str) -> Any:
+        return client.post("/v1/extract", content=body, headers=headers | more)
+
+    packed = gzip.compress(json.dumps(inline()).encode())
+    assert sent(packed).json() == client.post("/v1/extract", json=inline()).json()
+    refused(sent(gzip.compress(b" " * 10_000_000)), 413, "", "2000000 bytes")
+    refused(sent(packed[:-9]), 422, "", "does not end where its gzip does")
+    refused(sent(packed + b"x"), 422, "", "does not end where its gzip does")
+    refused(sent(b"{}"), 422, "", "the body is no gzip")
+    answer = sent(packed, **{"content-encoding": "br"})
+    refused(answer, 415, "", "expected Content-Encoding: gzip, or none, was: br")
+    assert answer.headers["accept-encoding"] == "gzip"
 
 
 def test_unknown_routes_methods_and_queries(client: TestClient) -> None:
