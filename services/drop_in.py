@@ -55,11 +55,13 @@ class DropIn(_Frozen):
     """The groups by the names that other APIs give them.
 
     Scores from `threshold` on flag, unless a policy has its own; `exhaustive` judges all policies
-    of the groups asked for, without a shortlist.
+    of the groups asked for, without a shortlist. `languages` are those that the policies' judge
+    reads, by their BCP 47 codes without a region.
     """
 
     threshold: Share
     exhaustive: StrictBool
+    languages: tuple[StrictStr, ...] = ("en",)
     moderations: dict[Category, Group]
     attributes: dict[Label, Group]
 

@@ -75,6 +75,10 @@ ERRORS: dict[str, dict[str, Any]] = {
             "status": "INVALID_ARGUMENT",
             "details": [
                 {
+                    "@type": "type.googleapis.com/google.commentanalyzer.v1alpha1.Error",
+                    "errorType": "COMMENT_EMPTY",
+                },
+                {
                     "@type": "type.googleapis.com/google.rpc.BadRequest",
                     "fieldViolations": [
                         {
@@ -82,7 +86,7 @@ ERRORS: dict[str, dict[str, Any]] = {
                             "description": "expected a text with at least one visible character",
                         }
                     ],
-                }
+                },
             ],
         }
     },

@@ -5,9 +5,10 @@ Credentials are taken and ignored. Errors get those APIs' shapes in `foreign_err
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from services import openapi
+from services.discovery import VERSION, discovery_document
 from services.foreign_errors import OPENAI_PATH, GoogleError, OpenAIError
 from services.gateway import Gateway
 from services.openai_moderations import (
@@ -22,7 +23,7 @@ from services.perspective import (
     refuse_suggestion,
 )
 from services.reading import known_query, read
-from wraner.errors import InvalidInput
+from wraner.errors import InvalidInput, NotFound
 
 MODELS: tuple[type[BaseModel], ...] = (
     ModerationCreateRequest,
@@ -33,9 +34,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     GoogleError,
 )
 # What Google's clients add to every request; only `alt` could change the answer.
-_GOOGLE_QUERY = known_query(
-    *("key", "alt", "access_token", "oauth_token", "quotaUser", "prettyPrint", "$.xgafv")
-)
+_GOOGLE_NAMES = ("key", "alt", "access_token", "oauth_token", "quotaUser", "prettyPrint", "$.xgafv")
+_GOOGLE_QUERY = known_query(*_GOOGLE_NAMES)
 
 
 def drop_in_routes(gateway: Gateway) -> APIRouter:
@@ -73,6 +73,17 @@ def _comments(router: APIRouter, gateway: Gateway) -> None:
             raise InvalidInput(f"expected alt=json, was: {alt[:80]}; answers are JSON alone")
         asked = await read(request, AnalyzeCommentRequest, gateway.limits)
         return _json(await analyze_comment(gateway, asked))
+
+    @router.get(
+        "/$discovery/rest",
+        include_in_schema=False,
+        dependencies=[known_query(*_GOOGLE_NAMES, "version", "userIp")],
+    )
+    async def discovery(request: Request, version: str = VERSION) -> Response:
+        """Tell Google's clients how to call what is here."""
+        if version != VERSION:
+            raise NotFound(f"expected version={VERSION}, was: {version[:80]}; there is no other")
+        return JSONResponse(discovery_document(str(request.base_url)))
 
     @router.post("/v1alpha1/comments:suggestscore", include_in_schema=False)
     async def suggest() -> Response:

@@ -14,6 +14,13 @@ OPENAI_PATH = "/v1/moderations"
 GOOGLE_PATHS = "/v1alpha1/"
 
 _INVALID = 422
+_ERROR_TYPES = {
+    "comment-empty": "COMMENT_EMPTY",
+    "comment-too-long": "COMMENT_TOO_LONG",
+    "no-requested-attributes": "NO_REQUESTED_ATTRIBUTES",
+    "language-not-supported": "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE",
+}
+"""What Perspective calls a problem, by its slug; another is an invalid request."""
 _STATUSES = {
     404: "NOT_FOUND",
     429: "RESOURCE_EXHAUSTED",
@@ -57,13 +64,20 @@ class BadRequest(_Frozen):
     violations: tuple[FieldViolation, ...] = Field(alias="fieldViolations")
 
 
+class CommentError(_Frozen):
+    """What Perspective's clients tell a problem by."""
+
+    kind: str = Field("type.googleapis.com/google.commentanalyzer.v1alpha1.Error", alias="@type")
+    error_type: str = Field(alias="errorType")
+
+
 class GoogleFault(_Frozen):
     """What is wrong; `status` is the canonical name of `code`."""
 
     code: int
     message: str
     status: str
-    details: tuple[BadRequest, ...] = Field(exclude_if=lambda details: not details)
+    details: tuple[CommentError | BadRequest, ...] = Field(exclude_if=lambda details: not details)
 
 
 class GoogleError(_Frozen):
@@ -92,7 +106,7 @@ def foreign_error(problem: Problem, path: str) -> ForeignError | None:
 
 def _openai(problem: Problem, status: int) -> OpenAIError:
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    code = problem.type.rsplit(":", 1)[-1].replace("-", "_")
+    code = _slug(problem).replace("-", "_")
     if status == 429:
         kind, code = "requests", "rate_limit_exceeded"
     fault = OpenAIFault(
@@ -102,17 +116,23 @@ def _openai(problem: Problem, status: int) -> OpenAIError:
 
 
 def _google(problem: Problem, status: int) -> GoogleError:
-    details: tuple[BadRequest, ...] = ()
+    details: list[CommentError | BadRequest] = []
+    if status == 400:
+        details.append(CommentError(errorType=_ERROR_TYPES.get(_slug(problem), "INVALID_REQUEST")))
     if problem.pointer:
         found = FieldViolation(field=_field(problem.pointer), description=problem.detail)
-        details = (BadRequest(fieldViolations=(found,)),)
+        details.append(BadRequest(fieldViolations=(found,)))
     fault = GoogleFault(
         code=status,
         message=problem.detail,
         status=_STATUSES.get(status, "INVALID_ARGUMENT"),
-        details=details,
+        details=tuple(details),
     )
     return GoogleError(error=fault)
+
+
+def _slug(problem: Problem) -> str:
+    return problem.type.rsplit(":", 1)[-1]
 
 
 def _field(pointer: str) -> str:

@@ -4,8 +4,8 @@ A client moves here by changing its base URL. Positions are UTF-16 units, as Per
 Knows the shape on the wire; what is judged is `drop_in_scores`'.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
 from pydantic.alias_generators import to_camel
@@ -15,9 +15,14 @@ from services.drop_in import Group
 from services.drop_in_scores import GroupScore, NamedGroup, ScoredSpan, score_groups
 from services.gateway import Gateway
 from services.offsets import converter
-from services.problems import UNSUPPORTED, Refused, refusal
+from services.problems import UNSUPPORTED, Refused, Row, refusal
 from services.schema import Share
 from wraner.errors import InvalidInput
+
+_EMPTY = Row("comment-empty", 422, "The comment is empty")
+_LONG = Row("comment-too-long", 422, "The comment is too long")
+_NOTHING = Row("no-requested-attributes", 422, "No attribute is asked for")
+_LANGUAGE = Row("language-not-supported", 422, "The comment's language is not read")
 
 
 class _Request(BaseModel):
@@ -59,13 +64,13 @@ class RequestedAttribute(_Request):
 class AnalyzeCommentRequest(_Request):
     """A comment and the attributes to score.
 
-    `context`, `languages`, `sessionId` and `communityId` are taken and change nothing; nor does
-    `doNotStore`, since no comment is stored. Attributes that are not mapped are refused, or left
-    out where `dropUnsupportedAttributes` says so.
+    `context`, `sessionId` and `communityId` are taken and change nothing; nor does `doNotStore`,
+    since no comment is stored. Languages that are not read are refused. So are attributes that are
+    not mapped, or left out where `dropUnsupportedAttributes` says so.
     """
 
     comment: Comment
-    requested_attributes: Annotated[dict[StrictStr, RequestedAttribute], Field(min_length=1)]
+    requested_attributes: dict[StrictStr, RequestedAttribute] = Field(default_factory=dict)
     span_annotations: StrictBool = False
     languages: tuple[StrictStr, ...] = ()
     drop_unsupported_attributes: StrictBool = False
@@ -120,12 +125,18 @@ async def analyze_comment(
     """Judge a comment by the policies of the attributes that are asked for.
 
     Raises:
-        InvalidInput: an attribute is not mapped, or the text breaks a limit.
+        InvalidInput: an attribute is not mapped.
+        Refused: no attribute is asked for, a language is not read, or the text breaks a limit.
         Unavailable: what the attributes are mapped to is not there.
     """
     groups = _groups(gateway.drop_in.attributes, request)
+    _check_languages(gateway.drop_in.languages, request.languages)
     text = request.comment.text
-    scored = await score_groups(gateway, groups, text=text, field="/comment/text")
+    try:
+        scored = await score_groups(gateway, groups, text=text, field="/comment/text")
+    except InvalidInput as error:
+        row = _LONG if text.strip() else _EMPTY
+        raise refusal(row, error.message, pointer=error.pointer) from None
     wanted = request.requested_attributes
     return AnalyzeCommentResponse(
         attribute_scores={
@@ -151,6 +162,12 @@ def refuse_suggestion() -> Refused:
 
 def _groups(mapped: Mapping[str, Group], request: AnalyzeCommentRequest) -> list[NamedGroup]:
     asked = request.requested_attributes
+    if not asked:
+        raise refusal(
+            _NOTHING,
+            f"expected at least 1 attribute, some of: {', '.join(mapped) or 'none is mapped'}",
+            pointer="/requestedAttributes",
+        )
     unknown = [name for name in asked if name not in mapped]
     if unknown and (not request.drop_unsupported_attributes or len(unknown) == len(asked)):
         raise InvalidInput(
@@ -159,6 +176,18 @@ def _groups(mapped: Mapping[str, Group], request: AnalyzeCommentRequest) -> list
             pointer="/requestedAttributes" + pointer_step(unknown[0]),
         )
     return [NamedGroup(name, mapped[name]) for name in asked if name in mapped]
+
+
+def _check_languages(read: Sequence[str], asked: Sequence[str]) -> None:
+    """Refuse a comment in a language that is not read: its scores would say nothing."""
+    for number, code in enumerate(asked):
+        if code.replace("_", "-").split("-")[0].lower() not in read:
+            raise refusal(
+                _LANGUAGE,
+                f"these attributes do not support request languages: {code[:80]}; supported are: "
+                f"{', '.join(read)}; name others in the file of WRANER_DROP_IN",
+                pointer=f"/languages/{number}",
+            )
 
 
 def _scores(text: str, found: GroupScore, *, spans: bool) -> AttributeScores:

@@ -17,6 +17,7 @@ from tests.services.perspective_client import SCHEMAS, misfits, vendors_client
 from wraner.errors import Overloaded, Unavailable
 
 URL = "/v1alpha1/comments:analyze"
+INVALID = "INVALID_REQUEST"
 
 
 @pytest.fixture
@@ -108,14 +109,14 @@ def test_where_there_is_no_evidence_the_span_is_the_whole_comment(client: TestCl
 def test_every_field_of_a_request_is_taken_by_both_its_names(client: TestClient) -> None:
     more = {
         "context": {"entries": [{"text": "what came before"}]},
-        "languages": ["en", "de"],
+        "languages": ["en", "en-GB"],
         "doNotStore": True,
         "clientToken": "c-7",
         "sessionId": "s",
         "communityId": "forum",
     }
     body = asked(client, comment("fine", "THREAT", **more))
-    assert (body["languages"], body["clientToken"]) == (["en", "de"], "c-7")
+    assert (body["languages"], body["clientToken"]) == (["en", "en-GB"], "c-7")
     snake = {"comment": {"text": "fine", "type": "PLAIN_TEXT"}, "client_token": "c-8"}
     body = asked(client, snake | {"requested_attributes": {"THREAT": {"score_threshold": 0}}})
     assert body["clientToken"] == "c-8"
@@ -132,36 +133,57 @@ def test_null_is_a_field_that_is_not_there(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "said"),
+    ("change", "field", "said", "kind"),
     [
-        ({"comment": {"text": " "}}, "comment.text", "visible character"),
-        ({"comment": {"text": "a" * 61}}, "comment.text", "WRANER_MAX_CHARACTERS"),
-        ({"comment": {"text": "a", "type": "HTML"}}, "comment.type", "PLAIN_TEXT"),
-        ({"comment": None}, "comment", "missing"),
-        ({"requestedAttributes": {}}, "requestedAttributes", "at least 1"),
+        ({"comment": {"text": " "}}, "comment.text", "visible character", "COMMENT_EMPTY"),
+        (
+            {"comment": {"text": "a" * 61}},
+            "comment.text",
+            "WRANER_MAX_CHARACTERS",
+            "COMMENT_TOO_LONG",
+        ),
+        (
+            {"requestedAttributes": {}},
+            "requestedAttributes",
+            "at least 1",
+            "NO_REQUESTED_ATTRIBUTES",
+        ),
+        (
+            {"languages": ["en", "ar"]},
+            "languages[1]",
+            "do not support request languages: ar; supported are: en",
+            "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE",
+        ),
+        ({"comment": {"text": "a", "type": "HTML"}}, "comment.type", "PLAIN_TEXT", INVALID),
+        ({"comment": None}, "comment", "missing", INVALID),
         (
             {"requestedAttributes": {"PROFANITY": {}}},
             "requestedAttributes.PROFANITY",
             "TOXICITY, THREAT, SPAM",
+            INVALID,
         ),
         (
             {"requestedAttributes": {"THREAT": {"scoreType": "RAW"}}},
             "requestedAttributes.THREAT.scoreType",
             "PROBABILITY",
+            INVALID,
         ),
         (
             {"requestedAttributes": {"THREAT": {"scoreThreshold": 7}}},
             "requestedAttributes.THREAT.scoreThreshold",
             "less than or equal to 1",
+            INVALID,
         ),
-        ({"attributes": {}}, "attributes", "not known"),
+        ({"attributes": {}}, "attributes", "not known", INVALID),
     ],
 )
 def test_wrong_input_names_the_field(
-    client: TestClient, change: Any, field: str, said: str
+    client: TestClient, change: Any, field: str, said: str, kind: str
 ) -> None:
     error = refused(client, comment("a", "THREAT") | change, 400, "INVALID_ARGUMENT")
-    (detail,) = error["details"]
+    first, detail = error["details"]
+    assert first["@type"] == "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
+    assert first["errorType"] == kind
     assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
     (violation,) = detail["fieldViolations"]
     assert violation["field"] == field and said in violation["description"]
@@ -261,9 +283,18 @@ def test_the_vendors_client_reads_scores(vendor: Any) -> None:
 
 
 def test_the_vendors_client_reads_the_languages_that_it_named(vendor: Any) -> None:
-    body = comment("fine", "THREAT", languages=["en", "de"])
+    body = comment("fine", "THREAT", languages=["en", "en-GB"])
     reply = vendor.comments().analyze(body=body).execute()
-    assert (reply["languages"], reply["detectedLanguages"]) == (["en", "de"], [])
+    assert (reply["languages"], reply["detectedLanguages"]) == (["en", "en-GB"], [])
+
+
+def test_the_document_names_where_it_was_asked_for(client: TestClient) -> None:
+    url = "/$discovery/rest"
+    made = client.get(url, params={"version": "v1alpha1", "key": "unused"}).json()
+    assert made["rootUrl"] == made["baseUrl"] == f"{client.base_url}/"
+    assert made == client.get(url).json()
+    assert client.get(url, params={"version": "v1"}).status_code == 404
+    assert client.get(url, params={"fields": "schemas"}).status_code == 422
 
 
 def test_a_body_of_other_types_is_told_apart() -> None:
@@ -277,8 +308,11 @@ def test_the_vendors_client_raises_its_own_errors(vendor: Any, engine: PolicyEng
         vendor.comments().analyze(body=comment("a", "PROFANITY")).execute()
     assert unknown.value.status_code == 400
     assert "Unknown requested attribute: PROFANITY" in unknown.value.reason
-    (detail,) = unknown.value.error_details
-    assert detail["fieldViolations"][0]["field"] == "requestedAttributes.PROFANITY"
+    first, detail = unknown.value.error_details
+    assert (
+        first["errorType"] == INVALID
+        and detail["fieldViolations"][0]["field"] == "requestedAttributes.PROFANITY"
+    )
     engine.error = Overloaded("full", retry_after_s=7)
     with pytest.raises(HttpError) as full:
         vendor.comments().analyze(body=comment("a", "THREAT")).execute()
