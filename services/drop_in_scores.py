@@ -16,7 +16,10 @@ from wraner.policies import PolicyMatch, Verdict
 from wraner.registry import Kind, Stored
 
 FEW = 5
-"""So many policies cost no more than the moderator's own shortlist; they are judged without one."""
+"""So many policies cost no more than the moderator's own shortlist; they are judged without one.
+Of groups that small together, they are judged beside it."""
+
+_SHOWN = 16  # characters of an adapter's hash, as of the base model's
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class GroupScore:
     """One group on one text: the highest score among its policies that were judged.
 
     A group of a whole policy set has the text's score. Where no policy was judged (`judged` is
-    false), the shortlist found others nearer and the score is 0. It is `calibrated` where it is a
-    probability, which the highest of several is not.
+    false), the shortlist found others of those asked about nearer and the score is 0. It is
+    `calibrated` where it is a probability, which the highest of several is not.
     """
 
     name: str
@@ -55,7 +58,7 @@ class GroupScore:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The groups' scores, text by text in their order, and which model gave them."""
+    """The groups' scores, text by text in their order, and which model and adapter gave them."""
 
     texts: tuple[tuple[GroupScore, ...], ...]
     model: str
@@ -83,9 +86,12 @@ async def score_groups(
     for name in dict.fromkeys(g.group.policy_set for g in groups):
         stored = await _stored(gateway, name)
         own = [g for g in groups if g.group.policy_set == name]
-        request = _request(own, stored, text=text, drop_in=gateway.drop_in)
+        ids = [_check(g, stored) for g in own]
+        request = _request(ids, stored, text=text, drop_in=gateway.drop_in)
         try:
-            verdicts, versions = await gateway.judge(request)
+            verdicts, versions = await gateway.judge(
+                request, among=_union(ids), beside=_beside(ids)
+            )
         except InvalidInput as error:
             raise await _told(gateway, stored, error, field) from None
         except Refused:  # of the policy set's name, which was right when it was read
@@ -93,7 +99,8 @@ async def score_groups(
             raise _changed(name) from None
         if versions.pack != stored.version:
             raise _changed(name)
-        model = versions.model
+        # The adapter decides with the base model, and changes where another is promoted.
+        model = "+".join(filter(None, (versions.model, versions.adapter[:_SHOWN])))
         for found, verdict in zip(by_text, verdicts, strict=True):
             found += [_grouped(g, stored, verdict) for g in own]
     return Scored(tuple(map(tuple, by_text)), model)
@@ -121,16 +128,30 @@ async def _stored(gateway: Gateway, name: str) -> Stored:
         ) from error
 
 
+def _union(ids: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({policy for group in ids for policy in group}))
+
+
+def _beside(ids: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the policies of small groups, which a shortlist of all would leave out at random."""
+    small = _union([group for group in ids if len(group) <= FEW])
+    return small if len(small) <= FEW else ()
+
+
 def _request(
-    own: Sequence[NamedGroup], stored: Stored, *, text: str | tuple[str, ...], drop_in: DropIn
+    ids: Sequence[tuple[str, ...]],
+    stored: Stored,
+    *,
+    text: str | tuple[str, ...],
+    drop_in: DropIn,
 ) -> ModerateRequest:
-    asked = {policy for named in own for policy in _check(named, stored)}
+    asked = _union(ids)
     every = len(asked) == len(_policies(stored).policies)  # named one by one, no text has a score
     few = drop_in.exhaustive or len(asked) <= FEW
     return ModerateRequest(
         policy_set=stored.name,
         text=text,
-        policies=tuple(sorted(asked)) if few and not every else None,
+        policies=asked if few and not every else None,
         exhaustive=few and every,
         threshold=drop_in.threshold,
     )

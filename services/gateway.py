@@ -132,8 +132,17 @@ class Gateway:
         verdicts, versions = await self.judge(request)
         return ModerateResponse(results=[replies.verdict(v) for v in verdicts], versions=versions)
 
-    async def judge(self, request: ModerateRequest) -> tuple[list[Verdict], Versions]:
-        """Return a verdict a text, in their order, and what gave them."""
+    async def judge(
+        self,
+        request: ModerateRequest,
+        *,
+        among: tuple[str, ...] = (),
+        beside: tuple[str, ...] = (),
+    ) -> tuple[list[Verdict], Versions]:
+        """Return a verdict a text, in their order, and what gave them.
+
+        A shortlist is drawn and completed as `ModerateTask` says of `among` and `beside`.
+        """
         texts = _texts(request.text)
         check_choice(request.policy_set, request.inline, field="policy_set", limits=self.limits)
         check_texts(texts, self.limits, several=texts is request.text)
@@ -149,6 +158,8 @@ class Gateway:
             texts=texts,
             policies=request.policies or (),
             exhaustive=request.exhaustive,
+            among=among,
+            beside=beside,
             threshold=request.threshold,
             adapter=adapter,
             fusion=await asyncio.to_thread(self._adapters.calibration, adapter),

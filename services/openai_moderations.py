@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictStr, Tag
 
 from services.drop_in import Category
 from services.drop_in_scores import GroupScore, NamedGroup, score_groups
@@ -36,7 +36,20 @@ class ImagePart(_Frozen):
     image_url: Any
 
 
-Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+def _kind(part: Any) -> str | None:
+    """Return what a part is, in words that are no field's name, as faults drop such words."""
+    given = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return {"text": "text part", "image_url": "image part"}.get(str(given))
+
+
+Part = Annotated[
+    Annotated[TextPart, Tag("text part")] | Annotated[ImagePart, Tag("image part")],
+    Discriminator(
+        _kind,
+        custom_error_type="part_type",
+        custom_error_message="expected a part with type text or image_url",
+    ),
+]
 
 
 class ModerationCreateRequest(_Frozen):

@@ -26,8 +26,9 @@ class ModerateTask:
 
     `policy_set` holds the definitions (its examples are not read here), `pack` says where its
     examples are searched. `policies` are judged without shortlist, () means shortlisted;
-    `exhaustive` judges all. `threshold` None takes the moderator's; a policy's own goes first.
-    `fusion` belongs to the adapter; None takes the moderator's.
+    `exhaustive` judges all. A shortlist is drawn from the policies `among`, () means all; those
+    `beside` it are judged in any case. `threshold` None takes the moderator's; a policy's own goes
+    first. `fusion` belongs to the adapter; None takes the moderator's.
     """
 
     policy_set: PolicySet
@@ -35,6 +36,8 @@ class ModerateTask:
     texts: tuple[str, ...]
     policies: tuple[str, ...] = ()
     exhaustive: bool = False
+    among: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     threshold: float | None = None
     adapter: str = ""
     fusion: Fusion | None = None
@@ -191,9 +194,12 @@ class Moderator:
             return [e for e in ranked if e.policy in task.policies]
         if task.exhaustive:
             return ranked
-        near = [e for e in ranked if e.policy not in lists]
-        far = [e for e in reversed(ranked) if e.policy in lists]
-        return near[: self._settings.shortlist] + far[: self._settings.shortlist]
+        eligible = [e for e in ranked if not task.among or e.policy in task.among]
+        near = [e for e in eligible if e.policy not in lists][: self._settings.shortlist]
+        far = [e for e in reversed(eligible) if e.policy in lists][: self._settings.shortlist]
+        there = {e.policy for e in (*near, *far)}
+        beside = [e for e in ranked if e.policy in task.beside and e.policy not in there]
+        return near + far + beside
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
         policies = {p.id: p for p in task.policy_set.policies}

@@ -41,11 +41,13 @@ MAPPING: dict[str, Any] = {
         "harassment": {"policy_set": "forum", "policies": ["fool", "mock"]},
         "violence": {"policy_set": "forum", "policies": ["beat"]},
         "sexual": {"policy_set": "forum", "policies": ["spoil"]},
+        "illicit": {"policy_set": "forum", "policies": ["swear", "mock", "expel"]},
     },
     "attributes": {
         "TOXICITY": {"policy_set": "forum", "policies": "all"},
         "THREAT": {"policy_set": "forum", "policies": ["beat", "fool"]},
         "SPAM": {"policy_set": "forum", "policies": ["spoil"]},
+        "INSULT": {"policy_set": "forum", "policies": ["swear", "mock", "expel"]},
     },
 }
 NEITHER = 0.01

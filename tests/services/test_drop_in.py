@@ -150,7 +150,7 @@ def test_what_is_missing_is_said_at_start_and_to_who_asks(
     ("text", "flagged", "hate"),
     [
         ("any=0.9 beat=0.3 mock=0.2", ["hate", "violence"], 0.9),  # the strongest stands for all
-        ("any=0.9 beat=0.1 mock=0.7", ["harassment", "hate"], 0.9),
+        ("any=0.9 beat=0.1 mock=0.7", ["harassment", "hate", "illicit"], 0.9),
         ("any=0.4 beat=0.6 mock=0.7", [], 0.4),
         ("any=0.4 beat=0.3 fool=0.95", ["harassment", "hate"], 0.4),  # by its own threshold
         ("any=0.4 beat=0.6 fool=0.95", ["harassment", "hate", "violence"], 0.4),
@@ -268,13 +268,13 @@ def test_a_policy_that_goes_meanwhile_is_no_fault_of_the_caller(
     kept = tuple(p for p in before.policies if p.id in left)
     judge = gateway.judge
 
-    async def change_before(request: ModerateRequest) -> Any:
+    async def change_before(request: ModerateRequest, **drawn: Any) -> Any:
         if kept:
             after = before.model_copy(update={"policies": kept})
             await gateway.put("forum", after, condition(None, None))
         else:
             await gateway.delete(Kind.POLICY_SET, "forum", condition(None, None))
-        return await judge(request)
+        return await judge(request, **drawn)
 
     async def ask() -> None:
         await gateway.put("forum", before, condition(None, None))

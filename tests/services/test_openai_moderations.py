@@ -9,9 +9,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services import drop_in_examples
+from services.adapters import AdapterChoice
 from services.openai_moderations import CATEGORIES, ModerationCreateResponse
 from services.traffic import Meter
-from tests.services.drop_in_service import NAMES, NEITHER, PolicyEngine, asking, listening
+from tests.services.drop_in_service import (
+    MAPPING,
+    NAMES,
+    NEITHER,
+    PolicyEngine,
+    asking,
+    listening,
+)
 from wraner.errors import Overloaded, Unavailable
 
 URL = "/v1/moderations"
@@ -64,13 +72,31 @@ def test_every_category_is_answered_by_its_policies(
 def test_categories_that_nothing_was_asked_about_are_named(client: TestClient) -> None:
     (result,) = asked(client, "fine")["results"]
     assert result["flagged"] is False
-    mine = {"hate", "harassment", "violence", "sexual"}
+    mine = {"hate", "harassment", "violence", "sexual", "illicit"}
     assert set(result["unmapped_categories"]) == set(CATEGORIES) - mine
     for category, types in result["category_applied_input_types"].items():
         assert types == (["text"] if category in mine else [])
     assert result["skipped_categories"] == ["sexual"]  # its policy is the seventh
     assert result["category_scores"]["sexual"] == 0
     assert result["category_scores"]["violence"] == pytest.approx(NEITHER)
+
+
+def test_categories_of_few_policies_are_judged_beside_the_shortlist(
+    tmp_path: Path, engine: PolicyEngine
+) -> None:
+    few = {n: g for n, g in MAPPING["moderations"].items() if n != "illicit"}
+    with asking(tmp_path, engine, moderations=few) as client:
+        (result,) = asked(client, "spoil=0.7")["results"]
+    assert result["skipped_categories"] == [] and result["categories"]["sexual"]
+    assert sorted(engine.asked) == sorted({*NAMES[:5], "spoil"})
+
+
+def test_the_adapter_is_named_too(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AdapterChoice, "of", lambda *_: "f0" * 32)
+    monkeypatch.setattr(AdapterChoice, "calibration", lambda *_: None)
+    assert asked(client, "fine")["model"] == "fake@0+" + "f0" * 8
 
 
 def test_a_policys_own_threshold_goes_first(client: TestClient) -> None:
@@ -112,7 +138,10 @@ def test_each_form_of_input(client: TestClient, given: Any, flagged: list[bool])
         ({"input": ["a", "b" * 61]}, "input[1]", "WRANER_MAX_CHARACTERS"),
         ({"input": ["a"] * 4}, "input", "WRANER_MAX_TEXTS"),
         ({"input": [{"type": "text", "text": "a"}, IMAGE]}, "input[1]", "images are not judged"),
-        ({"input": [{"type": "audio"}]}, "input[0]", "text"),
+        ({"input": [{"type": "audio"}]}, "input[0]", "type text or image_url"),
+        ({"input": [{"text": "a"}]}, "input[0]", "type text or image_url"),
+        ({"input": [{**IMAGE, "detail": "low"}]}, "input[0].detail", "not known"),
+        ({"input": [{"type": "text", "text": "a", "x": 1}]}, "input[0].x", "not known"),
         ({"input": [{"type": "text"}]}, "input[0].text", "missing"),
         ({"input": "a", "modle": "x"}, "modle", "not known"),
         ({"input": "a", "model": 1}, "model", "string"),

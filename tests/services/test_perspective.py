@@ -60,11 +60,24 @@ def test_each_attribute_is_answered_by_its_policies(
     assert values(body) == {
         "TOXICITY": pytest.approx(0.8),
         "THREAT": pytest.approx(0.3),
-        "SPAM": 0,
+        "SPAM": pytest.approx(NEITHER),
     }
-    assert body["skippedAttributes"] == ["SPAM"] and body["calibrated"] is False
+    assert body["skippedAttributes"] == [] and body["calibrated"] is False
     assert body["languages"] == [] and "clientToken" not in body
-    assert len(engine.asked) == 5  # one shortlist, not one an attribute
+    assert len(engine.asked) == 6  # one shortlist, not one an attribute, and beside it SPAM's
+
+
+def test_attributes_of_many_policies_may_be_skipped(client: TestClient) -> None:
+    body = asked(client, comment("spoil=0.8", "TOXICITY", "THREAT", "SPAM", "INSULT"))
+    assert values(body)["SPAM"] == 0 and body["skippedAttributes"] == ["SPAM"]
+
+
+def test_no_policy_is_judged_that_nothing_is_asked_about(
+    client: TestClient, engine: PolicyEngine
+) -> None:
+    body = asked(client, comment("expel=0.8", "THREAT", "SPAM", "INSULT"))
+    assert values(body)["INSULT"] == pytest.approx(0.8)
+    assert sorted(engine.asked) == ["beat", "expel", "fool", "mock", "swear"]
 
 
 def test_few_policies_are_judged_without_a_shortlist(
@@ -101,7 +114,8 @@ def test_spans_are_the_evidence_in_utf16_units(client: TestClient) -> None:
 
 
 def test_where_there_is_no_evidence_the_span_is_the_whole_comment(client: TestClient) -> None:
-    body = comment("spoil=0.7", "TOXICITY", "SPAM", spanAnnotations=True)
+    names = ("TOXICITY", "SPAM", "THREAT", "INSULT")
+    body = comment("spoil=0.7", *names, spanAnnotations=True)
     (span,) = asked(client, body)["attributeScores"]["SPAM"]["spanScores"]
     assert (span["begin"], span["end"], span["score"]["value"]) == (0, 9, 0)
 
