@@ -108,6 +108,7 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
     settings = evaluation_settings()
     judging = _judging(plan, settings)
     subject = None if plan.card is None else _subject(plan, judging, settings)
+    facts = _facts(plan, judging, settings)
     made = datetime.now(UTC)
     folder = report_folder(plan.out, settings, made)
     with closing(load_engine(settings)) as engine:
@@ -120,7 +121,7 @@ def carry_out(plan: ModerationPlan) -> ModerationSummary:
             # By its hash: another may serve when somebody measures again.
             f"{plan.command} --adapter {judging.asking.adapter or 'none'}",
             made.strftime("%Y-%m-%d %H:%M UTC"),
-            _facts(plan, judging, settings),
+            facts,
             versions(engine),
         )
     own = decided_by(_NAME, run.predictions, SERVED)
@@ -243,6 +244,7 @@ def _table(summary: ModerationSummary) -> Table:
     for system in summary.systems:
         table.add_row(system.name, "all rows", *_cells(system.all))
         table.add_row("", "clean texts", *_cells(system.clean))
+        table.add_row("", "of these, apart", *_cells(system.apart))
     return table
 
 

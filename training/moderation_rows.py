@@ -2,7 +2,8 @@
 
 Reads HateModerate's files (Zheng et al., Findings of NAACL 2024). Texts are the same where their
 letters and digits are; a row is clean where its text does not stand in the training file and is
-not called both hateful and not. Knows no system that decides.
+not called both hateful and not. A clean row stands apart where it shares no eight words in a row
+with a text of the training file either. Knows no system that decides.
 """
 
 import csv
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.hatemoderate import guideline_key, policies_by_guideline
+from training.leaks import HeldOut
 from wraner.errors import InvalidInput
 
 TRAIN = "hatemoderate_train.csv"
@@ -26,7 +28,7 @@ class ModerationRow:
     """One row: `number` counts from 1 in the file, `id` is the file's own.
 
     `key` is the same for texts that count as one. `kind` (1 to 4) says what a row that is not
-    hateful is, None where it is hateful or not known. `clean`: see the module.
+    hateful is, None where it is hateful or not known. `clean` and `apart`: see the module.
     """
 
     number: int
@@ -37,6 +39,7 @@ class ModerationRow:
     hateful: bool
     kind: int | None
     clean: bool
+    apart: bool
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def same_text(text: str) -> str:
 def read_rows(folder: Path, name: str) -> AskedRows:
     """Read the rows of a file in HateModerate's folder.
 
-    Kinds are read where `KINDS` is there. Rows of `TRAIN` itself are clean wherever their labels
-    agree.
+    Kinds are read where `KINDS` is there. Rows of `TRAIN` itself are clean, and stand apart,
+    wherever their labels agree.
 
     Raises:
         InvalidInput: a row cannot be read, or the training file is missing.
@@ -86,12 +89,14 @@ def read_rows(folder: Path, name: str) -> AskedRows:
         raise InvalidInput(
             f"expected {TRAIN} in {folder}, which says what texts have leaked, was: no such file"
         )
-    seen = set() if name == TRAIN else {same_text(one["text"]) for one in _read(train)}
+    taught = [] if name == TRAIN else [one["text"] for one in _read(train)]
+    seen, held_out = set(map(same_text, taught)), HeldOut(taught)
     kinds = _read_kinds(folder / KINDS)
     rows = [_row(number, one, kinds) for number, one in enumerate(_read(folder / name), start=1)]
     torn = _contradictory(rows)
     clean = [replace(row, clean=row.key not in seen and row.key not in torn) for row in rows]
-    return AskedRows(folder / name, tuple(clean), len(rows), bool(kinds))
+    apart = [replace(row, apart=row.clean and not held_out.leaks(row.text)) for row in clean]
+    return AskedRows(folder / name, tuple(apart), len(rows), bool(kinds))
 
 
 def _row(
@@ -106,6 +111,7 @@ def _row(
         hateful=one["labels"] == "1",
         kind=None if one["labels"] == "1" else kinds.get((one["example_id"], "0")),
         clean=False,
+        apart=False,
     )
 
 

@@ -18,7 +18,7 @@ from training.moderation_cases import Case, all_cases, clean_cases
 from training.moderation_evaluation import ModerationRun
 from training.moderation_intervals import auroc_interval
 from training.moderation_results import System
-from training.moderation_rows import TRAIN, AskedRows
+from training.moderation_rows import TRAIN, AskedRows, ModerationRow
 from training.moderation_scores import (
     Failures,
     KindFailures,
@@ -59,20 +59,22 @@ class SystemScores:
 
 @dataclass(frozen=True, slots=True)
 class SystemSummary:
-    """One system's figures on all rows, and on clean texts."""
+    """One system's figures on all rows, on clean texts, and on those of them that stand apart."""
 
     name: str
     means: str
     threshold: float
     all: SystemScores
     clean: SystemScores
+    apart: SystemScores
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What was asked about: the file, how many rows of how many, and how many texts they are.
 
-    `clean` texts do not stand in the training file. `no_kind` counts the rows that are not hateful
+    `clean` texts do not stand in the training file, and `apart` of these share no eight words in a
+    row with it. `no_kind` counts the rows that are not hateful
     and whose kind is not known, None where no kind is.
     """
 
@@ -81,6 +83,7 @@ class Asked:
     whole: int
     texts: int
     clean: int
+    apart: int
     no_kind: int | None
 
     @property
@@ -143,7 +146,8 @@ def _asked(asked: AskedRows) -> Asked:
         rows=len(asked.rows),
         whole=asked.whole,
         texts=len(asked.texts),
-        clean=len({row.key for row in asked.rows if row.clean}),
+        clean=_texts([row for row in asked.rows if row.clean]),
+        apart=_texts([row for row in asked.rows if row.apart]),
         no_kind=kinds.count(None) if asked.kinds else None,
     )
 
@@ -151,15 +155,24 @@ def _asked(asked: AskedRows) -> Asked:
 def _system(system: System, evaluated: Evaluated) -> SystemSummary:
     rows = evaluated.asked.rows
     tiers = {p.id: p.tier for p in evaluated.policy_set.policies}
-    there, clean = all_cases(rows, system), clean_cases(rows, system)
-    clean_texts = len({row.key for row in rows if row.clean})
+    there, clean = all_cases(rows, system), [row for row in rows if row.clean]
+    apart = [row for row in rows if row.apart]
     return SystemSummary(
         system.name,
         system.means,
         system.threshold,
         _scores(there, tiers, threshold=system.threshold, whole=len(rows)),
-        _scores(clean, tiers, threshold=system.threshold, whole=clean_texts),
+        *(
+            _scores(
+                clean_cases(some, system), tiers, threshold=system.threshold, whole=_texts(some)
+            )
+            for some in (clean, apart)
+        ),
     )
+
+
+def _texts(rows: Sequence[ModerationRow]) -> int:
+    return len({row.key for row in rows})
 
 
 def _scores(

@@ -41,7 +41,7 @@ def row(
     """Return a row; without a text, one of its own."""
     text = text or f"Zorvian number {number}."
     return ModerationRow(
-        number, f"id-{number}", text, same_text(text), policy, hateful, kind, clean
+        number, f"id-{number}", text, same_text(text), policy, hateful, kind, clean, clean
     )
 
 

@@ -40,6 +40,17 @@ def test_rows_carry_policy_kind_and_what_leaked(data: Path) -> None:
     assert (asked.whole, len(asked.texts), asked.kinds) == (6, 5, True)
 
 
+def test_texts_stand_apart_that_share_no_long_stretch_with_the_training_file(data: Path) -> None:
+    header = "example_id sentence guideline labels"
+    long = "Every Zorvian I ever met was late, and that is why"
+    write_table(data / "hatemoderate_train.csv", header, ("1", long, "Do not mock", "1"))
+    rows = (long + " I left.", long.replace("ever met", "met"), "They sing.", long)
+    write_table(data / TEST, header, *((str(n), t, "Do not mock", "1") for n, t in enumerate(rows)))
+    found = read_rows(data, TEST).rows
+    assert [r.clean for r in found] == [True, True, True, False]
+    assert [r.apart for r in found] == [False, True, True, False]
+
+
 def test_a_contradictory_text_is_not_clean(data: Path) -> None:
     write_table(
         data / TEST,
