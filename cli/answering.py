@@ -28,6 +28,8 @@ class Refused:
 async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result | Refused]:
     """Return what `call` answers to each text, or why it refused it.
 
+    A text that takes too long by itself, twice, is refused as one that is too large.
+
     Raises:
         ApiError: a refusal that is not about one of the texts.
     """
@@ -42,10 +44,21 @@ async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result |
             return [*before, Refused(error.detail), *after]
         if len(texts) == 1 and error.status == _TOO_LARGE:
             return [Refused(error.detail)]
+        if len(texts) == 1 and isinstance(error, TooSlow):
+            return [await _once_more(texts, call)]
         if len(texts) == 1 or not _is_size(error):
             raise
         half = len(texts) // 2
         return [*await answer_each(texts[:half], call), *await answer_each(texts[half:], call)]
+
+
+async def _once_more(texts: Sequence[str], call: Call[Result]) -> Result | Refused:
+    """Ask about one text again, which may have been late for what others asked."""
+    try:
+        (answered,) = await call(texts)
+    except TooSlow as error:
+        return Refused(error.detail)
+    return answered
 
 
 def _refused(error: ApiError) -> int | None:

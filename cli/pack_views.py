@@ -14,7 +14,7 @@ from cli.options import Layout
 from cli.records import Records
 from cli.views import Palette, shown_as_is
 from wraner.client.replies import PackList, PackSummary
-from wraner.packs import Example, TaggedExample
+from wraner.packs import Example, Policy, TaggedExample
 
 SHORT_VERSION = 12
 _ITALIC = Style(italic=True)
@@ -58,8 +58,17 @@ def show_pack(pack: PackSummary, layout: Layout) -> None:
             if policy.is_allow_list:
                 words.append("  allowed alone", "not bold dim")
             words.append(f"\n{shown_as_is(policy.definition)}", "not bold")
+            for part, said in _decisive(policy):
+                words.append(f"\n{part}: ", "not bold dim").append(shown_as_is(said), "not bold")
             table.add_row(shown_as_is(policy.id), str(policy.tier or ""), words)
     console.print(table)
+
+
+def _decisive(policy: Policy) -> list[tuple[str, str]]:
+    """Return what else decides about a policy, by its name."""
+    said = [("includes", words) for words in policy.includes]
+    said += [("excludes", words) for words in policy.excludes]
+    return said + ([] if policy.threshold is None else [("threshold", str(policy.threshold))])
 
 
 def show_examples(examples: Sequence[Example], layout: Layout) -> None:

@@ -21,7 +21,7 @@ from cli.records import Records
 from cli.shelf import shelf
 from cli.streaming import Asked, Choice, Offered, Texts, Verb, answer_all, choose
 from wraner.client.asynchronous import AsyncClient
-from wraner.client.replies import Versions
+from wraner.client.replies import Verdicts, Versions
 from wraner.errors import InvalidInput, NotFound
 from wraner.flips import Comparison, FlipCount
 from wraner.pack_folders import DEFINITIONS_FILE
@@ -122,20 +122,24 @@ class Sides:
         self._sets = [await _read(client, choice) for choice in self._choices]
 
     async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Judged:
-        """Let both sets judge texts."""
-        old, new = [
-            await client.moderate(
-                texts,
-                policy_set=choice.name,
-                inline=choice.inline,
-                exhaustive=self._what.exhaustive,
-                threshold=self._what.threshold,
-            )
-            for choice in self._choices
-        ]
+        """Let both sets judge texts; where both say the same, one answer stands for both."""
+        old = await self._ask(client, self._choices[0], texts)
+        alike = self._sets[0] == self._sets[1]  # asked twice, close decisions may tip by chance
+        new = old if alike else await self._ask(client, self._choices[1], texts)
         pairs = zip(old.results, new.results, strict=True)
         results = [Comparison(old=before, new=after) for before, after in pairs]
         return Judged(results, _joined(old.versions, new.versions))
+
+    async def _ask(
+        self, client: AsyncClient, choice: Choice[PolicySet], texts: Sequence[str]
+    ) -> Verdicts:
+        return await client.moderate(
+            texts,
+            policy_set=choice.name,
+            inline=choice.inline,
+            exhaustive=self._what.exhaustive,
+            threshold=self._what.threshold,
+        )
 
     def changes(self) -> PolicySetChanges:
         """Return what differs between the sets, once they are read."""

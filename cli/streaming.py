@@ -21,13 +21,14 @@ from cli.answering import answer_each
 from cli.failures import Exit, WrongUse, say
 from cli.options import Layout, StreamOptions, TargetOptions
 from cli.records import Records
+from cli.shelf import PIECE_BYTES, PIECE_EXAMPLES, fits_a_body
 from cli.stream import Pace, Sink, Tally
 from cli.texts import Bad, Source, Text
 from cli.views import complain_of
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Versions
 from wraner.pack_folders import read_pack_folder
-from wraner.packs import Domain, PolicySet
+from wraner.packs import Domain, Pack, PolicySet
 
 Result = TypeVar("Result", bound=BaseModel)
 Answered = TypeVar("Answered", bound=BaseModel, covariant=True)
@@ -62,7 +63,8 @@ def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Cho
     """Return the pack and the texts; where a folder is offered, what looks like a name is a text.
 
     Raises:
-        WrongUse: neither a name nor a folder is given, or the folder is of the other kind.
+        WrongUse: neither a name nor a folder is given, or the folder is of the other kind or too
+            large to send along.
         InvalidInput: the folder breaks a rule.
     """
     folder, model = offered.folder, offered.model
@@ -80,7 +82,20 @@ def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Cho
             f"{folder}: expected a {model.__name__}, was: a {type(pack).__name__}; "
             f"`extract` takes domains, `moderate` policy sets"
         )
+    _check_sendable(pack, folder)
     return Choice(inline=pack), texts if name is None else [name, *texts]
+
+
+def _check_sendable(pack: Pack, folder: Path) -> None:
+    """Refuse a pack that no call may carry; otherwise each text would be refused for its sake."""
+    if len(pack.examples) <= PIECE_EXAMPLES and fits_a_body(pack):
+        return
+    group = "domains" if isinstance(pack, Domain) else "policies"
+    raise WrongUse(
+        f"{folder}: expected up to {PIECE_EXAMPLES} examples and {PIECE_BYTES} bytes to send along "
+        f"with texts, was: {len(pack.examples)} examples; store it under another name and use "
+        f"that: wraner {group} add NAME {folder}"
+    )
 
 
 class Reply(Protocol[Answered]):
@@ -196,7 +211,7 @@ def _sources(asked: Asked) -> list[Source]:
         return [texts.from_arguments(asked.arguments)]
     if options.file:
         return [texts.from_file(path, jsonl=options.jsonl) for path in options.file]
-    return [Source(texts.lines_of(_standard_input), jsonl=options.jsonl)]
+    return [Source(texts.lines_of(_standard_input, "standard input"), jsonl=options.jsonl)]
 
 
 def _total(asked: Asked) -> int | None:

@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 
 
 # Of one call; while a server restarts, calls are repeated: long work is worth waiting for it.
-_PATIENT = Retry(attempts=6)
+# A server that is full may want minutes.
+_PATIENT = Retry(attempts=6, longest_wait_s=900.0)
 # Above the server's own limit (WRANER_REQUEST_TIMEOUT_S), so that its message comes through.
 _SILENCE_S = 180.0
 _HEALTH_S = 10.0

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from wraner.formats.lines import refuse_binary
+
 MAX_LINE_BYTES = 8 * 2**20
 """A longer line is not kept in memory; no server takes it (WRANER_MAX_BODY_BYTES)."""
 _BOM = b"\xef\xbb\xbf"
@@ -70,15 +72,24 @@ def from_arguments(texts: Sequence[str]) -> Source:
 def from_file(path: Path, *, jsonl: bool) -> Source:
     """Return a file as a source; its ending `.jsonl` says the same as `jsonl`."""
     return Source(
-        lines_of(lambda: path.open("rb")), jsonl=jsonl or path.suffix == ".jsonl", file=str(path)
+        lines_of(lambda: path.open("rb"), str(path)),
+        jsonl=jsonl or path.suffix == ".jsonl",
+        file=str(path),
     )
 
 
-def lines_of(opened: Callable[[], BinaryIO]) -> Iterator[bytes]:
-    """Yield lines without their ends; of an over-long one only enough to tell that it is."""
+def lines_of(opened: Callable[[], BinaryIO], name: str) -> Iterator[bytes]:
+    """Yield lines without their ends; of an over-long one only enough to tell that it is.
+
+    Raises:
+        InvalidInput: what is called `name` is UTF-16 or no text; read by the byte it would give
+            texts that nobody wrote.
+    """
     with opened() as file:
         mark = _BOM
         while line := file.readline(MAX_LINE_BYTES + 1):
+            if mark:
+                refuse_binary(line, name)
             over = len(line) > MAX_LINE_BYTES
             rest = line
             while over and rest and not rest.endswith(b"\n"):

@@ -47,6 +47,17 @@ def test_texts_from_a_file_from_standard_input_and_never_from_two_places(
     assert wraner("extract").code == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16le", "utf-16be"])
+def test_files_in_utf16_are_refused_whole(wraner: Wraner, tmp_path: Path, encoding: str) -> None:
+    words = "Ann went\nto Hull\n".encode(encoding)
+    (tmp_path / "texts.txt").write_bytes(words)
+    ran = wraner("extract", "cities", "--file", str(tmp_path / "texts.txt"))
+    assert ran.code == 1 and not ran.out and "texts.txt:1: expected UTF-8 text" in ran.err
+    assert "iconv -f utf-16" in ran.err
+    ran = wraner("extract", "cities", stdin=words)
+    assert ran.code == 1 and not ran.out and "standard input:1: expected UTF-8 text" in ran.err
+
+
 @pytest.mark.usefixtures("rules")
 @pytest.mark.parametrize(
     ("command", "group", "stored"),

@@ -59,6 +59,16 @@ def test_the_view_tells_which_policies_name_what_alone_is_allowed(
     assert len(told) == 1 and "Cats" in told[0]
 
 
+def test_the_view_tells_all_that_decides(wraner: Wraner, tmp_path: Path) -> None:
+    told = {"includes": ("Chain letters",), "excludes": ("Receipts",), "threshold": 1.0}
+    policy = RULES.policies[0].model_copy(update=told)
+    pack = RULES.model_copy(update={"policies": (policy,)})
+    wraner("policies", "add", "mine", pack_folder(tmp_path / "pack", pack))
+    shown = wraner("policies", "show", "mine", "--format", "view").out
+    for words in ("includes: Chain letters", "excludes: Receipts", "threshold: 1.0"):
+        assert words in shown
+
+
 def test_a_name_that_is_taken_is_not_overwritten_unasked(wraner: Wraner, tmp_path: Path) -> None:
     folder = pack_folder(tmp_path / "pack", CITIES)
     other = pack_folder(tmp_path / "other", CITIES.model_copy(update={"description": "other"}))
@@ -81,6 +91,27 @@ def test_a_pack_of_more_examples_than_one_call_may_carry(wraner: Wraner, tmp_pat
         if x
     ]
     assert listed == [e.id for e in examples]
+
+
+def test_a_large_pack_is_replaced_at_once_where_little_changed(
+    wraner: Wraner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = tuple(tagged(f"text {n}", id=f"e{n}") for n in range(1_200))
+    big = CITIES.model_copy(update={"examples": examples})
+    assert wraner("domains", "add", "big", pack_folder(tmp_path / "big", big)).code == 0
+
+    async def in_pieces(*_: object, **__: object) -> None:
+        raise AssertionError("the pack was without its later examples for a while")
+
+    other = big.model_copy(update={"description": "other"})
+    with monkeypatch.context() as patched:
+        patched.setattr("cli.shelf.Shelf.extend", in_pieces)
+        ran = wraner("domains", "add", "big", pack_folder(tmp_path / "o", other), "--replace")
+    assert ran.code == 0 and "1200 examples" in ran.err
+    assert json.loads(wraner("domains", "show", "big").out)["description"] == "other"
+    anew = big.model_copy(update={"examples": tuple(tagged(f"new {n}") for n in range(1_200))})
+    ran = wraner("domains", "add", "big", pack_folder(tmp_path / "anew", anew), "--replace")
+    assert ran.code == 0 and "1200 examples" in ran.err
 
 
 def test_a_folder_that_breaks_a_rule_or_is_of_the_other_kind(

@@ -11,7 +11,8 @@ from rich.console import Console
 from cli.change_views import show_changes
 from cli.shelf import Shelf
 from tests.cli.conftest import CITIES, RULES, Served, Wraner, pack_folder
-from wraner.packs import Example, PolicySet
+from wraner.client.asynchronous import AsyncClient
+from wraner.packs import Example, JudgedExample, PolicySet
 from wraner.policy_changes import compare
 
 pytestmark = pytest.mark.usefixtures("rules")
@@ -94,6 +95,33 @@ def test_the_same_set_flips_nothing(wraner: Wraner, tmp_path: Path) -> None:
         "",
         "the policy sets are the same",
     ]
+
+
+def test_a_set_beside_its_like_is_asked_once(
+    wraner: Wraner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    moderate = AsyncClient.moderate
+
+    async def counting(self: AsyncClient, texts: Any, **how: Any) -> Any:
+        asked.append(how["policy_set"])
+        return await moderate(self, texts, **how)
+
+    monkeypatch.setattr(AsyncClient, "moderate", counting)
+    same = pack_folder(tmp_path / "same", RULES)
+    assert wraner("policies", "diff", "rules", same, "bad").code == 0 and asked == ["rules"]
+    other = pack_folder(tmp_path / "other", changed(threshold=1.0))
+    assert wraner("policies", "diff", "rules", other, "bad").code == 0
+    assert asked == ["rules", "rules", None]
+
+
+def test_a_folder_that_is_too_large_to_send_along_is_told_before_any_text(
+    wraner: Wraner, tmp_path: Path
+) -> None:
+    many = tuple(JudgedExample(text=f"text {n}", violates=("no-spam",)) for n in range(1_001))
+    big = pack_folder(tmp_path / "big", RULES.model_copy(update={"examples": many}))
+    ran = wraner("policies", "diff", "rules", big, "bad")
+    assert ran.code == 2 and f"wraner policies add NAME {big}" in ran.err and not ran.out
 
 
 def test_the_view(wraner: Wraner, tmp_path: Path) -> None:

@@ -197,7 +197,22 @@ def test_calls_that_are_too_large_are_halved(status: int, pointer: str) -> None:
     assert asyncio.run(answer_each(list("abcdefg"), call)) == list("abcdefg")
 
 
-@pytest.mark.parametrize(("status", "pointer"), [(422, "/domain"), (404, ""), (504, "")])
+@pytest.mark.parametrize("late", [1, 2])
+def test_a_text_that_is_late_by_itself_is_asked_about_again_and_then_refused(late: int) -> None:
+    alone = 0
+
+    async def call(texts: Sequence[str]) -> Sequence[str]:
+        nonlocal alone
+        alone += texts == ["slow"]
+        if "slow" in texts and (len(texts) > 1 or alone <= late):
+            raise problem(504, "")
+        return list(texts)
+
+    answered = asyncio.run(answer_each(["a", "b", "slow", "c"], call))
+    assert answered == ["a", "b", "slow" if late == 1 else Refused("why"), "c"] and alone == 2
+
+
+@pytest.mark.parametrize(("status", "pointer"), [(422, "/domain"), (404, ""), (503, "")])
 def test_what_is_no_texts_fault_is_raised(status: int, pointer: str) -> None:
     async def call(texts: Sequence[str]) -> Sequence[str]:
         raise problem(status, pointer)

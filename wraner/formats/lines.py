@@ -55,7 +55,7 @@ def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[Line]:
     """
     for number, line in enumerate(lines, start=1):
         if number == 1:
-            _refuse_binary(line, name)
+            refuse_binary(line, name)
             line = line.removeprefix(_BOM)
         try:
             text = line.decode("utf-8")
@@ -65,7 +65,12 @@ def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[Line]:
         yield Line(number, text.removesuffix("\n").removesuffix("\r"), ended)
 
 
-def _refuse_binary(line: bytes, name: str) -> None:
+def refuse_binary(line: bytes, name: str) -> None:
+    """Refuse a first line that is no beginning of UTF-8 text.
+
+    Raises:
+        InvalidInput: it begins as another kind of file does.
+    """
     for signature, what, way_out in _SIGNATURES:
         if line.startswith(signature):
             raise InvalidInput(f"{name}:1: expected UTF-8 text, was: {what}; {way_out}")
