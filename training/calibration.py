@@ -103,7 +103,7 @@ async def answers(
     """Ask about everything; `without` is asked about the policies that it was not taught.
 
     Its questions alone show examples: what was taught gains nothing by them, and rules of another
-    kind were never asked with any (training/LOG.md, 2026-11-28).
+    kind are judged worse with them (training/LOG.md, 2026-11-28).
     """
     judged = subjects.judged
     untaught: dict[str, TwoWays] = {}
