@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training import checkpoints, lora
+from training.claims import claimed
 from training.corpus import StoreSettings
 from training.loop import State, StepReport, train
 from training.metric_log import MetricLog, read_metrics
@@ -68,17 +69,18 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare`, `checkpoints.latest` and `train`.
+        InvalidInput, Unavailable: as `prepare`, `claimed`, `checkpoints.latest` and `train`.
     """
     device = device_at_hand()
     say: Say = console.log
     prepared = prepare(settings, places, say=say, device=device)
     run = run_name(settings, prepared.base)
     folder = places.state / "training" / "runs" / run
-    start = checkpoints.latest(folder / CHECKPOINTS, run=run)
-    with Watched(settings, folder, console, start, run=run) as hooks:
-        train(prepared.run, hooks, start=start)
-    adapter = write_adapter_files(prepared, folder)
+    with claimed(folder):
+        start = checkpoints.latest(folder / CHECKPOINTS, run=run)
+        with Watched(settings, folder, console, start, run=run) as hooks:
+            train(prepared.run, hooks, start=start)
+        adapter = write_adapter_files(prepared, folder)
     data = taught_data(prepared)
     return Outcome(folder, adapter, last_dev_loss(folder), prepared.base, data)
 

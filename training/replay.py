@@ -14,6 +14,7 @@ from rich.console import Console
 
 from index.encoder import WordEncoder
 from training import checkpoints, lora
+from training.claims import claimed
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
 from training.finetune import (
@@ -87,7 +88,8 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare`, `lora.load`, `checkpoints.latest` and `train`.
+        InvalidInput, Unavailable: as `prepare`, `lora.load`, `claimed`, `checkpoints.latest` and
+            `train`.
     """
     settings = subject.training
     device = device_at_hand()
@@ -100,10 +102,11 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     read = [(source.name, len(source.train)) for source in prepared.sources]
     name = hashlib.sha256(f"{subject.identity} {run} {read}".encode()).hexdigest()[:16]
     folder = places.state / "training" / "retraining" / name
-    start = checkpoints.latest(folder / CHECKPOINTS, run=run)
-    with Watched(settings, folder, console, start, run=run) as hooks:
-        train(prepared.run, hooks, start=start)
-    adapter = write_adapter_files(prepared, folder)
+    with claimed(folder):
+        start = checkpoints.latest(folder / CHECKPOINTS, run=run)
+        with Watched(settings, folder, console, start, run=run) as hooks:
+            train(prepared.run, hooks, start=start)
+        adapter = write_adapter_files(prepared, folder)
     replayed = training_data(prepared.sources, settings)
     return Taught(adapter, len(subject.pack.examples), prepared.sources, replayed)
 

@@ -23,7 +23,7 @@ from training.preparation import Places, prepare
 from training.settings import TrainingSettings
 from training.sources import read_source, read_source_configs
 from wraner.adapters import CONFIG, WEIGHTS, Task, TrainingData
-from wraner.errors import InvalidInput
+from wraner.errors import InvalidInput, Unavailable
 from wraner.weights import BaseModel
 
 
@@ -129,6 +129,24 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     assert resumed.dev_loss == whole.dev_loss
     steps = [line["step"] for line in read_metrics(resumed.folder) if "loss" in line]
     assert steps == [1, 2, 3, 4]
+
+
+def test_two_processes_do_not_train_one_run(
+    settings: TrainingSettings, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    class Twice(finetuning.Watched):
+        def on_checkpoint(self, state: State) -> None:
+            with pytest.raises(Unavailable, match="in use by another process") as found:
+                finetune(settings, places, console=quiet())
+            refused.append(found)
+            super().on_checkpoint(state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(finetuning, "Watched", Twice)
+        first = finetune(settings, places, console=quiet())
+    assert refused and finetune(settings, places, console=quiet()) == first
 
 
 def test_a_finished_run_is_not_run_again(settings: TrainingSettings, places: Places) -> None:
