@@ -15,6 +15,7 @@ from services.faults import first_fault
 from services.settings import Limits
 from wraner.errors import InvalidInput
 from wraner.packs import Domain, Example, PolicySet
+from wraner.prompts import render_judgement
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,8 +106,7 @@ def check_definitions(pack: Domain | PolicySet, limits: Limits, *, pointer: str)
         lengths = [len(t.name) + len(t.definition) for t in pack.entity_types]
     else:
         field = "policies"
-        words = ([p.title, p.definition, *p.includes, *p.excludes] for p in pack.policies)
-        lengths = [sum(map(len, some)) for some in words]
+        lengths = [len(render_judgement(p, (), "").instruction) for p in pack.policies]
     for number, length in enumerate(lengths):
         if length > limits.max_characters:
             raise InvalidInput(

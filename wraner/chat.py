@@ -19,6 +19,7 @@ from wraner.view import View
 
 # Private-use characters: no template writes them, and what people write never meets the template.
 _SLOT = re.compile("\ue000\\d+\ue001")
+_MAX_QUOTED = 80
 
 Ids = tuple[int, ...]
 
@@ -53,6 +54,12 @@ class EncodedPrompt:
         return len(self.prefix) + sum(map(len, self.examples)) + len(self.query)
 
 
+def _beginning(instruction: str) -> str:
+    """Return where the definitions of an instruction begin, behind what is asked."""
+    _, _, definitions = instruction.partition("\n")
+    return " ".join((definitions or instruction).split())[:_MAX_QUOTED]
+
+
 class ChatEncoder:
     """Encodes prompts for one tokenizer.
 
@@ -65,6 +72,8 @@ class ChatEncoder:
         # How to treat control tokens is a switch inside the tokenizer: one thread at a time.
         self._lock = Lock()
         self._frame = lru_cache(maxsize=64)(self._render_frame)
+        # A text is asked about by many policies, and a policy about many texts.
+        self._repeated = lru_cache(maxsize=128)(self.text_ids)
         self.end_of_turn = self._find_end_of_turn()
 
     def text_ids(self, text: str) -> Ids:
@@ -78,7 +87,7 @@ class ChatEncoder:
             InvalidInput: the instruction and the text alone are longer than that.
         """
         examples = [(self.text_ids(t.text), self.text_ids(t.answer)) for t in prompt.examples]
-        instruction, text = self.text_ids(prompt.instruction), self.text_ids(prompt.text)
+        instruction, text = self._repeated(prompt.instruction), self._repeated(prompt.text)
         for dropped in range(len(examples) + 1):
             kept = examples[dropped:]
             frame = self._frame(len(kept))
@@ -94,7 +103,8 @@ class ChatEncoder:
                 return encoded
         raise InvalidInput(
             f"definitions and text take {encoded.tokens} tokens, the model reads at most "
-            f"{max_tokens}; ask for fewer types or policies, or shorten their definitions"
+            f"{max_tokens}; ask for fewer types or policies, or shorten their definitions; they "
+            f"begin with: {_beginning(prompt.instruction)}"
         )
 
     def _tokenise(self, text: str, *, as_data: bool) -> Ids:

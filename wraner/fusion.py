@@ -45,13 +45,19 @@ class VerdictFusion(BaseModel):
     highest score is higher by chance."""
 
     def score(self, overall: float, evidence: "Evidence", policies: tuple[float, ...]) -> float:
-        """Return how surely a text breaches a policy, 0..1; `policies` are their scores."""
+        """Return how surely a text breaches a policy, 0..1; `policies` are their scores.
+
+        Where none was judged, none says that the text keeps all of them.
+        """
+        told = 0.0
+        if policies:
+            number = self.number * math.log(len(policies) / SHORTLIST)
+            told = self.strongest * log_odds(max(policies)) + number
         return _logistic(
             self.overall * overall
             + self.leaning * within_reach(evidence.leaning)
             + self.definition * nearest_definition(evidence)
-            + self.strongest * log_odds(max(policies, default=0.0))
-            + self.number * math.log(max(1, len(policies)) / SHORTLIST)
+            + told
             + self.bias
         )
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -121,7 +122,7 @@ class LocalEngine:
 
     async def _ask(self, requests: Sequence[GenerateRequest | ScoreRequest]) -> list[Any]:
         self._check_queue()
-        jobs = await asyncio.to_thread(lambda: [self._encode(r) for r in requests])
+        jobs = await self._encoded(requests)
         with self._ready:
             if self._closed or not self.alive:
                 raise Unavailable("the engine has stopped or is shutting down; ask another replica")
@@ -133,6 +134,20 @@ class LocalEngine:
         finally:
             for job in jobs:
                 job.answered.cancel()
+
+    async def _encoded(self, requests: Sequence[GenerateRequest | ScoreRequest]) -> list[_Job]:
+        """Encode requests on a thread, which ends early when nobody waits any more."""
+        given_up = threading.Event()
+
+        def encode() -> list[_Job]:
+            wanted = takewhile(lambda _: not given_up.is_set(), requests)
+            return [self._encode(request) for request in wanted]
+
+        try:
+            return await asyncio.to_thread(encode)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
     def _check_queue(self) -> None:
         with self._ready:

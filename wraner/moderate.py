@@ -5,7 +5,8 @@ Where a fusion scores the whole text by it, the model is also asked once about t
 Gets its retriever and engine injected, so serving, evaluation and tests run this same code.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wraner.engine import Engine, ScoreRequest, Scores
@@ -162,6 +163,7 @@ class Moderator:
             rules = tuple(e for e in evidence.policies if e.policy not in lists)
             found_of = replace(evidence, policies=rules)
             seen.append(_Seen(number, window, found_of, chosen, tuple(requests)))
+            await asyncio.sleep(0)  # a call of many windows lets others be answered meanwhile
         return seen
 
     def _question(
@@ -196,7 +198,8 @@ class Moderator:
             return ranked
         eligible = [e for e in ranked if not task.among or e.policy in task.among]
         near = [e for e in eligible if e.policy not in lists][: self._settings.shortlist]
-        far = [e for e in reversed(eligible) if e.policy in lists][: self._settings.shortlist]
+        allowing = [e for e in reversed(eligible) if e.policy in lists]
+        far = sorted(allowing, key=_likeness_to_allowed)[: self._settings.shortlist]
         there = {e.policy for e in (*near, *far)}
         beside = [e for e in ranked if e.policy in task.beside and e.policy not in there]
         return near + far + beside
@@ -232,16 +235,11 @@ class Moderator:
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]
     ) -> Verdict:
-        best: dict[str, _Judgement] = {}
-        for j in (j for window in judged for j in window.judgements):
-            if j.policy.id not in best or j.score > best[j.policy.id].score:
-                best[j.policy.id] = j
-        ranked = sorted(best.values(), key=lambda j: (-j.score, j.policy.id))
-        score = max((window.score for window in judged), default=0.0)
-        decision, matches = self._decided(task, score, ranked)
+        best = _best(j for window in judged for j in window.judgements)
+        decision, matches = self._gravest(task, judged)
         return Verdict(
             decision=decision,
-            score=score,
+            score=max((window.score for window in judged), default=0.0),
             calibrated=self._fusion(task).calibrated and self._has_own_score(task, judged),
             matches=tuple(map(_match, matches)),
             coverage=coverage,
@@ -250,14 +248,29 @@ class Moderator:
             index=index,
         )
 
-    def _decided(
-        self, task: ModerateTask, score: float, ranked: Sequence[_Judgement]
+    def _gravest(
+        self, task: ModerateTask, judged: Sequence[_Judged]
     ) -> tuple[Decision, Sequence[_Judgement]]:
-        """Return the decision and the policies that it rests on, strongest first.
+        """Return the gravest decision on any window and the policies that it rests on.
 
-        The text's score decides where the likeliest policy has no threshold of its own; one that
+        Each window is decided by itself: whatever stands behind a breach, it stays one.
+        """
+        decided = [self._decided(task, window) for window in judged]
+        for decision, _ in _STEPS:
+            matches = [j for found, some in decided if found == decision for j in some]
+            if matches:
+                return decision, _strongest_first(_best(matches).values())
+        return "allowed", ()
+
+    def _decided(
+        self, task: ModerateTask, window: _Judged
+    ) -> tuple[Decision, Sequence[_Judgement]]:
+        """Return the decision on one window and the policies that it rests on.
+
+        The window's score decides where the likeliest policy has no threshold of its own; one that
         has decides for itself. What is breached is named even if no single policy is sure.
         """
+        score, ranked = window.score, _strongest_first(window.judgements)
         common = self._settings.threshold if task.threshold is None else task.threshold
         lead = {j.policy.id: j.score - self._threshold(j.policy, common) for j in ranked}
         led = [j for j in ranked if j.policy.threshold is None]
@@ -270,11 +283,31 @@ class Moderator:
                 whole = (whole or led[:1]) if score - common >= reach else []
             alone = [j for j in over if j.policy.threshold is not None]
             if whole or alone:
-                return decision, sorted([*whole, *alone], key=lambda j: (-j.score, j.policy.id))
+                return decision, [*whole, *alone]
         return "allowed", ()
 
     def _threshold(self, policy: Policy, common: float) -> float:
         return common if policy.threshold is None else policy.threshold
+
+
+def _likeness_to_allowed(found: PolicyEvidence) -> float:
+    """Return how near a text is to what a policy allows rather than to a known breach of it."""
+    breach = max((n.similarity for n in found.violating), default=0.0)
+    return found.definition + found.wording + found.case - breach
+
+
+def _best(judgements: Iterable[_Judgement]) -> dict[str, _Judgement]:
+    """Return the surest judgement of each policy, the earliest of equals."""
+    best: dict[str, _Judgement] = {}
+    for j in judgements:
+        if j.policy.id not in best or j.score > best[j.policy.id].score:
+            best[j.policy.id] = j
+    return best
+
+
+def _strongest_first(judgements: Iterable[_Judgement]) -> list[_Judgement]:
+    """Return judgements by score; of equals those first whose policies have no threshold."""
+    return sorted(judgements, key=lambda j: (-j.score, j.policy.threshold is not None, j.policy.id))
 
 
 def _match(j: _Judgement) -> PolicyMatch:

@@ -7,6 +7,7 @@ Serving, evaluation and training all ask through this file. Knows no model.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wraner.answers import AnswerSpec, FlatText, write_label
 from wraner.packs import EntityType, JudgedExample, Policy, PolicySet, TaggedExample
@@ -48,7 +49,7 @@ def render_extraction(
     return Prompt(
         "\n".join(lines),
         tuple(_tagged_turn(example, labels) for example in reversed(neighbours)),
-        FlatText.of(text).flat,
+        _flat(text),
     )
 
 
@@ -67,10 +68,10 @@ def render_judgement(policy: Policy, neighbours: Sequence[JudgedExample], text: 
     return Prompt(
         "\n".join(lines),
         tuple(
-            Turn(FlatText.of(e.text).flat, YES if policy.id in e.violates else NO)
+            Turn(_flat(e.text), YES if policy.id in e.violates else NO)
             for e in reversed(neighbours)
         ),
-        FlatText.of(text).flat,
+        _flat(text),
     )
 
 
@@ -82,7 +83,13 @@ def render_overall(policy_set: PolicySet, text: str) -> Prompt:
         *(_one_line(policy.title) for policy in policy_set.policies),
         f"Answer {YES} or {NO}.",
     ]
-    return Prompt("\n".join(lines), (), FlatText.of(text).flat)
+    return Prompt("\n".join(lines), (), _flat(text))
+
+
+@lru_cache(maxsize=256)
+def _flat(text: str) -> str:
+    """Return a text as a prompt has it; one stands in the questions about many policies."""
+    return FlatText.of(text).flat
 
 
 def _tagged_turn(example: TaggedExample, labels: tuple[str, ...]) -> Turn:

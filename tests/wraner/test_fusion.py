@@ -106,6 +106,13 @@ def test_a_text_is_scored_by_taught_policies_or_by_others_whichever_is_surer() -
     assert bare == pytest.approx(1 / (1 + math.exp(5)))
 
 
+def test_where_no_taught_policy_was_judged_the_answer_about_the_set_is_heard() -> None:
+    hearing = WHOLE.model_copy(update={"verdict": verdict(1.0, 0.5, bias=-1.0)})
+    assert hearing.text_score(3.0, NOTHING, []) == pytest.approx(1 / (1 + math.exp(-2)))
+    doubtful = (FILTH, SHOWN, 0.1)
+    assert hearing.text_score(3.0, NOTHING, [doubtful]) < hearing.text_score(3.0, NOTHING, [])
+
+
 def test_a_text_is_scored_kind_by_kind_by_the_surest() -> None:
     assert WHOLE.untaught is not None
     foreign = BARE.model_copy(update={"verdict": verdict(0.0, 0.0, bias=-2.0), "bare": None})

@@ -294,6 +294,32 @@ def test_time_that_is_up_is_said(tiny_engine: LocalEngine) -> None:
         asyncio.run(tiny_engine.generate([request("a b", deadline=time.time() - 1)]))
 
 
+def test_a_cancelled_call_is_not_encoded_to_its_end(
+    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, encode = Semaphore(0), Semaphore(0), tiny_engine._encode
+    encoded: list[Any] = []
+
+    def slowly(one: Any) -> Any:
+        encoded.append(one)
+        begun.release()
+        assert go_on.acquire(timeout=20)
+        return encode(one)
+
+    monkeypatch.setattr(tiny_engine, "_encode", slowly)
+
+    async def ask() -> None:
+        asked = asyncio.ensure_future(tiny_engine.generate([request("a b")] * 9))
+        assert await asyncio.to_thread(begun.acquire, timeout=20)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        go_on.release(9)
+
+    asyncio.run(ask())  # waits for its threads
+    assert len(encoded) == 1
+
+
 def test_a_cancelled_request_leaves_the_queue(tiny_model: LanguageModel) -> None:
     engine = LocalEngine(tiny_model, BatchLimits(rows=1))
 

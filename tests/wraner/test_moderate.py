@@ -118,6 +118,21 @@ def test_allow_lists_are_judged_beside_the_shortlist_the_farthest_first() -> Non
     assert [r.prompt.instruction.split("Title ")[1][0] for r in engine.asked] == ["c", "b"]
 
 
+def test_an_allow_list_whose_known_breach_a_text_resembles_is_judged() -> None:
+    class Knowing(FakeRetriever):
+        async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+            (found,) = await super().evidence(pack, texts, k)
+            first, *rest = found.policies
+            known = replace(first, violating=(near("a+", 1.0, violates=("a",)),))
+            return [replace(found, policies=(known, *rest))]
+
+    settings = ModeratorSettings(Fusion(judge=1.0, margin=1.0, bias=-2.3), shortlist=1)
+    moderator = Moderator(retriever=Knowing(), engine=WordEngine(), settings=settings)
+    task = ModerateTask(allowing(*IDS), PackRef("v"), ("x",))
+    (verdict,) = asyncio.run(moderator.moderate(task))
+    assert [m.policy for m in verdict.judged] == ["a"]
+
+
 def test_no_words_are_shown_for_what_a_text_lacks() -> None:
     (verdict,) = moderate("aaaa ccccc", policy_set=allowing("c"))
     assert {m.policy: m.evidence for m in verdict.matches} == {"a": (Span(0, 3),), "c": ()}
@@ -333,10 +348,36 @@ def test_a_policys_own_threshold_decides_for_itself() -> None:
     assert loose.decision == "allowed", "the text's score is for policies without one"
     first = strict[0], *POLICIES.policies[1:]
     likeliest = POLICIES.model_copy(update={"policies": first})
-    (mild,) = moderate("aa !!!!!", engine=OverallEngine(), fusion=WHOLE, policy_set=likeliest)
+    (mild,) = moderate("aa !!!", engine=OverallEngine(), fusion=WHOLE, policy_set=likeliest)
     assert mild.decision == "allowed", "the likeliest policy has one, and is not that sure"
     (sure,) = moderate("aaaaaa", engine=OverallEngine(), fusion=WHOLE, policy_set=own)
     assert (sure.decision, [m.policy for m in sure.matches]) == ("violates", ["a"])
+
+
+def test_what_stands_behind_a_breach_does_not_weaken_it() -> None:
+    a, b, c = POLICIES.policies
+    strict = POLICIES.model_copy(
+        update={"policies": (a, b, c.model_copy(update={"threshold": 0.99}))}
+    )
+
+    def judged(words: str) -> Verdict:
+        how: dict[str, Any] = {"fusion": WHOLE, "policy_set": strict, "exhaustive": True}
+        (verdict,) = moderate(words, engine=OverallEngine(), **how)
+        return verdict
+
+    short, longer = judged("b !!!"), judged("b !!! q q q q q ccc q q")
+    assert (short.decision, longer.decision) == ("violates", "violates")
+    assert [m.policy for m in longer.matches] == [m.policy for m in short.matches] == ["b"]
+    assert longer.score == short.score and longer.coverage.windows > 1
+    assert {m.policy: m.score for m in longer.judged}["c"] > short.judged[2].score
+
+
+def test_of_policies_that_are_as_likely_one_without_a_threshold_goes_first() -> None:
+    a, b, c = POLICIES.policies
+    for changed in ((a.model_copy(update={"threshold": 0.99}), b, c), (a, b, c)):
+        tied = POLICIES.model_copy(update={"policies": changed})
+        (verdict,) = moderate("x !!!!!", engine=OverallEngine(), fusion=WHOLE, policy_set=tied)
+        assert verdict.decision == "violates"
 
 
 def test_a_threshold_of_zero_names_every_policy_that_was_judged() -> None:
