@@ -56,7 +56,7 @@ def test_a_report_is_written_and_failures_shown(
     lines = [line.split() for line in shown.out.splitlines()]
     assert lines[1][:7] == ["wraner", "all", "rows", "6", ".500", ".500", ".500"]
     assert lines[2][:3] == ["clean", "texts", "4"]
-    assert lines[3][:4] == ["of", "these,", "apart", "4"]
+    assert lines[3][:2] == ["apart", "4"]
     assert "hatemoderate_test.csv: 5 texts," in shown.err
     assert str(folder / "report.html") in shown.err
     assert sorted(p.name for p in folder.iterdir()) == [

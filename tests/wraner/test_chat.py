@@ -66,8 +66,8 @@ def test_the_farthest_examples_go_first_when_room_is_short(tiny_model: LanguageM
 
 
 def test_a_prompt_that_never_fits_is_refused(tiny_model: LanguageModel) -> None:
-    with pytest.raises(InvalidInput, match="shorten their definitions"):
-        tiny_model.chat.encode(Prompt("i" * 100, (), "t"), max_tokens=50)
+    with pytest.raises(InvalidInput, match="shorten their definitions; they begin with: Dirt: no"):
+        tiny_model.chat.encode(Prompt("Breach?\nDirt: no " + "i" * 100, (), "t"), max_tokens=50)
 
 
 def test_a_template_without_a_system_role_instructs_in_the_first_turn(
