@@ -17,8 +17,7 @@ class PackedLinear(torch.nn.Module):
         weight = linear.weight.detach().to(dtype)
         self._dtype = dtype
         self._bias = None if linear.bias is None else linear.bias.detach().to(dtype)
-        mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        self._packed = mkldnn and weight.device.type == "cpu"
+        self._packed = weight.device.type == "cpu" and _is_packable(dtype)
         reorder = torch.ops.mkldnn._reorder_linear_weight
         self._weight = reorder(weight, None) if self._packed else weight
 
@@ -29,6 +28,13 @@ class PackedLinear(torch.nn.Module):
             return torch.nn.functional.linear(given, self._weight, self._bias)
         product = torch.ops.mkldnn._linear_pointwise
         return cast(torch.Tensor, product(given, self._weight, self._bias, "none", [], ""))
+
+
+def _is_packable(dtype: torch.dtype) -> bool:
+    """Return whether this CPU's products take packed weights of a dtype: bf16 needs AVX-512."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype is not torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def pack(model: Any) -> None:
