@@ -106,7 +106,9 @@ def check_definitions(pack: Domain | PolicySet, limits: Limits, *, pointer: str)
         lengths = [len(t.name) + len(t.definition) for t in pack.entity_types]
     else:
         field = "policies"
-        lengths = [len(render_judgement(p, (), "").instruction) for p in pack.policies]
+        asked = (render_judgement(p, (), "").instruction for p in pack.policies)
+        # Between what every question begins and ends with: each case has words of its own there.
+        lengths = [len("\n".join(words.split("\n")[1:-1])) for words in asked]
     for number, length in enumerate(lengths):
         if length > limits.max_characters:
             raise InvalidInput(

@@ -67,6 +67,11 @@ def refused(answer: Any, status: int, pointer: str, words: str) -> None:
             "/policies/1",
             "WRANER_MAX_CHARACTERS",
         ),
+        (  # each case has words of the question's beside its own
+            policies({**POLICY, "id": "q", "includes": ["a"] * 1_700}),
+            "/policies/1",
+            "WRANER_MAX_CHARACTERS",
+        ),
     ],
 )
 def test_a_policy_set_is_refused_alike_stored_and_inline(
