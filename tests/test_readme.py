@@ -29,7 +29,7 @@ ADDRESS = "http://127.0.0.1:8000"
 WIDTH = 100
 TOLERANCE = 0.1  # other processors round bf16 otherwise, or compute in fp32
 REQUEST = re.compile(r"```sh\n(curl .*?)```\n+```json\n(.*?)```", re.DOTALL)
-COMMANDS = re.compile(r"```(sh|python)\n(.*?)```\n+```\n(.*?)```", re.DOTALL)
+COMMANDS = re.compile(r"```(sh|python)\n((?:(?!```).)*)```\n+```\n(.*?)```", re.DOTALL)
 SCORE = re.compile(r"(?<![\w.])[01]?\.\d{1,2}(?!\w)")
 
 
