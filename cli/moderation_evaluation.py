@@ -244,7 +244,8 @@ def _table(summary: ModerationSummary) -> Table:
     for system in summary.systems:
         table.add_row(system.name, "all rows", *_cells(system.all))
         table.add_row("", "clean texts", *_cells(system.clean))
-        table.add_row("", "apart", *_cells(system.apart))
+        if not summary.asked.is_training_file:
+            table.add_row("", "apart", *_cells(system.apart))
     return table
 
 

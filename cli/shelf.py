@@ -19,6 +19,7 @@ PIECE_EXAMPLES = 1_000
 PIECE_BYTES = 1_500_000
 """Bytes of one call's examples; the server's limit on bodies is above (WRANER_MAX_BODY_BYTES)."""
 _PAGE = 1_000
+_TOO_LARGE = 413
 
 Counted = Callable[[int], None]
 
@@ -80,7 +81,7 @@ class Shelf:
             try:
                 stored = await self.put(name, pack)
             except Invalid as error:
-                if error.pointer != "/examples":
+                if error.pointer != "/examples" and error.status != _TOO_LARGE:
                     raise
             else:
                 counted(len(pack.examples))

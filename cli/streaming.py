@@ -87,7 +87,10 @@ def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Cho
 
 
 def _check_sendable(pack: Pack, folder: Path) -> None:
-    """Refuse a pack that no call may carry; otherwise each text would be refused for its sake."""
+    """Refuse a pack that is too large to go with every call, whatever the server would take.
+
+    By the limits that a server has unless told otherwise, each text would be refused for its sake.
+    """
     if len(pack.examples) <= PIECE_EXAMPLES and fits_a_body(pack):
         return
     group = "domains" if isinstance(pack, Domain) else "policies"

@@ -174,11 +174,13 @@ class Moderator:
 
     def _scores_text(self, task: ModerateTask) -> bool:
         """Return whether a text has a score of its own: some of a set's policies give none."""
-        return self._fusion(task).verdict is not None and not task.policies
+        whole = not task.among or set(task.among) >= {p.id for p in task.policy_set.policies}
+        return self._fusion(task).verdict is not None and not task.policies and whole
 
     def _has_own_score(self, task: ModerateTask, judged: Sequence[_Judged]) -> bool:
         """Return whether the score is that of one thing; the highest of several is none."""
-        one = self._scores_text(task) or len(task.policies or task.policy_set.policies) == 1
+        asked = task.policies or task.among or task.policy_set.policies
+        one = self._scores_text(task) or len(asked) == 1
         return one and all(window.complete for window in judged)
 
     def _asks_overall(self, task: ModerateTask) -> bool:

@@ -49,6 +49,7 @@ def test_texts_of_the_training_file_are_not_said_to_be_none_of_its_own() -> None
     for render in (render_markdown, render_html):
         assert "not stand in the training file" in render(found)
         assert "not stand in the training file" not in render(of_train)
+        assert "stand apart" in render(found) and "stand apart" not in render(of_train)
 
 
 def test_no_word_tears_a_table() -> None:

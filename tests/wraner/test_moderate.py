@@ -334,6 +334,15 @@ def test_a_sure_policy_is_a_match_only_where_the_text_breaches_something() -> No
     assert [m.policy for m in verdict.matches] == ["a", "b"]
 
 
+def test_a_shortlist_of_some_policies_is_not_decided_by_the_whole_set() -> None:
+    engine = OverallEngine()
+    (some,) = moderate("ccc !!!", engine=engine, fusion=WHOLE, among=("a", "b"))
+    assert [m.policy for m in some.judged] == ["a", "b"] and len(engine.asked) == 2
+    assert (some.decision, some.matches, some.calibrated) == ("allowed", (), False)
+    (every,) = moderate("ccc !!!", engine=OverallEngine(), fusion=WHOLE, among=IDS, beside=("c",))
+    assert every.decision == "violates" and [m.policy for m in every.judged] == list(IDS)
+
+
 def test_named_policies_are_judged_without_asking_about_the_set() -> None:
     engine = OverallEngine()
     (verdict,) = moderate("aaaa", engine=engine, fusion=WHOLE, policies=("a",))
