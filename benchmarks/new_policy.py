@@ -19,7 +19,7 @@ import argparse
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from wraner.fusion import Fusion
 from wraner.metrics import auroc
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import JudgedExample, Policy, PolicySet, version
-from wraner.prompts import render_judgement
+from wraner.prompts import Prompt, render_judgement
 from wraner.retrieval import PackRef, PolicyEvidence, Retriever
 
 _ROOT = Path(__file__).parents[1]
@@ -100,20 +100,29 @@ _WORDS, _JUDGE, _FUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A judge, and how policies that were not taught are asked about and scored."""
+    """A judge, and how policies that were not taught are asked about and scored.
+
+    `answers` are those to all questions so far, none of which is asked again.
+    """
 
     ask: Ask
     fusion: Fusion
+    answers: dict[Prompt, float] = field(default_factory=dict)
 
     def by_words(self, subject: Subject) -> list[float]:
         """Return the answers about a policy's texts to questions that show no example."""
-        return self.ask([render_judgement(subject.policy, (), t.text) for t in subject.asked])
+        return self._answers([render_judgement(subject.policy, (), t.text) for t in subject.asked])
 
     def as_served(self, subject: Subject, found: Sequence[PolicyEvidence]) -> list[float]:
         """Return the answers to questions that show the nearest examples."""
         shown = [[n.example for n in e.nearest(self.fusion.examples_shown)] for e in found]
         asked = zip(subject.asked, shown, strict=True)
-        return self.ask([render_judgement(subject.policy, some, t.text) for t, some in asked])
+        return self._answers([render_judgement(subject.policy, some, t.text) for t, some in asked])
+
+    def _answers(self, prompts: Sequence[Prompt]) -> list[float]:
+        new = [p for p in dict.fromkeys(prompts) if p not in self.answers]
+        self.answers.update(zip(new, self.ask(new), strict=True))
+        return [self.answers[p] for p in prompts]
 
     def fused(self, logits: Sequence[float], found: Sequence[PolicyEvidence]) -> list[float]:
         """Return scores, from what the index finds too."""

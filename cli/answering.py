@@ -15,7 +15,6 @@ Result = TypeVar("Result")
 Call = Callable[[Sequence[str]], Awaitable[Sequence[Result]]]
 
 _ONE_TEXT = re.compile(r"/text/(\d+)")
-_TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result |
             before = await answer_each(texts[:at], call)
             after = await answer_each(texts[at + 1 :], call)
             return [*before, Refused(error.detail), *after]
-        if len(texts) == 1 and error.status == _TOO_LARGE:
+        if len(texts) == 1 and error.is_too_large:
             return [Refused(error.detail)]
         if len(texts) == 1 and isinstance(error, TooSlow):
             return [await _once_more(texts, call)]
@@ -68,4 +67,4 @@ def _refused(error: ApiError) -> int | None:
 
 def _is_size(error: ApiError) -> bool:
     """Return whether fewer texts a call may be answered where these were not."""
-    return isinstance(error, TooSlow) or error.status == _TOO_LARGE or error.pointer == "/text"
+    return isinstance(error, TooSlow) or error.is_too_large or error.pointer == "/text"

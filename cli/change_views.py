@@ -35,7 +35,7 @@ def show_changes(console: Console, changes: PolicySetChanges) -> None:
     for sign, policies in (("+", changes.added), ("-", changes.removed)):
         for policy in policies:
             console.print(_head(sign, policy.id, policy.title))
-            console.print(_fields(_whole(policy), indent=_INDENT))
+            console.print(_fields(policy_rows(policy), indent=_INDENT))
     for one in changes.changed:
         rows = [_changed(change, plain=plain) for change in one.fields]
         if one.examples:
@@ -61,7 +61,8 @@ def _fields(rows: list[Row], *, indent: int) -> Table:
     return table
 
 
-def _whole(policy: Policy) -> list[Row]:
+def policy_rows(policy: Policy) -> list[Row]:
+    """Return all that a policy says beside its title, by the names of its fields."""
     rows = [("definition", Text(shown_as_is(policy.definition)))]
     for name in ("includes", "excludes"):
         rows += [(name, Text(shown_as_is(words))) for words in getattr(policy, name)]

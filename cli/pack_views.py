@@ -8,13 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import terminal
+from cli.change_views import policy_rows
 from cli.counts import counted
 from cli.failures import say
 from cli.options import Layout
 from cli.records import Records
 from cli.views import Palette, shown_as_is
 from wraner.client.replies import PackList, PackSummary
-from wraner.packs import Example, Policy, TaggedExample
+from wraner.packs import Example, TaggedExample
 
 SHORT_VERSION = 12
 _ITALIC = Style(italic=True)
@@ -57,18 +58,12 @@ def show_pack(pack: PackSummary, layout: Layout) -> None:
             words = Text(shown_as_is(policy.title), "bold")
             if policy.is_allow_list:
                 words.append("  allowed alone", "not bold dim")
-            words.append(f"\n{shown_as_is(policy.definition)}", "not bold")
-            for part, said in _decisive(policy):
-                words.append(f"\n{part}: ", "not bold dim").append(shown_as_is(said), "not bold")
+            for part, said in policy_rows(policy):
+                if part != "tier":  # has a column
+                    said_of = "" if part == "definition" else f"{part}: "
+                    words.append(f"\n{said_of}", "not bold dim").append(said.plain, "not bold")
             table.add_row(shown_as_is(policy.id), str(policy.tier or ""), words)
     console.print(table)
-
-
-def _decisive(policy: Policy) -> list[tuple[str, str]]:
-    """Return what else decides about a policy, by its name."""
-    said = [("includes", words) for words in policy.includes]
-    said += [("excludes", words) for words in policy.excludes]
-    return said + ([] if policy.threshold is None else [("threshold", str(policy.threshold))])
 
 
 def show_examples(examples: Sequence[Example], layout: Layout) -> None:

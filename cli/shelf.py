@@ -19,7 +19,6 @@ PIECE_EXAMPLES = 1_000
 PIECE_BYTES = 1_500_000
 """Bytes of one call's examples; the server's limit on bodies is above (WRANER_MAX_BODY_BYTES)."""
 _PAGE = 1_000
-_TOO_LARGE = 413
 
 Counted = Callable[[int], None]
 
@@ -81,7 +80,7 @@ class Shelf:
             try:
                 stored = await self.put(name, pack)
             except Invalid as error:
-                if error.pointer != "/examples" and error.status != _TOO_LARGE:
+                if error.pointer != "/examples" and not error.is_too_large:
                     raise
             else:
                 counted(len(pack.examples))

@@ -3,12 +3,10 @@
 Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
 """
 
-import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from threading import Event, Lock
-from typing import TypeVar
+from threading import Lock
 
 from index import evidence, generations
 from index.encoder import WordVectors
@@ -25,9 +23,8 @@ from index.wordings import Nearness
 from wraner.errors import NotFound, Unavailable
 from wraner.packs import TaggedExample, version
 from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
+from wraner.wanted import while_wanted
 from wraner.word_votes import WordVotes
-
-Found = TypeVar("Found")
 
 MEMORY_BYTES = 512 * 2**20
 
@@ -72,7 +69,7 @@ class LocalRetriever:
             Unavailable: the pack's index is missing or damaged.
         """
         wanted = partial(self.neighbours_now, pack, k=k, exclude=exclude)
-        return await _while_wanted(wanted, texts)
+        return await while_wanted(wanted, texts)
 
     async def evidence(
         self,
@@ -88,7 +85,7 @@ class LocalRetriever:
             Unavailable: the pack's index is missing or damaged.
         """
         wanted = partial(self.evidence_now, pack, k=k, exclude=exclude)
-        return await _while_wanted(wanted, texts)
+        return await while_wanted(wanted, texts)
 
     def neighbours_now(
         self,
@@ -180,30 +177,6 @@ class LocalRetriever:
             return _Opened(self._store.open(pack_version))
         except NotFound as error:
             raise Unavailable(str(error)) from error
-
-
-async def _while_wanted(
-    find: Callable[[Iterable[str]], list[Found]], texts: Sequence[str]
-) -> list[Found]:
-    """Do on a thread what looks at texts one by one; it ends early when nobody waits any more.
-
-    Without texts no thread is waited for: so a busy retriever tells that it is there.
-    """
-    if not texts:
-        return []
-    given_up = Event()
-
-    def left() -> Iterator[str]:
-        for text in texts:
-            if given_up.is_set():
-                return
-            yield text
-
-    try:
-        return await asyncio.to_thread(find, left())
-    except asyncio.CancelledError:
-        given_up.set()
-        raise
 
 
 class _Opened:

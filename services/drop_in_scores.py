@@ -102,7 +102,7 @@ async def score_groups(
         # The adapter decides with the base model, and changes where another is promoted.
         model = "+".join(filter(None, (versions.model, versions.adapter[:_SHOWN])))
         for found, verdict in zip(by_text, verdicts, strict=True):
-            found += [_grouped(g, stored, verdict) for g in own]
+            found += [_grouped(g, set(of), verdict) for g, of in zip(own, ids, strict=True)]
     return Scored(tuple(map(tuple, by_text)), model)
 
 
@@ -194,8 +194,7 @@ def _changed(name: str) -> Unavailable:
     return Unavailable(f"the policy set {name!r} was changed meanwhile; try again")
 
 
-def _grouped(named: NamedGroup, stored: Stored, verdict: Verdict) -> GroupScore:
-    ids = set(_check(named, stored))
+def _grouped(named: NamedGroup, ids: set[str], verdict: Verdict) -> GroupScore:
     judged = [m for m in verdict.judged if m.policy in ids]
     whole = named.group.policies == "all"
     return GroupScore(

@@ -15,7 +15,7 @@ from services.faults import first_fault
 from services.settings import Limits
 from wraner.errors import InvalidInput
 from wraner.packs import Domain, Example, PolicySet
-from wraner.prompts import render_judgement
+from wraner.prompts import policy_words
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -106,9 +106,7 @@ def check_definitions(pack: Domain | PolicySet, limits: Limits, *, pointer: str)
         lengths = [len(t.name) + len(t.definition) for t in pack.entity_types]
     else:
         field = "policies"
-        asked = (render_judgement(p, (), "").instruction for p in pack.policies)
-        # Between what every question begins and ends with: each case has words of its own there.
-        lengths = [len("\n".join(words.split("\n")[1:-1])) for words in asked]
+        lengths = [len(policy_words(p)) for p in pack.policies]
     for number, length in enumerate(lengths):
         if length > limits.max_characters:
             raise InvalidInput(

@@ -69,20 +69,29 @@ def finetune(settings: TrainingSettings, places: Places, *, console: Console) ->
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare`, `claimed`, `checkpoints.latest` and `train`.
+        InvalidInput, Unavailable: as `prepare` and `train_to_end`.
     """
     device = device_at_hand()
     say: Say = console.log
     prepared = prepare(settings, places, say=say, device=device)
     run = run_name(settings, prepared.base)
     folder = places.state / "training" / "runs" / run
-    with claimed(folder):
-        start = checkpoints.latest(folder / CHECKPOINTS, run=run)
-        with Watched(settings, folder, console, start, run=run) as hooks:
-            train(prepared.run, hooks, start=start)
-        adapter = write_adapter_files(prepared, folder)
+    adapter = train_to_end(prepared, folder, console, run=run)
     data = taught_data(prepared)
     return Outcome(folder, adapter, last_dev_loss(folder), prepared.base, data)
+
+
+def train_to_end(prepared: Prepared, folder: Path, console: Console, *, run: str) -> Path:
+    """Carry out a run in its folder, from the last checkpoint if there is one; write the adapter.
+
+    Raises:
+        InvalidInput, Unavailable: as `claimed`, `checkpoints.latest` and `train`.
+    """
+    with claimed(folder):
+        start = checkpoints.latest(folder / CHECKPOINTS, run=run)
+        with Watched(prepared.run.settings, folder, console, start, run=run) as hooks:
+            train(prepared.run, hooks, start=start)
+        return write_adapter_files(prepared, folder)
 
 
 def run_name(settings: TrainingSettings, base: BaseModel) -> str:

@@ -74,8 +74,8 @@ class Asked:
     """What was asked about: the file, how many rows of how many, and how many texts they are.
 
     `clean` texts do not stand in the training file, and `apart` of these share no eight words in a
-    row with it. `no_kind` counts the rows that are not hateful
-    and whose kind is not known, None where no kind is.
+    row with it. `no_kind` counts the rows that are not hateful and whose kind is not known, None
+    where no kind is.
     """
 
     file: str

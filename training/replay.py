@@ -13,19 +13,11 @@ from pathlib import Path
 from rich.console import Console
 
 from index.encoder import WordEncoder
-from training import checkpoints, lora
-from training.claims import claimed
+from training import lora
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.finetune import (
-    CHECKPOINTS,
-    Watched,
-    run_name,
-    training_data,
-    write_adapter_files,
-)
+from training.finetune import run_name, train_to_end, training_data
 from training.learner import Taught
-from training.loop import train
 from training.pack_lots import types_of
 from training.preparation import Places, Prepared, drawing_of, prepare
 from training.settings import LoraSettings, TrainingSettings
@@ -88,8 +80,7 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare`, `lora.load`, `claimed`, `checkpoints.latest` and
-            `train`.
+        InvalidInput, Unavailable: as `prepare`, `lora.load` and `train_to_end`.
     """
     settings = subject.training
     device = device_at_hand()
@@ -102,11 +93,7 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     read = [(source.name, len(source.train)) for source in prepared.sources]
     name = hashlib.sha256(f"{subject.identity} {run} {read}".encode()).hexdigest()[:16]
     folder = places.state / "training" / "retraining" / name
-    with claimed(folder):
-        start = checkpoints.latest(folder / CHECKPOINTS, run=run)
-        with Watched(settings, folder, console, start, run=run) as hooks:
-            train(prepared.run, hooks, start=start)
-        adapter = write_adapter_files(prepared, folder)
+    adapter = train_to_end(prepared, folder, console, run=run)
     replayed = training_data(prepared.sources, settings)
     return Taught(adapter, len(subject.pack.examples), prepared.sources, replayed)
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -25,6 +24,7 @@ from wraner.grammar import GrowingAnswer
 from wraner.language_model import LanguageModel
 from wraner.trimming import give_back
 from wraner.waiting import Waiting
+from wraner.wanted import while_wanted
 
 # So often what the engine has freed is given back to the machine, if it has worked since.
 _TIDY_S = 10.0
@@ -122,7 +122,7 @@ class LocalEngine:
 
     async def _ask(self, requests: Sequence[GenerateRequest | ScoreRequest]) -> list[Any]:
         self._check_queue()
-        jobs = await self._encoded(requests)
+        jobs = await while_wanted(lambda left: [self._encode(r) for r in left], requests)
         with self._ready:
             if self._closed or not self.alive:
                 raise Unavailable("the engine has stopped or is shutting down; ask another replica")
@@ -134,20 +134,6 @@ class LocalEngine:
         finally:
             for job in jobs:
                 job.answered.cancel()
-
-    async def _encoded(self, requests: Sequence[GenerateRequest | ScoreRequest]) -> list[_Job]:
-        """Encode requests on a thread, which ends early when nobody waits any more."""
-        given_up = threading.Event()
-
-        def encode() -> list[_Job]:
-            wanted = takewhile(lambda _: not given_up.is_set(), requests)
-            return [self._encode(request) for request in wanted]
-
-        try:
-            return await asyncio.to_thread(encode)
-        except asyncio.CancelledError:
-            given_up.set()
-            raise
 
     def _check_queue(self) -> None:
         with self._ready:

@@ -58,13 +58,7 @@ def render_judgement(policy: Policy, neighbours: Sequence[JudgedExample], text: 
 
     `neighbours` come nearest first; each must name the policy as violated or complied with.
     """
-    lines = [
-        "Does the text breach this policy?",
-        _defined(_one_line(policy.title), policy.definition),
-        *(f"A breach: {_one_line(words)}" for words in policy.includes),
-        *(f"No breach: {_one_line(words)}" for words in policy.excludes),
-        f"Answer {YES} or {NO}.",
-    ]
+    lines = ["Does the text breach this policy?", policy_words(policy), f"Answer {YES} or {NO}."]
     return Prompt(
         "\n".join(lines),
         tuple(
@@ -73,6 +67,16 @@ def render_judgement(policy: Policy, neighbours: Sequence[JudgedExample], text: 
         ),
         _flat(text),
     )
+
+
+def policy_words(policy: Policy) -> str:
+    """Return what a question says of a policy, a line for its definition and for each case."""
+    lines = [
+        _defined(_one_line(policy.title), policy.definition),
+        *(f"A breach: {_one_line(words)}" for words in policy.includes),
+        *(f"No breach: {_one_line(words)}" for words in policy.excludes),
+    ]
+    return "\n".join(lines)
 
 
 def render_overall(policy_set: PolicySet, text: str) -> Prompt:

@@ -51,6 +51,11 @@ class ApiError(WranerError):
         where = f"{self.pointer}: " if self.pointer else ""
         return f"{where}{self.detail} ({'; '.join(f for f in facts if f)})"
 
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the body as a whole was larger than the server takes."""
+        return self.status == 413
+
 
 class NotFound(ApiError):
     """404: no pack or example has this name, or the server has no such route."""
