@@ -22,7 +22,7 @@ serve: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

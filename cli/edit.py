@@ -1,7 +1,8 @@
 """Editing a pack's examples as JSON lines in the user's editor.
 
-Only the changes are sent, each on top of the one before; the edited file is kept until all of it
-is stored. Knows what an example is and nothing of what it says.
+The pack is sent whole, or where it is too large only the changes, each on top of the one before;
+the edited file is kept until all of it is stored. Knows what an example is and nothing of what it
+says.
 """
 
 import os
@@ -21,7 +22,7 @@ from wraner.client.problems import Stale
 from wraner.edits import said_by
 from wraner.errors import Conflict
 from wraner.pack_folders import read_examples
-from wraner.packs import Domain, Example, Pack, PolicySet
+from wraner.packs import Example, Pack
 from wraner.registry import Kind
 
 
@@ -73,14 +74,16 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
     file = _written(name, read.examples)
     try:
         _edit(file)
-        wanted = changes(read.examples, read_examples(file, read.definitions))
+        edited = tuple(read_examples(file, read.definitions))
+        wanted = changes(read.examples, edited)
         if not (wanted.removed or wanted.added):
             file.unlink()
             say("nothing was changed")
             return Exit.OK
         _show(wanted)
         terminal.confirm(f"Store this in {name!r} ({wanted})?", yes=yes)
-        target.ask(where, lambda client: _store(shelf(client, kind), name, read.version, wanted))
+        whole = Read(read.version, read.definitions, edited)
+        target.ask(where, lambda client: _store(shelf(client, kind), name, whole, wanted))
     except Stale as error:
         raise Conflict(
             f"{name!r} was changed by somebody else meanwhile ({error}); "
@@ -96,16 +99,15 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
 
 async def _read(packs: Shelf, name: str) -> Read:
     about, examples = await packs.whole(name)
-    definitions: Pack
-    if packs.kind is Kind.DOMAIN:
-        definitions = Domain(entity_types=about.entity_types)
-    else:
-        definitions = PolicySet(policies=about.policies)
-    return Read(about.version, definitions, examples)
+    return Read(about.version, packs.definitions(about), examples)
 
 
-async def _store(packs: Shelf, name: str, version: str, wanted: Changes) -> None:
-    made = 0
+async def _store(packs: Shelf, name: str, edited: Read, wanted: Changes) -> None:
+    """Store what was edited: at once, or where a call cannot carry it, change by change."""
+    pack = edited.definitions.model_copy(update={"examples": edited.examples})
+    if await packs.rewrite(name, pack, if_match=edited.version):
+        return
+    version, made = edited.version, 0
     try:
         for one in wanted.removed:
             version = (await packs.remove(name, one, if_match=version)).version

@@ -10,13 +10,14 @@ from cli.counts import counted
 from cli.edit import edit_examples
 from cli.failures import Exit, say
 from cli.options import Format, Name, TargetOptions, Yes
+from cli.progress import Sent
 from cli.shelf import pieces_of, shelf
 from cli.signatures import flat
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import PackSummary
 from wraner.formats.choice import Format as FileFormat
 from wraner.formats.choice import read, read_judged
-from wraner.packs import Example
+from wraner.packs import Example, check_examples
 from wraner.registry import Kind
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.jsonl")]
@@ -72,9 +73,15 @@ def _add(kind: Kind, name: str, examples: tuple[Example, ...], where: TargetOpti
     async def work(client: AsyncClient) -> tuple[int, PackSummary]:
         packs = shelf(client, kind)
         before = await packs.read(name)
-        return before.examples, await packs.extend(name, pieces_of(examples), before)
+        check_examples(packs.definitions(before), examples)
+        return before.examples, await packs.extend(name, pieces_of(examples), before, counted=sent)
 
-    before, done = target.ask(where, work)
+    sent = Sent(lambda _: None)
+    try:
+        before, done = target.ask(where, work)
+    except BaseException:
+        sent.admit(name, "add the file again, those are held already")
+        raise
     added = done.examples - before
     held = len(examples) - added
     say(f"{name}: {added} added, {held} held already; {counted(done.examples, 'example')} now")

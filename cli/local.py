@@ -42,6 +42,7 @@ Part = TypeVar("Part")
 
 _ADDRESS = "http://this-process"
 _WARNING = 30
+_PATIENCE_S = 3600.0
 
 
 @asynccontextmanager
@@ -68,7 +69,7 @@ async def local_client() -> AsyncIterator[AsyncClient]:
         if missing_shipped(pack_store(settings), settings.packs_dir):
             await retriever.get()
         gateway = gateway_of(
-            settings,
+            _patient(settings),
             engine=_LateEngine(engine),
             retriever=_LateRetriever(retriever),
             writer=load_writer(settings),
@@ -79,7 +80,15 @@ async def local_client() -> AsyncIterator[AsyncClient]:
 
 def client_of(api: FastAPI) -> AsyncClient:
     """Return a client of an application in this process."""
-    return AsyncClient(_ADDRESS, transport=httpx.ASGITransport(api), timeout_s=3600.0)
+    return AsyncClient(_ADDRESS, transport=httpx.ASGITransport(api), timeout_s=_PATIENCE_S)
+
+
+def _patient(settings: Settings) -> Settings:
+    """Return settings that wait an hour where none says how long: weights load within a request."""
+    if "request_timeout_s" in settings.limits.model_fields_set:
+        return settings
+    limits = settings.limits.model_copy(update={"request_timeout_s": _PATIENCE_S})
+    return settings.model_copy(update={"limits": limits})
 
 
 def _set_environment(settings: Settings) -> None:

@@ -51,7 +51,7 @@ from training.moderation_summary import (
 from training.ner_summary import Fact, Provenance
 from training.report_pages import share
 from wraner import weights
-from wraner.adapters import Task
+from wraner.adapters import Task, content_hash
 from wraner.errors import InvalidInput
 from wraner.fusion import Fusion
 from wraner.moderate import SERVED, Moderator
@@ -201,7 +201,7 @@ def _named(name: str, settings: Settings) -> PolicySet:
 def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple[Fact, ...]:
     files = [plan.asked.file, *([] if plan.store is None else [plan.store])]
     encoder, tuning = Path(settings.encoder).name, policy_tuning(settings)
-    tuned = "untuned" if tuning is None else f"tuned: {read_tuning(tuning).sha256}"
+    tuned = "untuned" if tuning is None else f"tuned: {content_hash(tuning)}"
     judged = f"the first {SERVED.shortlist} by retrieval"
     asking, store = judging.asking, plan.store.name if plan.store else plan.policy_set
     return (
@@ -227,7 +227,7 @@ def _shown(fusion: Fusion) -> str:
     taught = fusion.examples_shown
     later = taught if fusion.untaught is None else fusion.untaught.examples_shown
     said = [f"{number} on each side" if number else "none" for number in (taught, later)]
-    return said[0] if taught == later else f"{said[0]}; policies never taught: {said[1]}"
+    return said[0] if taught == later else f"{said[0]}; others of their kind: {said[1]}"
 
 
 def _weights(fusion: Fusion) -> str:

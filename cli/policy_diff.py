@@ -25,7 +25,7 @@ from wraner.client.replies import Verdicts, Versions
 from wraner.errors import InvalidInput, NotFound
 from wraner.flips import Comparison, FlipCount
 from wraner.pack_folders import DEFINITIONS_FILE
-from wraner.packs import JudgedExample, PolicySet
+from wraner.packs import JudgedExample, PolicySet, version
 from wraner.policy_changes import PolicySetChanges, compare
 from wraner.registry import Kind, check_name
 
@@ -124,7 +124,8 @@ class Sides:
     async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Judged:
         """Let both sets judge texts; where both say the same, one answer stands for both."""
         old = await self._ask(client, self._choices[0], texts)
-        alike = self._sets[0] == self._sets[1]  # asked twice, close decisions may tip by chance
+        one, other = map(version, self._sets)
+        alike = one == other  # asked twice, close decisions may tip by chance
         new = old if alike else await self._ask(client, self._choices[1], texts)
         pairs = zip(old.results, new.results, strict=True)
         results = [Comparison(old=before, new=after) for before, after in pairs]

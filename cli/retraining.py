@@ -35,8 +35,9 @@ from services.settings import Settings, read_settings
 from services.stock import stock_adapters
 from services.tunings import promoted_tuning
 from services.word_promotion import promote_words
+from training.bootstrap import Interval, paired_difference
 from training.examination import Examination, examination
-from training.gate import Condition, Trial, points
+from training.gate import Trial, points
 from training.learner import Learner, Serving
 from training.model_learner import ModelLearner, ModelTools
 from training.ner_scores import total
@@ -168,8 +169,6 @@ def _request(plan: Plan, settings: Settings) -> Request:
         say(_compared(name, pack))
     test = tests_of(options, settings, name, pack)
     others = others_with_tests(settings, name, pack, test)
-    if not others and options.no_replay:
-        say("no other domain has tests: what was forgotten elsewhere is not measured")
     return Request(
         name=name,
         pack=pack,
@@ -219,20 +218,23 @@ def _table(verdict: Verdict) -> Table:
     for heading in ("texts", "F1 before", "candidate", "change"):
         table.add_column(heading, justify="right")
     decision = verdict.decision
-    table.add_row(*_row("here", [verdict.here], decision.here))
+    table.add_row(*_row(f"here: {verdict.here.domain}", [verdict.here], decision.here.change))
     if verdict.elsewhere:
-        table.add_row(*_row("elsewhere", verdict.elsewhere, decision.elsewhere))
+        change = decision.elsewhere.change
+        table.add_row(*_row("elsewhere, mean", verdict.elsewhere, change))
+    for trial in verdict.elsewhere:
+        own = paired_difference(trial.candidate, trial.serving)
+        table.add_row(*_row(f"  {trial.domain}", [trial], own))
     return table
 
 
-def _row(place: str, trials: Sequence[Trial], condition: Condition) -> tuple[str, ...]:
+def _row(place: str, trials: Sequence[Trial], change: Interval | None) -> tuple[str, ...]:
     before = sum(total(t.serving).f1 for t in trials) / len(trials)
     candidate = sum(total(t.candidate).f1 for t in trials) / len(trials)
-    change = points(condition.change) if condition.change else "n/a"
     return (
-        f"{place}: {', '.join(t.domain for t in trials)}",
-        str(condition.sentences),
+        place,
+        str(sum(len(t.candidate) for t in trials)),
         f"{100 * before:.1f}",
         f"{100 * candidate:.1f}",
-        change,
+        points(change) if change else "n/a",
     )

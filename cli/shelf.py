@@ -5,13 +5,14 @@ Large packs are sent in pieces, each only on top of the one before. Knows no ter
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.problems import Invalid
 from wraner.client.replies import PackList, PackSummary
 from wraner.errors import InvalidInput
-from wraner.packs import Example, Pack, definitions_of
+from wraner.packs import Domain, Example, Pack, PolicySet, definitions_of
 from wraner.registry import Kind
 
 PIECE_EXAMPLES = 1_000
@@ -35,6 +36,12 @@ class Shelf:
     page: Callable[..., Awaitable[Any]]
     add: Callable[..., Awaitable[PackSummary]]
     remove: Callable[..., Awaitable[PackSummary]]
+
+    def definitions(self, about: PackSummary) -> Pack:
+        """Return what a pack defines, without its examples."""
+        if self.kind is Kind.DOMAIN:
+            return Domain(description=about.description, entity_types=about.entity_types)
+        return PolicySet(description=about.description, policies=about.policies)
 
     async def examples(self, name: str) -> tuple[str, tuple[Example, ...]]:
         """Return a pack's version with all its examples.
@@ -76,21 +83,35 @@ class Shelf:
         Raises:
             Stale: the name is taken, or somebody else changed the pack between two pieces.
         """
-        if replace and fits_a_body(pack):
-            try:
-                stored = await self.put(name, pack)
-            except Invalid as error:
-                if error.pointer != "/examples" and not error.is_too_large:
-                    raise
-            else:
-                counted(len(pack.examples))
-                return stored
+        if replace and (whole := await self.rewrite(name, pack)):
+            counted(len(pack.examples))
+            return whole
         pieces = pieces_of(pack.examples)
-        first = next(pieces, ())
-        start = definitions_of(pack).model_copy(update={"examples": tuple(first)})
-        stored = await self.put(name, start, if_none_match=not replace)
+        first: Sequence[Example] = next(pieces, [])
+        later: list[Sequence[Example]] = []
+        while True:
+            start = definitions_of(pack).model_copy(update={"examples": tuple(first)})
+            try:
+                stored = await self.put(name, start, if_none_match=not replace)
+                break
+            except Invalid as error:
+                first, rest = _halved(first, error)
+                later.insert(0, rest)
         counted(len(first))
-        return await self.extend(name, pieces, stored, counted=counted)
+        return await self.extend(name, chain(later, pieces), stored, counted=counted)
+
+    async def rewrite(
+        self, name: str, pack: Pack, *, if_match: str | None = None
+    ) -> PackSummary | None:
+        """Store a pack in one call; None, and nothing is stored, where one cannot carry it."""
+        if not fits_a_body(pack):
+            return None
+        try:
+            return await self.put(name, pack, if_match=if_match)
+        except Invalid as error:
+            if error.pointer != "/examples" and not error.is_too_large:
+                raise
+            return None
 
     async def extend(
         self,
@@ -102,9 +123,23 @@ class Shelf:
     ) -> PackSummary:
         """Add pieces of examples on top of what is `stored`, each on top of the one before."""
         for piece in pieces:
-            stored = await self.add(name, piece, if_match=stored.version)
-            counted(len(piece))
+            try:
+                stored = await self.add(name, piece, if_match=stored.version)
+            except Invalid as error:
+                stored = await self.extend(name, _halved(piece, error), stored, counted=counted)
+            else:
+                counted(len(piece))
         return stored
+
+
+def _halved(
+    piece: Sequence[Example], error: Invalid
+) -> tuple[Sequence[Example], Sequence[Example]]:
+    """Return both halves of a piece that a server finds too large, or raise its error."""
+    if not error.is_too_large or len(piece) < 2:
+        raise error
+    half = len(piece) // 2
+    return piece[:half], piece[half:]
 
 
 def shelf(client: AsyncClient, kind: Kind) -> Shelf:

@@ -58,7 +58,7 @@ async def past_restart(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Result:
-    """Make a call, for some two minutes again and again while the server restarts.
+    """Make a call, again and again while the server restarts or is full, for two minutes or so.
 
     Raises what the last call raised.
     """
@@ -66,17 +66,17 @@ async def past_restart(
         try:
             return await call()
         except WranerError as error:
-            if not _restarts(error):
+            if not _passes(error):
                 raise
         await sleep(RESTART_WAIT_S)
     return await call()
 
 
-def _restarts(error: WranerError) -> bool:
-    """Return whether a server that restarts may be why; one that keeps silent does not."""
+def _passes(error: WranerError) -> bool:
+    """Return whether a server that restarts or is full may be why; one that keeps silent is not."""
     if isinstance(error, Unreachable):
         return not isinstance(error.__cause__, httpx.TimeoutException)
-    return isinstance(error, ApiError) and error.status == 503
+    return isinstance(error, ApiError) and error.status in (429, 503)
 
 
 class Waiting:

@@ -7,6 +7,7 @@ examples that FAISS proposes. Votes are whole multiples of 2^-30, so their sums 
 whatever segments the examples lie. Knows no language model.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,10 +132,11 @@ def tags_of(
     `columns` has that of each label's beginning.
     """
     tags = np.full(len(chunks), OUTSIDE, np.int64)
+    starts, ends = [c.start for c in chunks], [c.end for c in chunks]
     for m in mentions:
-        inside = [i for i, c in enumerate(chunks) if m.start <= c.start and c.end <= m.end]
-        tags[inside] = columns[m.label] + len(columns)
-        tags[inside[:1]] = columns[m.label]
+        first, stop = bisect_left(starts, m.start), bisect_right(ends, m.end)
+        tags[first:stop] = columns[m.label] + len(columns)
+        tags[first : min(first + 1, stop)] = columns[m.label]
     return tags
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.settings import Settings
 from wraner import promotions, weights
-from wraner.adapters import MODEL_TASKS, Task, read_adapter
+from wraner.adapters import MANIFEST, MODEL_TASKS, Task, read_adapter
 from wraner.engine import Engine, ScoreRequest
 from wraner.errors import NotFound
 from wraner.fusion import Fusion
@@ -17,6 +17,8 @@ from wraner.promotions import Source
 from wraner.prompts import NO, YES, Prompt
 
 FOLLOW, NONE = "", "none"
+
+_Stamp = tuple[int, int]
 
 _WARMING = Prompt("Answer yes or no.", (), "Is it so?")
 
@@ -27,7 +29,7 @@ class AdapterChoice:
     def __init__(self, settings: Settings) -> None:
         self._adapters: Path = settings.state_dir / "adapters"
         self._settings = settings
-        self._calibrations: dict[str, Fusion | None] = {}
+        self._calibrations: dict[str, tuple[_Stamp, Fusion | None]] = {}
 
     def of(self, task: Task) -> str:
         """Return an adapter's content hash, "" for the base model alone.
@@ -43,26 +45,31 @@ class AdapterChoice:
         history = promotions.history(self._adapters, task)
         if not history:
             return ""
-        shipped = history[-1].source is Source.SHIPPED
+        adapter = history[-1].adapter
+        ships = (self._settings.adapters_dir / task / adapter).is_dir()  # whoever promoted it
+        shipped = ships or history[-1].source is Source.SHIPPED
         if shipped and self._settings.base_model != weights.BUNDLED:
             return ""
-        return history[-1].adapter
+        return adapter
 
     def calibration(self, identity: str) -> Fusion | None:
         """Return how the answers of an adapter become scores; None where nothing was fitted.
 
-        It was fitted with the encoder and its tuning that ship: with others it is not used.
+        It was fitted with the encoder and its tuning that ship: with others it is not used. One
+        that is fitted while this serves is live for the next request.
         """
         retrieval = (self._settings.encoder, self._settings.policy_adapter)
         if not identity or retrieval != (weights.BUNDLED, weights.BUNDLED):
             return None
-        if identity not in self._calibrations:
+        stamp = _stamp(self._adapters / identity / MANIFEST)
+        before, calibration = self._calibrations.get(identity, (None, None))
+        if before is None or before != stamp:
             try:
-                found = read_adapter(self._adapters, identity).calibration
+                calibration = read_adapter(self._adapters, identity).calibration
             except NotFound:  # pinned, and missing: the engine says so
                 return None
-            self._calibrations[identity] = found
-        return self._calibrations[identity]
+            self._calibrations[identity] = (stamp, calibration)
+        return calibration
 
     async def warm(self, engine: Engine) -> None:
         """Have `engine` load what it would be asked for next. Raises as `Engine.score` does."""
@@ -76,3 +83,12 @@ class AdapterChoice:
         if task is Task.NER:
             return self._settings.extract_adapter
         return self._settings.moderate_adapter
+
+
+def _stamp(manifest: Path) -> _Stamp:
+    """Return what changes where a manifest is replaced; to read an adapter takes a second."""
+    try:
+        found = manifest.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns

@@ -61,7 +61,7 @@ class DropIn(_Frozen):
 
     threshold: Share
     exhaustive: StrictBool
-    languages: tuple[StrictStr, ...] = ("en",)
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...] = ("en",)
     moderations: dict[Category, Group]
     attributes: dict[Label, Group]
 

@@ -17,7 +17,7 @@ from wraner.registry import Kind, Stored
 
 FEW = 5
 """So many policies cost no more than the moderator's own shortlist; they are judged without one.
-Of groups that small together, they are judged beside it."""
+Those of the smallest groups are judged beside it, as long as they are no more together."""
 
 _SHOWN = 16  # characters of an adapter's hash, as of the base model's
 
@@ -133,9 +133,15 @@ def _union(ids: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _beside(ids: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the policies of small groups, which a shortlist of all would leave out at random."""
-    small = _union([group for group in ids if len(group) <= FEW])
-    return small if len(small) <= FEW else ()
+    """Return the policies of small groups, which a shortlist of all would leave out at random.
+
+    The smallest groups go first, as long as they are few together.
+    """
+    small: tuple[str, ...] = ()
+    for group in sorted(ids, key=lambda group: (len(group), group)):
+        more = _union([small, group])
+        small = more if len(more) <= FEW else small
+    return small
 
 
 def _request(

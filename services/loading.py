@@ -143,7 +143,7 @@ def _retriever(
 
     encoders = _encoders(settings, tuning)
     generations = _generations(settings, encoders)
-    for complaint in stock(pack_store(settings), generations, settings.packs_dir, say=say):
+    for complaint in _stocked(settings, generations, say):
         complain(complaint)
     root = _index_root(settings)
     return LocalRetriever(encoders, IndexSettings(), root, votes=_votes(tuning))
@@ -180,7 +180,19 @@ def _votes(tuning: Path | None) -> "VoteSettings":
 def stock_packs(settings: Settings, *, say: Callable[[str], None]) -> list[str]:
     """Import and index what is missing, as `load_retriever` does; return the complaints."""
     generations = generations_with(settings, word_tuning(settings))
-    return stock(pack_store(settings), generations, settings.packs_dir, say=say)
+    return _stocked(settings, generations, say)
+
+
+def _stocked(
+    settings: Settings, generations: "GenerationStore", say: Callable[[str], None]
+) -> list[str]:
+    return stock(
+        pack_store(settings),
+        generations,
+        settings.packs_dir,
+        say=say,
+        superseded_for_s=settings.limits.superseded_for_s,
+    )
 
 
 def generations_with(settings: Settings, tuning: Path | None) -> "GenerationStore":

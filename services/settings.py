@@ -31,6 +31,11 @@ class Limits(BaseSettings):
     request_timeout_s: float = Field(120.0, gt=0)
     """Seconds until a request that is not answered yet is given up with 504."""
 
+    @property
+    def superseded_for_s(self) -> float:
+        """Seconds after which no request reads what a pack was before any more."""
+        return 2 * self.request_timeout_s
+
 
 class Settings(BaseSettings):
     """Where things lie and how much of the machine they get."""

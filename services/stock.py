@@ -44,12 +44,24 @@ class Indexes(Protocol):
         """Index a pack."""
         ...
 
+    def drop(self, pack_version: str) -> None:
+        """Forget a version's index."""
+        ...
+
 
 def stock(
-    packs: PackStore, indexes: Indexes, shipped: Path, *, say: Callable[[str], None]
+    packs: PackStore,
+    indexes: Indexes,
+    shipped: Path,
+    *,
+    say: Callable[[str], None],
+    superseded_for_s: float,
 ) -> list[str]:
-    """Import and index what is missing; return complaints, one a damaged pack."""
-    complaints = []
+    """Import and index what is missing; return complaints, one a damaged pack.
+
+    What was deleted or superseded so long ago is removed: whoever did it may have stopped before.
+    """
+    complaints = _tidy(packs, indexes, superseded_for_s)
     for folder in missing_shipped(packs, shipped):
         try:
             say(f"importing the pack {folder.name}")
@@ -67,6 +79,17 @@ def stock(
             except WranerError as error:
                 complaints.append(str(error))
     return complaints
+
+
+def _tidy(packs: PackStore, indexes: Indexes, superseded_for_s: float) -> list[str]:
+    try:
+        for kind, name in packs.homes():
+            for gone in packs.prune(kind, name, superseded_for_s=superseded_for_s):
+                if gone not in packs.versions():
+                    indexes.drop(gone)
+    except (OSError, WranerError) as error:
+        return [f"what was deleted is still on disk: {error}"]
+    return []
 
 
 def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], None]) -> None:

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 Change = Callable[[Pack | None], Pack]
 
 _TRIES = 5
+_TIDY_S = 1.0  # what was let go is then surely older than it must be
 
 
 class Generations(Protocol):
@@ -52,6 +53,8 @@ class Writer:
         self._letting_go = threading.Lock()
         self._awaited: Counter[str] = Counter()
         self._running: set[asyncio.Task[Any]] = set()
+        self._untidy: set[tuple[Kind, str]] = set()
+        self._tidying: asyncio.Future[None] | None = None
 
     async def put(self, name: str, pack: Pack, condition: Condition) -> Written:
         """Store a whole pack under a name, a damaged one's too."""
@@ -94,14 +97,16 @@ class Writer:
     ) -> Written:
         async with self._lock(kind, name):
             for _ in range(_TRIES):
-                current, old = await asyncio.to_thread(self._read, kind, name, anew)
+                current, old = await asyncio.to_thread(self._read, kind, name, condition, anew)
                 condition.check(current)
                 try:
-                    return await asyncio.to_thread(
+                    written = await asyncio.to_thread(
                         self._apply, name, change, current, old, made_anew=anew
                     )
                 except Stale:  # another process was faster: begin again from what it wrote
                     continue
+                self._tidy_later(kind, name)
+                return written
         raise Stale(f"{name!r} keeps changing; try again later")
 
     async def _delete(self, kind: Kind, name: str, condition: Condition) -> None:
@@ -109,13 +114,16 @@ class Writer:
             try:
                 current = await asyncio.to_thread(self._packs.current, kind, name)
             except Unavailable:
+                condition.check(None)
                 await asyncio.to_thread(self._packs.discard_damaged, kind, name)
-                return
-            condition.check(current)
-            await asyncio.to_thread(self._packs.delete, kind, name, expected=current)
-            await asyncio.to_thread(self._prune, kind, name)
+            else:
+                condition.check(current)
+                await asyncio.to_thread(self._packs.delete, kind, name, expected=current)
+            self._tidy_later(kind, name)
 
-    def _read(self, kind: Kind, name: str, anew: bool) -> tuple[str | None, Pack | None]:
+    def _read(
+        self, kind: Kind, name: str, condition: Condition, anew: bool
+    ) -> tuple[str | None, Pack | None]:
         """Return the current version and its pack; None for what `anew` may do without."""
         try:
             current = self._packs.current(kind, name)
@@ -126,6 +134,7 @@ class Writer:
         except Unavailable:
             if not anew:
                 raise
+            condition.check(None)  # what is refused leaves the damaged one as it was
             self._packs.discard_damaged(kind, name)
             return None, None
         try:
@@ -164,12 +173,23 @@ class Writer:
                 self._awaited[pack_version] -= 1
                 self._awaited += Counter()  # which forgets what is nought
 
+    def _tidy_later(self, kind: Kind, name: str) -> None:
+        """Prune when no request can be reading any more what has just been let go."""
+        self._untidy.add((kind, name))
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.ensure_future(self._tidy())
+
+    async def _tidy(self) -> None:
+        while self._untidy:
+            due, self._untidy = self._untidy, set()
+            await asyncio.sleep(self._limits.superseded_for_s + _TIDY_S)
+            for kind, name in due:
+                await asyncio.to_thread(self._prune, kind, name)
+
     def _prune(self, kind: Kind, name: str) -> None:
         """Let go of versions that no request can be reading any more; failing costs only disk."""
         try:
-            gone = self._packs.prune(
-                kind, name, superseded_for_s=2 * self._limits.request_timeout_s
-            )
+            gone = self._packs.prune(kind, name, superseded_for_s=self._limits.superseded_for_s)
             for one in gone:
                 with self._letting_go:
                     if one not in self._awaited and one not in self._packs.versions():

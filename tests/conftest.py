@@ -1,5 +1,6 @@
 """Shared by all tests: a tiny random model, the bundled one, and the benchmark's data if there."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,21 @@ TEMPLATE = (
 )
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, for what they share, and all that start Ray in one."""
+    for item in items:
+        one = "ray" if item.get_closest_marker("ray") else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(one))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _share_of_processors() -> None:
+    """Leave each of several test processes its share: threads that crowd a core wait for it."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:

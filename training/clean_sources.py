@@ -42,8 +42,9 @@ def read_clean_sources(
     """Read the chosen sources, whose paths start at `data`, and say what was left out.
 
     No training sentence shares 8 words in a row with the held-out files, and none with `asked`,
-    texts that will be asked about. The domains written for this project are sources too, by the
-    names of their folders; a configured source of such a name stands in for it.
+    texts that will be asked about; a source of which nothing is left is left out. The domains
+    written for this project are sources too, by the names of their folders; a configured source of
+    such a name stands in for it.
 
     Raises:
         InvalidInput: a source is not configured, or it or a held-out file cannot be read.
@@ -64,6 +65,9 @@ def read_clean_sources(
         kept = Sentences(e for e in source.train if not held_out.leaks(e.text))
         leaks = len(source.train) - len(kept)
         say(f"{name}: {len(kept):,} sentences; {leaks} leaks left out; {source.left_out}")
+        if leaks and not kept:
+            say(f"{name} is left out whole: nothing of it is apart from what is asked about")
+            continue
         found.append(replace(source, train=kept))
     return tuple(found)
 

@@ -29,6 +29,7 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 from rich.console import Console
 
 from training import checkpoints, lora
+from training.claims import claimed
 from training.finetune import ADAPTER, Outcome, last_dev_loss, run_name, taught_data
 from training.loop import State, train
 from training.preparation import Places, adapted_model, prepare
@@ -61,7 +62,7 @@ def finetune_on_ray(
 
     Raises:
         InvalidInput: as `prepare`.
-        Unavailable: as `prepare`; or GPUs are missing, or the workers died too often.
+        Unavailable: as `prepare` and `claimed`; or GPUs are missing, or the workers died too often.
     """
     places = Places(places.state.absolute(), places.data.absolute())
     absolute = _absolute(settings)
@@ -71,20 +72,27 @@ def finetune_on_ray(
     del prepared  # the model's memory is the workers'
     work = _Work(absolute, places, run_name(settings, base))
     folder = places.state / "training" / "ray" / work.run
-    folder.mkdir(parents=True, exist_ok=True)
-    with connected(cluster):
-        missing = missing_resources(cluster)
-        if missing:
-            console.log(missing)
-        result = _followed(_trainer(work, folder, cluster), Following(folder, settings, console))
-        state = _read(result.checkpoint, work.run)
+    with claimed(folder):
+        with connected(cluster):
+            state = _trained(work, folder, cluster, console)
+        adapter = _write_adapter(work.settings, base, state, folder)
+    return Outcome(folder, adapter, last_dev_loss(folder), base, data)
+
+
+def _trained(work: _Work, folder: Path, cluster: Cluster, console: Console) -> State:
+    """Train on the Ray that is connected; return the last step's state."""
+    settings = work.settings
+    missing = missing_resources(cluster)
+    if missing:
+        console.log(missing)
+    result = _followed(_trainer(work, folder, cluster), Following(folder, settings, console))
+    state = _read(result.checkpoint, work.run)
     if state is None or state.step < settings.optimiser.last_step:
         raise Unavailable(
             f"expected a checkpoint of step {settings.optimiser.last_step} in {result.path}, was: "
             f"{'none' if state is None else state.step}; remove the folder and train again"
         )
-    adapter = _write_adapter(work.settings, base, state, folder)
-    return Outcome(folder, adapter, last_dev_loss(folder), base, data)
+    return state
 
 
 def _absolute(settings: TrainingSettings) -> TrainingSettings:

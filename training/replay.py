@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -26,7 +27,10 @@ from wraner.adapters import CONFIG
 from wraner.errors import InvalidInput
 from wraner.language_model import device_at_hand
 from wraner.packs import Domain, version
+from wraner.prompts import render_extraction
 
+_SHOWN = 512
+"""Tokens that are left to examples where definitions and text pass what a prompt usually has."""
 _UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern")
 
 
@@ -80,31 +84,55 @@ def teach(subject: Subject, places: Places, encoder: WordEncoder, *, console: Co
     """Train to the end, from the last checkpoint if there is one; write the adapter.
 
     Raises:
-        InvalidInput, Unavailable: as `prepare`, `lora.load` and `train_to_end`.
+        InvalidInput, Unavailable: as `prepare`, `lora.load` and `train_to_end`; the pack's types
+            and its longest text are more than the base model reads.
     """
     settings = subject.training
     device = device_at_hand()
     prepared = prepare(settings, places, say=console.log, device=device, asked=subject.asked)
+    room = _room(subject.pack, prepared, settings.prompts.max_tokens)
+    if room > settings.prompts.max_tokens:
+        console.log(f"prompts of up to {room} tokens, for the pack's types and its longest text")
     if subject.parent is not None:
         lora.load(prepared.run.model, subject.parent)
-    drawing = _drawing(subject, prepared, places, encoder)
+    drawing = _drawing(subject, prepared, places, encoder, room)
     prepared = replace(prepared, run=replace(prepared.run, drawing=drawing, dev=None))
     run = run_name(settings, prepared.base)
     read = [(source.name, len(source.train)) for source in prepared.sources]
-    name = hashlib.sha256(f"{subject.identity} {run} {read}".encode()).hexdigest()[:16]
+    # Neighbours are found by the encoder, and examples are drawn by their place.
+    found = [encoder.identity, *(example.id for example in subject.pack.examples)]
+    name = hashlib.sha256(f"{subject.identity} {run} {read} {found}".encode()).hexdigest()[:16]
     folder = places.state / "training" / "retraining" / name
     adapter = train_to_end(prepared, folder, console, run=run)
     replayed = training_data(prepared.sources, settings)
     return Taught(adapter, len(subject.pack.examples), prepared.sources, replayed)
 
 
-def _drawing(subject: Subject, prepared: Prepared, places: Places, encoder: WordEncoder) -> Drawing:
+def _room(pack: Domain, prepared: Prepared, most: int) -> int:
+    """Return how many tokens a prompt may have: `most`, or what a large pack needs.
+
+    Raises:
+        InvalidInput: the base model does not read so many.
+    """
+    chat, types = prepared.chat, pack.entity_types
+    longest = max((e.text for e in pack.examples), key=lambda text: len(chat.text_ids(text)))
+    config: Any = prepared.run.model.config
+    reads = int(config.max_position_embeddings)
+    needed = chat.encode(render_extraction(types, (), longest), max_tokens=reads).tokens
+    return most if needed + _SHOWN <= most else min(needed + _SHOWN, reads)
+
+
+def _drawing(
+    subject: Subject, prepared: Prepared, places: Places, encoder: WordEncoder, room: int
+) -> Drawing:
     cache = places.state / "training" / "corpora"
     size = len(subject.pack.examples)
     whole = StoreSettings(smallest=size, largest=size)  # a pack is one store, as it is served
     pack = open_corpus("pack", subject.pack.examples, encoder, cache=cache, settings=whole)
     supplies = _supplies(subject, pack, prepared.corpora, prepared.sources)
-    return drawing_of(supplies, prepared.chat, settings=subject.training)
+    prompts = subject.training.prompts.model_copy(update={"max_tokens": room})
+    settings = subject.training.model_copy(update={"prompts": prompts})
+    return drawing_of(supplies, prepared.chat, settings=settings)
 
 
 def _supplies(

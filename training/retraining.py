@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from training.gate import Trial, decide
+from training.gate import LEAST_ELSEWHERE, LEAST_HERE, LEAST_OF_ONE, Trial, decide
 from training.leaks import HeldOut
 from training.learner import Examine, Learner, Taught
 from training.ner_domains import NerDomain
@@ -113,6 +113,16 @@ class _Work:
                 f"sentences asked; left out are {lot.leaks} that share 8 words in a row with "
                 f"those, and {lot.long} long ones"
             )
+        counts = {"here": (sum(len(lot.asked.asked) for lot in lots), LEAST_HERE)}
+        if not self._request.replay:
+            elsewhere = sum(len(d.asked) for d in self._measured(self._request.elsewhere))
+            counts["elsewhere"] = (elsewhere, LEAST_ELSEWHERE)
+        for place, (count, least) in counts.items():
+            if count < least:
+                log(
+                    f"{place} {count} test sentences are asked, at least {least} are needed: "
+                    "nothing will be promoted but by --force"
+                )
         if not self._request.test and any(d.name.startswith(f"{name}@") for d in self._before()):
             log(
                 f"what serves was taught examples of {name}: held out here, they speak for it; "
@@ -141,16 +151,15 @@ class _Work:
         """Put the candidate on the shelf and promote it if it may be."""
         promoted = verdict.decision.promote or self._request.force
         manifest = self._manifest(final, verdict)
-        adapters = self._shelf.adapters
-        identity = write_adapter(adapters, final.adapter, manifest)
+        adapters, forced = self._shelf.adapters, promoted and not verdict.decision.promote
+        named = manifest.model_copy(update={"forced": forced})  # ahead of serving
+        identity = write_adapter(adapters, final.adapter, named)
         if promoted:
             try:
                 self._learner.promote(identity)
-            except WranerError as error:
+            except (WranerError, OSError) as error:
+                write_adapter(adapters, final.adapter, manifest)
                 raise _told(error, identity) from error
-        if promoted and not verdict.decision.promote:
-            forced = manifest.model_copy(update={"forced": True})
-            write_adapter(adapters, final.adapter, forced)
         return replace(verdict, adapter=identity, promoted=promoted)
 
     def _before(self) -> tuple[TrainingData, ...]:
@@ -165,9 +174,6 @@ class _Work:
     def _elsewhere(self, final: Taught) -> tuple[NerDomain, ...]:
         settings, request = self._settings, self._request
         here = HeldOut(e.text for e in (*request.pack.examples, *request.test))
-        untested = [source.name for source in final.sources if not source.test]
-        if untested:
-            self._shelf.console.log(f"not measured, without test: {', '.join(untested)}")
         replayed = tuple(
             source_domain(
                 replace(source, test=[e for e in source.test if not here.leaks(e.text)]),
@@ -175,9 +181,19 @@ class _Work:
                 examples=settings.elsewhere_examples,
             )
             for source in final.sources
-            if source.test
         )
-        return (*replayed, *self._request.elsewhere)
+        found = (*replayed, *request.elsewhere)
+        measured = self._measured(found)
+        few = [domain.name for domain in found if domain not in measured]
+        if few:
+            self._shelf.console.log(
+                f"not measured, fewer than {LEAST_OF_ONE} test sentences that are not of "
+                f"{request.name}: {', '.join(few)}"
+            )
+        return measured
+
+    def _measured(self, domains: Sequence[NerDomain]) -> tuple[NerDomain, ...]:
+        return tuple(domain for domain in domains if len(domain.asked) >= LEAST_OF_ONE)
 
     def _put(self, adapters: Path, folder: Path) -> str:
         return write_adapter(adapters, folder, self._learner.manifest)
@@ -204,7 +220,7 @@ class _Work:
         )
 
 
-def _told(error: WranerError, identity: str) -> WranerError:
+def _told(error: WranerError | OSError, identity: str) -> WranerError:
     """Return the error of a promotion with what has become of the candidate."""
     if not isinstance(error, Stale):
         return Unavailable(f"{error}; the candidate {identity[:12]} is stored and not promoted")

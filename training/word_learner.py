@@ -19,6 +19,7 @@ from rich.console import Console
 from index.bundled import NAME, hash_file
 from index.encoders import Encoders
 from index.word_model import BASE_WEIGHTS
+from training.claims import claimed
 from training.clean_sources import read_clean_sources
 from training.learner import Examine, Serving, Taught
 from training.preparation import Places
@@ -90,10 +91,11 @@ class WordLearner:
         """See `Learner.teach`."""
         folder = self._places.state / "training" / "retraining" / self._identity(taught)
         tuning = folder / "tuning"
-        if (tuning / WEIGHTS).is_file():
-            self._tools.console.log(f"what was tuned before is taken from {tuning}")
-        else:
-            self._tune(taught, folder, tuning)
+        with claimed(folder):
+            if (tuning / WEIGHTS).is_file():
+                self._tools.console.log(f"what was tuned before is taken from {tuning}")
+            else:
+                self._tune(taught, folder, tuning)
         own, *others = read_word_manifest(tuning).data
         return Taught(tuning, own.sentences, self._sources, tuple(others))
 

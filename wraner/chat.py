@@ -71,9 +71,11 @@ class ChatEncoder:
         self._tokenizer = tokenizer
         # How to treat control tokens is a switch inside the tokenizer: one thread at a time.
         self._lock = Lock()
-        self._frame = lru_cache(maxsize=64)(self._render_frame)
+        self._frame = lru_cache(maxsize=128)(self._render_frame)
         # A text is asked about by many policies, and a policy about many texts.
         self._repeated = lru_cache(maxsize=128)(self.text_ids)
+        # An example stands in the prompts of many windows, with its answer.
+        self._shown = lru_cache(maxsize=128)(self.text_ids)
         self.end_of_turn = self._find_end_of_turn()
 
     def text_ids(self, text: str) -> Ids:
@@ -86,23 +88,25 @@ class ChatEncoder:
         Raises:
             InvalidInput: the instruction and the text alone are longer than that.
         """
-        examples = [(self.text_ids(t.text), self.text_ids(t.answer)) for t in prompt.examples]
+        examples = [(self._shown(t.text), self._shown(t.answer)) for t in prompt.examples]
         instruction, text = self._repeated(prompt.instruction), self._repeated(prompt.text)
+        alone = len(instruction) + len(text)
+        shown = sum(len(given) + len(answer) for given, answer in examples)
         for dropped in range(len(examples) + 1):
-            kept = examples[dropped:]
-            frame = self._frame(len(kept))
-            encoded = EncodedPrompt(
-                prefix=frame[0] + instruction,
-                examples=tuple(
-                    frame[2 * i + 1] + shown + frame[2 * i + 2] + answer
-                    for i, (shown, answer) in enumerate(kept)
-                ),
-                query=frame[-2] + text + frame[-1],
-            )
-            if encoded.tokens <= max_tokens:
-                return encoded
+            frame = self._frame(len(examples) - dropped)
+            tokens = alone + shown + sum(map(len, frame))
+            if tokens <= max_tokens:
+                return EncodedPrompt(
+                    prefix=frame[0] + instruction,
+                    examples=tuple(
+                        frame[2 * i + 1] + given + frame[2 * i + 2] + answer
+                        for i, (given, answer) in enumerate(examples[dropped:])
+                    ),
+                    query=frame[-2] + text + frame[-1],
+                )
+            shown -= sum(map(len, examples[dropped])) if dropped < len(examples) else 0
         raise InvalidInput(
-            f"definitions and text take {encoded.tokens} tokens, the model reads at most "
+            f"definitions and text take {tokens} tokens, the model reads at most "
             f"{max_tokens}; ask for fewer types or policies, or shorten their definitions; they "
             f"begin with: {_beginning(prompt.instruction)}"
         )

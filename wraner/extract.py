@@ -4,7 +4,7 @@ Gets its retriever and engine injected, so serving, evaluation and tests run thi
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wraner.answers import AnswerSpec
@@ -16,6 +16,7 @@ from wraner.policies import Citation, Coverage
 from wraner.prompts import render_extraction
 from wraner.retrieval import Neighbours, PackRef, Retriever
 from wraner.tagging import tag
+from wraner.wanted import while_wanted
 from wraner.windows import Window, cut, merge
 
 
@@ -101,22 +102,24 @@ class Extractor:
             for source, windows in zip(task.texts, own, strict=True)
         ]
 
+    def _cut(self, texts: Iterable[str]) -> list[tuple[Window, ...]]:
+        words, overlap = self._window_words, self._overlap_words
+        return [cut(text, words=words, overlap=overlap) for text in texts]
+
     async def _ask(self, task: ExtractTask) -> list[_Seen]:
         labels = task.labels or task.domain.labels
         types = [t for t in task.domain.entity_types if t.name in labels]
-        places = [
-            (number, window)
-            for number, source in enumerate(task.texts)
-            for window in cut(source, words=self._window_words, overlap=self._overlap_words)
-        ]
+        cuts = await while_wanted(self._cut, task.texts)
+        places = [(number, window) for number, windows in enumerate(cuts) for window in windows]
         specs = [
             AnswerSpec(tuple(t.name for t in types), task.texts[number][w.start : w.end])
             for number, w in places
         ]
         near = await self._retriever.neighbours(task.pack, [s.text for s in specs], task.k)
         # Aside: many long examples in many windows take seconds, in which others are answered.
-        requests = await asyncio.to_thread(
-            lambda: [self._request(task, types, *pair) for pair in zip(specs, near, strict=True)]
+        requests = await while_wanted(
+            lambda left: [self._request(task, types, *pair) for pair in left],
+            list(zip(specs, near, strict=True)),
         )
         answers = await self._answers(requests)
         return [

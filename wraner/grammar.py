@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from wraner.answers import AnswerSpec
 from wraner.engine import Line
-from wraner.errors import Unavailable
+from wraner.errors import InvalidInput, Unavailable
 
 
 class TokenGrammar:
@@ -72,7 +72,11 @@ class GrowingAnswer:
     def permitted(self) -> torch.Tensor:
         """Return which tokens may come next, bool of shape [vocabulary]."""
         if self._matcher.is_error():  # it compiled, and is too large a step on
-            raise Unavailable(f"the answer's grammar cannot go on: {self._matcher.get_error()}")
+            reason = self._matcher.get_error().partition("\n")[0][:200]
+            raise InvalidInput(
+                f"expected types whose names one answer can choose among, was: "
+                f"{len(self._spec.labels)} ({reason}); ask for fewer: entity_types"
+            )
         words = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         bits = np.unpackbits(words, bitorder="little")[: self._grammar.vocabulary]
         return torch.from_numpy(bits.view(np.bool_))

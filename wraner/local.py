@@ -173,10 +173,14 @@ class LocalEngine:
         return _Job(request, viewed, options, groups, room, used)
 
     def _answer_tokens(self, request: GenerateRequest) -> int:
-        """Return a limit that no answer meets: every other word an entity."""
+        """Return a limit that hardly an answer meets: every other word an entity.
+
+        Long labels leave half the context to the prompt; an answer that is cut says so.
+        """
         label = max(len(self._model.chat.text_ids(name)) for name in request.spec.labels)
         text = len(self._model.chat.text_ids(request.spec.flat.flat))
-        return 8 + text + (label + 4) * len(request.spec.flat.starts)
+        every = 8 + text + (label + 4) * len(request.spec.flat.starts)
+        return min(every, self._model.context_tokens // 2)
 
     def _serve(self) -> None:
         # Asked for its number of threads, torch first takes over the one that was last set anywhere

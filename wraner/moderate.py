@@ -16,6 +16,7 @@ from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
+from wraner.wanted import while_wanted
 from wraner.windows import Window, cut
 
 _STEPS: tuple[tuple[Decision, bool], ...] = (("violates", False), ("review", True))
@@ -123,10 +124,7 @@ class Moderator:
 
     async def moderate(self, task: ModerateTask) -> list[Verdict]:
         """Return one verdict a text, in their order. Raises as retriever and engine do."""
-        cuts = [
-            cut(t, words=self._settings.window_words, overlap=self._settings.overlap_words)
-            for t in task.texts
-        ]
+        cuts = await while_wanted(self._cut, task.texts)
         seen = await self._look(task, cuts)
         scores = iter(await self._engine.score([r for s in seen for r in s.requests]))
         judged = [self._judged(task, s, [next(scores) for _ in s.requests]) for s in seen]
@@ -140,6 +138,10 @@ class Moderator:
             for number, text in enumerate(task.texts)
         ]
 
+    def _cut(self, texts: Iterable[str]) -> list[tuple[Window, ...]]:
+        words, overlap = self._settings.window_words, self._settings.overlap_words
+        return [cut(text, words=words, overlap=overlap) for text in texts]
+
     async def _look(self, task: ModerateTask, cuts: Sequence[Sequence[Window]]) -> list[_Seen]:
         places = [(number, w) for number, windows in enumerate(cuts) for w in windows]
         pieces = [task.texts[number][w.start : w.end] for number, w in places]
@@ -147,9 +149,13 @@ class Moderator:
         policies = {p.id: p for p in task.policy_set.policies}
         lists = frozenset(p.id for p in task.policy_set.policies if p.is_allow_list)
         asks_overall = self._asks_overall(task)
+        known = frozenset(filter(lambda i: self._fusion(task).knows(policies[i]), policies))
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
             chosen = tuple(self._chosen(task, evidence.policies, lists))
+            if asks_overall and not any(e.policy in known for e in chosen):
+                # The answer about the set is about these: others would be named in their place.
+                chosen += tuple(e for e in evidence.policies if e.policy in known)[:1]
             prompts = [
                 self._question(task, policies[e.policy], e, piece, evidence.examples)
                 for e in chosen

@@ -154,8 +154,13 @@ def example_hash(example: Example) -> str:
 
 
 def _fill_id(example: Example) -> None:
+    """Name an example by its content; the order in which entities were given says nothing."""
     if not example.id:
-        object.__setattr__(example, "id", example_hash(example)[:16])
+        said = example
+        if isinstance(example, TaggedExample):
+            inside = sorted(example.entities, key=lambda m: (m.start, m.end, m.label))
+            said = example.model_copy(update={"entities": tuple(inside)})
+        object.__setattr__(example, "id", example_hash(said)[:16])
 
 
 def definitions_of(pack: Pack) -> Pack:

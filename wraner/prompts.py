@@ -96,7 +96,9 @@ def _flat(text: str) -> str:
     return FlatText.of(text).flat
 
 
+@lru_cache(maxsize=256)
 def _tagged_turn(example: TaggedExample, labels: tuple[str, ...]) -> Turn:
+    """Return an example as a turn; one stands in the prompts of many windows."""
     spec = AnswerSpec(labels, example.text)
     shown = [m for m in example.entities if m.label in labels]
     return Turn(spec.flat.flat, spec.render(shown))

@@ -75,6 +75,11 @@ class PackStore:
         found = (p.parent.name for p in (self._root / kind).glob("*/CURRENT"))
         return sorted(name for name in found if _NAME.fullmatch(name))
 
+    def homes(self) -> list[tuple[Kind, str]]:
+        """Return every name that something was ever stored under, deleted ones too."""
+        found = [(kind, p.parent.name) for kind in Kind for p in (self._root / kind).glob("*/LOCK")]
+        return sorted(one for one in found if _NAME.fullmatch(one[1]))
+
     def current(self, kind: Kind, name: str) -> str:
         """Return the version that a name points at.
 

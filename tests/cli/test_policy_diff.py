@@ -110,9 +110,16 @@ def test_a_set_beside_its_like_is_asked_once(
     monkeypatch.setattr(AsyncClient, "moderate", counting)
     same = pack_folder(tmp_path / "same", RULES)
     assert wraner("policies", "diff", "rules", same, "bad").code == 0 and asked == ["rules"]
+    more = RULES.examples[0].model_copy(update={"id": "a", "text": "Buy!"})
+    turned = [
+        RULES.model_copy(update={"examples": e})
+        for e in ((more, *RULES.examples), (*RULES.examples, more))
+    ]
+    folders = [pack_folder(tmp_path / f"turned-{n}", one) for n, one in enumerate(turned)]
+    assert wraner("policies", "diff", *folders, "bad").code == 0 and asked == ["rules", None]
     other = pack_folder(tmp_path / "other", changed(threshold=1.0))
     assert wraner("policies", "diff", "rules", other, "bad").code == 0
-    assert asked == ["rules", "rules", None]
+    assert asked == ["rules", None, "rules", None]
 
 
 def test_a_folder_that_is_too_large_to_send_along_is_told_before_any_text(

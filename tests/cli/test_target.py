@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from cli.target import Waiting, past_restart
-from wraner.client.problems import NotWraner, Unreachable
+from wraner.client.problems import ApiError, NotWraner, Unreachable
+from wraner.client.replies import Problem
+
+
+def refusal(status: int) -> ApiError:
+    problem = Problem(
+        type="about:blank", title="No", status=status, detail="no", pointer="", request_id="r"
+    )
+    return ApiError(problem)
 
 
 def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,10 +36,18 @@ def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "fails", "calls"), [(Unreachable, 3, 4), (Unreachable, 99, 9), (NotWraner, 1, 1)]
+    ("error", "fails", "calls"),
+    [
+        (Unreachable("not now"), 3, 4),
+        (Unreachable("not now"), 99, 9),
+        (refusal(429), 3, 4),
+        (refusal(503), 3, 4),
+        (refusal(500), 1, 1),
+        (NotWraner("not now"), 1, 1),
+    ],
 )
-def test_a_server_that_restarts_is_waited_for(
-    kind: type[Exception], fails: int, calls: int
+def test_a_server_that_restarts_or_is_full_is_waited_for(
+    error: Exception, fails: int, calls: int
 ) -> None:
     made = 0
 
@@ -39,7 +55,7 @@ def test_a_server_that_restarts_is_waited_for(
         nonlocal made
         made += 1
         if made <= fails:
-            raise kind("not now")
+            raise error
         return "answer"
 
     async def sleep(_: float) -> None:
@@ -48,6 +64,6 @@ def test_a_server_that_restarts_is_waited_for(
     if calls > fails:
         assert asyncio.run(past_restart(call, sleep=sleep)) == "answer"
     else:
-        with pytest.raises(kind):
+        with pytest.raises(type(error)):
             asyncio.run(past_restart(call, sleep=sleep))
     assert made == calls

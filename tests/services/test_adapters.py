@@ -275,6 +275,13 @@ def test_what_ships_is_followed_by_the_bundled_model_alone(tmp_path: Path, adapt
         for base in ("bundled", "some/other")
     }
     assert of == {"bundled": identity, "some/other": ""}
+    hollow_adapter(NOWHERE, tmp_path / "ship" / "ner", "x")
+    own = hollow_adapter(NOWHERE, adapters, "own")
+    settings = Settings(state_dir=tmp_path, base_model="some/other", adapters_dir=tmp_path / "ship")
+    promote(adapters, NER, own, expected=identity)
+    assert AdapterChoice(settings).of(NER) == own, "a user's, whatever it was trained for"
+    assert rollback(adapters, NER) == identity
+    assert AdapterChoice(settings).of(NER) == "", "what ships, also where a rollback chose it"
 
 
 def test_a_damaged_shipped_adapter_is_told_and_the_others_answer(
@@ -302,6 +309,12 @@ def test_a_calibration_is_that_of_the_adapter_and_of_the_encoder_and_tuning_that
     choice = AdapterChoice(Settings(state_dir=tmp_path))
     assert choice.calibration(fitted) == fusion
     assert [choice.calibration(i) for i in ("", plain, "0" * 64)] == [None] * 3
+    write_adapter(
+        adapters,
+        adapters / plain,
+        read_adapter(adapters, plain).model_copy(update={"calibration": fusion}),
+    )
+    assert choice.calibration(plain) == fusion, "fitted while it serves"
     folder = str(tmp_path / "own")
     for changed in (
         {"policy_adapter": "none"},

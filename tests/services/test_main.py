@@ -97,12 +97,18 @@ def test_shipped_packs_are_stocked_and_indexed_once(tmp_path: Path) -> None:
     packs, index, said = pack_store(settings), FakeIndex(), []
     for _ in range(2):
         said.clear()
-        complaints = stock(packs, index, settings.packs_dir, say=said.append)  # type: ignore
+        complaints = stock(
+            packs,
+            index,  # type: ignore
+            settings.packs_dir,
+            say=said.append,
+            superseded_for_s=60,
+        )
         assert len(complaints) == 1 and "broken/pack.yaml" in complaints[0]
     assert packs.current(Kind.DOMAIN, "rivers") == version(DOMAIN) and len(index.packs) == 1
     assert said == ["importing the pack broken"]
     index.packs.clear()  # as when another encoder is chosen
-    stock(packs, index, settings.packs_dir, say=said.append)  # type: ignore
+    stock(packs, index, settings.packs_dir, say=said.append, superseded_for_s=60)  # type: ignore
     assert list(index.packs) == [version(DOMAIN)]
 
 

@@ -66,17 +66,21 @@ def test_every_category_is_answered_by_its_policies(
     scores = result["category_scores"]
     assert scores["hate"] == pytest.approx(0.8) and scores["violence"] == pytest.approx(0.8)
     assert scores["harassment"] == pytest.approx(0.4) and scores["self-harm"] == 0
-    assert len(engine.asked) == 5  # one shortlist, not one a category
+    assert len(engine.asked) == 6  # one shortlist, not one a category, and beside it `sexual`'s
 
 
-def test_categories_that_nothing_was_asked_about_are_named(client: TestClient) -> None:
-    (result,) = asked(client, "fine")["results"]
+def test_categories_that_nothing_was_asked_about_are_named(tmp_path: Path) -> None:
+    pairs = {"violence": ["beat", "expel"], "sexual": ["spoil", "blame"]}
+    groups = {name: {"policy_set": "forum", "policies": some} for name, some in pairs.items()}
+    moderations = MAPPING["moderations"] | groups
+    with asking(tmp_path, PolicyEngine(), moderations=moderations) as client:
+        (result,) = asked(client, "fine")["results"]
     assert result["flagged"] is False
     mine = {"hate", "harassment", "violence", "sexual", "illicit"}
     assert set(result["unmapped_categories"]) == set(CATEGORIES) - mine
     for category, types in result["category_applied_input_types"].items():
         assert types == (["text"] if category in mine else [])
-    assert result["skipped_categories"] == ["sexual"]  # its policy is the seventh
+    assert result["skipped_categories"] == ["sexual"]  # its policies are the last two
     assert result["category_scores"]["sexual"] == 0
     assert result["category_scores"]["violence"] == pytest.approx(NEITHER)
 

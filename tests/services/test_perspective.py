@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from services import drop_in_examples, perspective
 from services.perspective import AnalyzeCommentRequest, AnalyzeCommentResponse
 from services.traffic import Meter
-from tests.services.drop_in_service import NEITHER, PolicyEngine, asking, listening
+from tests.services.drop_in_service import MAPPING, NEITHER, PolicyEngine, asking, listening
 from tests.services.perspective_client import SCHEMAS, misfits, vendors_client
 from wraner.errors import Overloaded, Unavailable
 
@@ -67,9 +67,21 @@ def test_each_attribute_is_answered_by_its_policies(
     assert len(engine.asked) == 6  # one shortlist, not one an attribute, and beside it SPAM's
 
 
-def test_attributes_of_many_policies_may_be_skipped(client: TestClient) -> None:
+def test_attributes_of_few_policies_are_not_skipped_where_more_are_asked_about(
+    client: TestClient,
+) -> None:
     body = asked(client, comment("spoil=0.8", "TOXICITY", "THREAT", "SPAM", "INSULT"))
+    assert values(body)["SPAM"] == pytest.approx(0.8) and body["skippedAttributes"] == []
+
+
+def test_attributes_may_be_skipped_where_many_policies_are_asked_about(tmp_path: Path) -> None:
+    pairs = {"THREAT": ["beat", "fool"], "INSULT": ["mock", "expel"], "SPAM": ["spoil", "blame"]}
+    groups = {name: {"policy_set": "forum", "policies": some} for name, some in pairs.items()}
+    with asking(tmp_path, PolicyEngine(), attributes=MAPPING["attributes"] | groups) as client:
+        body = asked(client, comment("spoil=0.8", "TOXICITY", *pairs, spanAnnotations=True))
     assert values(body)["SPAM"] == 0 and body["skippedAttributes"] == ["SPAM"]
+    (span,) = body["attributeScores"]["SPAM"]["spanScores"]  # without evidence the whole comment
+    assert (span["begin"], span["end"], span["score"]["value"]) == (0, 9, 0)
 
 
 def test_no_policy_is_judged_that_nothing_is_asked_about(
@@ -77,7 +89,7 @@ def test_no_policy_is_judged_that_nothing_is_asked_about(
 ) -> None:
     body = asked(client, comment("expel=0.8", "THREAT", "SPAM", "INSULT"))
     assert values(body)["INSULT"] == pytest.approx(0.8)
-    assert sorted(engine.asked) == ["beat", "expel", "fool", "mock", "swear"]
+    assert sorted(engine.asked) == ["beat", "expel", "fool", "mock", "spoil", "swear"]
 
 
 def test_few_policies_are_judged_without_a_shortlist(
@@ -111,13 +123,6 @@ def test_spans_are_the_evidence_in_utf16_units(client: TestClient) -> None:
     assert (span["begin"], span["end"]) == (0, 2)
     assert span["score"] == scores["summaryScore"]
     assert span["score"]["value"] == pytest.approx(0.6)
-
-
-def test_where_there_is_no_evidence_the_span_is_the_whole_comment(client: TestClient) -> None:
-    names = ("TOXICITY", "SPAM", "THREAT", "INSULT")
-    body = comment("spoil=0.7", *names, spanAnnotations=True)
-    (span,) = asked(client, body)["attributeScores"]["SPAM"]["spanScores"]
-    assert (span["begin"], span["end"], span["score"]["value"]) == (0, 9, 0)
 
 
 def test_every_field_of_a_request_is_taken_by_both_its_names(client: TestClient) -> None:

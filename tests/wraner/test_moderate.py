@@ -298,6 +298,19 @@ def test_a_set_of_which_nothing_was_taught_is_not_asked_about() -> None:
     assert (verdict.decision, [m.policy for m in verdict.matches]) == ("violates", ["a"])
 
 
+def test_what_an_answer_about_the_set_speaks_of_is_judged_too() -> None:
+    """Else the text would breach by a taught policy, and an untaught one would be named for it."""
+    c = POLICIES.policies[2]
+    untaught = WHOLE.model_copy(update={"verdict": None})
+    fusion = WHOLE.model_copy(update={"taught": wordings([c]), "untaught": untaught})
+    engine = OverallEngine()
+    (verdict,) = moderate("ccc !!!", engine=engine, fusion=fusion)
+    assert [m.policy for m in verdict.judged] == list(IDS) and len(engine.asked) == 4
+    assert (verdict.decision, [m.policy for m in verdict.matches]) == ("violates", ["c"])
+    (named,) = moderate("ccc !!!", fusion=fusion, among=("a", "b"))
+    assert [m.policy for m in named.judged] == ["a", "b"], "what is not asked about is not judged"
+
+
 class CrampedEngine(OverallEngine):
     """Cannot read the titles of the whole set together with more than eight characters."""
 
