@@ -88,7 +88,7 @@ def _elsewhere(trials: Sequence[Trial], resampling: Resampling) -> Condition:
     mean = _condition("elsewhere", change, sentences, least=LEAST_ELSEWHERE, above=-ALLOWED_LOSS)
     apart = [(t.domain, paired_difference(t.candidate, t.serving, resampling)) for t in trials]
     lost = [f"{domain} {points(own)}" for domain, own in apart if own.high < -ALLOWED_LOSS]
-    if not lost:
+    if not lost or len(trials) == 1:
         return mean
     # A mean would let what other domains gain, those replayed above all, pay for the loss of one.
     return replace(mean, met=False, words=f"{mean.words}, lost is: {', '.join(lost)}")

@@ -182,11 +182,20 @@ def test_without_replay_other_domains_with_tests_are_asked(
     (other,) = request.elsewhere
     assert (other.name, other.pack) == ("tours", TOURS), "not the same domain under another name"
     assert [one.text for one in other.asked] == ["It snows in Cork."], "nothing that is taught"
-    capsys.readouterr()
     packs = PackStore(tmp_path / "state" / "packs")
     packs.delete(Kind.DOMAIN, "copied-trips", expected=version(TRIPS))
     assert retrain_domain(DomainOptions(domain="tours", no_replay=True), missing, None, []) == 0
-    assert "what was forgotten elsewhere is not measured" in capsys.readouterr().err
+    assert ran.requests[1].elsewhere == ()
+
+
+def test_a_domain_that_is_damaged_is_not_measured_and_stops_no_other(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state" / "packs" / Kind.DOMAIN / "tours" / "CURRENT").write_text("?")
+    trips = DomainOptions(domain="trips", no_replay=True)
+    assert retrain_domain(trips, tmp_path, None, []) == 0 and ran.requests[0].elsewhere == ()
+    said = capsys.readouterr().err
+    assert "tours is not measured: " in said and "is damaged" in said
 
 
 @pytest.mark.parametrize(("tune", "task"), [(Tune.WORDS, Task.WORDS), (Tune.MODEL, Task.NER)])

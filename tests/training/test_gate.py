@@ -109,3 +109,13 @@ def test_the_words_name_both_intervals_and_what_failed() -> None:
 def test_other_sentences_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="same sentences"):
         decide(trial([RIGHT], [SpanCounts(0, 0, 0)]), [SAME])
+
+
+def test_what_others_gain_does_not_pay_for_what_one_domain_loses() -> None:
+    gains = Trial("replayed", tuple(of(480, 20)), tuple(of(250, 250)))
+    lost = Trial("sheds", tuple(of(30, 10)), tuple(of(38, 2)))
+    decision = decide(GAIN, [gains, lost], QUICK)
+    change = decision.elsewhere.change
+    assert change is not None and change.low > 0 and not decision.promote
+    assert ", lost is: sheds -20.0 (" in decision.words and "replayed" not in decision.words
+    assert decide(GAIN, [gains, Trial("sheds", *[tuple(of(38, 2))] * 2)], QUICK).promote

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from tests.training.judged_towns import TOWNS, judge_settings
 from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import preparation, ray_cluster, ray_train
+from training.claims import claimed
 from training.finetune import Outcome, finetune, run_name
 from training.judged_texts import JudgedSettings
 from training.loop import StepReport
@@ -24,6 +25,7 @@ from training.preparation import Places
 from training.ray_cluster import Cluster, missing_resources
 from training.ray_train import _cause, finetune_on_ray
 from training.settings import TrainingSettings
+from wraner import weights
 from wraner.adapters import WEIGHTS, TrainingData
 from wraner.errors import Unavailable
 from wraner.weights import BaseModel
@@ -76,6 +78,14 @@ def losses(outcome: Outcome) -> list[float]:
 def alone(settings: TrainingSettings, places: Places) -> Outcome:
     """A run that nothing disturbed, on one worker."""
     return on_ray(settings, places)
+
+
+def test_two_processes_do_not_train_one_run(settings: TrainingSettings, places: Places) -> None:
+    other = settings.model_copy(update={"seed": 77})
+    base = weights.resolve(other.base, places.state / "models")
+    folder = places.state / "training" / "ray" / run_name(other, base)
+    with claimed(folder), pytest.raises(Unavailable, match="in use by another process"):
+        on_ray(other, places)
 
 
 def test_a_worker_of_ray_trains_what_this_process_trains(

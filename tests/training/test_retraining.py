@@ -17,8 +17,9 @@ from index.settings import IndexSettings
 from tests.training.conftest import LetterEncoder
 from tests.training.towns import SOURCES, TERMS, town_settings, write_towns
 from tests.wraner.random_adapters import hollow_adapter
-from training import preparation, replay
+from training import preparation, replay, retraining
 from training.examination import Bench, examination
+from training.gate import LEAST_OF_ONE
 from training.learner import Examine, Taught
 from training.model_learner import ModelLearner, ModelTools
 from training.ner_domains import NerDomain
@@ -45,7 +46,7 @@ from wraner.errors import InvalidInput, Stale, Unavailable
 from wraner.extract import Extractor
 from wraner.fusion import Fusion
 from wraner.metrics import SpanCounts
-from wraner.packs import Domain, EntityType, TaggedExample
+from wraner.packs import Domain, EntityType, TaggedExample, version
 from wraner.promotions import current, promote
 from wraner.view import View
 from wraner.weights import BaseModel
@@ -345,6 +346,7 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
             retriever=LocalRetriever(Encoders.same(encoder), IndexSettings()), engine=engine
         )
 
+    monkeypatch.setattr(retraining, "LEAST_OF_ONE", 1)
     tools = ModelTools(encoder, examination(extractor_of, console), console)
     places = Places(tmp_path / "state", tmp_path)
     adapters = places.state / "adapters"
@@ -366,3 +368,85 @@ def test_a_tiny_model_is_retrained_examined_and_retrained_on_top(
     trained, start = (load_file(adapters / v.adapter / WEIGHTS) for v in (second, first))
     assert all(trained[n].isclose(start[n], atol=3e-3).all() for n in start)
     assert any(bool((start[n].abs() > 0.01).any()) for n in start if "lora_B" in n)  # not afresh
+
+
+def test_domains_with_few_test_sentences_are_not_measured(bed: Bed) -> None:
+    few = asked_domain("huts", GARDEN, tuple(map(sentence, range(400, 400 + LEAST_OF_ONE - 1))))
+    examined = Examined("", better=True)
+    verdict = bed.retrain(examined, elsewhere=(ELSEWHERE, few))
+    assert verdict.promoted and [t.domain for t in verdict.elsewhere] == ["sheds"]
+    assert "huts" not in {domain.name for _, domain in examined.asked}
+    assert "fewer than 20 test sentences that are not of garden: huts" in bed.said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("asked", "elsewhere", "said"),
+    [
+        (TEST[:19], (ELSEWHERE,), ["here 19 test sentences are asked, at least 20"]),
+        (TEST, (), ["elsewhere 0 test sentences are asked, at least 100"]),
+        (TEST, (ELSEWHERE,), []),
+    ],
+)
+def test_what_cannot_be_promoted_is_said_before_the_training(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, asked: Any, elsewhere: Any, said: list[str]
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Taught:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(replay, "teach", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        bed.retrain(Examined("", better=True), test=asked, elsewhere=elsewhere)
+    told = bed.said.getvalue()
+    assert all(words in told for words in said)
+    assert ("nothing will be promoted but by --force" in told) is bool(said)
+
+
+def test_a_promotion_that_fails_names_the_candidate_and_forces_nothing(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[bool] = []
+
+    def full(self: ModelLearner, identity: str) -> None:
+        forced.append(read_adapter(bed.adapters, identity).forced)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ModelLearner, "promote", full)
+    with pytest.raises(Unavailable, match=r"No space left.* is stored and not promoted"):
+        bed.retrain(Examined("", better=False), force=True)
+    (candidate,) = identities(bed.adapters)
+    assert forced == [True] and not read_adapter(bed.adapters, candidate).forced
+
+
+class OtherLetters(LetterEncoder):
+    """Finds the same neighbours, and has another name."""
+
+    identity = "other letters"
+
+
+def test_another_encoder_another_order_and_more_types_make_another_run(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "ContextualEncoder", lambda **_: LetterEncoder())
+    write_towns(tmp_path)
+    training = town_settings(tiny_base, tmp_path / "sources.yaml")
+    optimiser = training.optimiser.model_copy(update={"steps": 1})
+    said = io.StringIO()
+
+    def taught(pack: Domain, encoder: LetterEncoder) -> Path:
+        subject = Subject(pack, 0.5, training.model_copy(update={"optimiser": optimiser}), None)
+        console = Console(file=said, width=300)
+        return replay.teach(subject, Places(tmp_path, tmp_path), encoder, console=console).adapter
+
+    small = GARDEN.model_copy(update={"examples": GARDEN.examples[:6]})
+    turned = small.model_copy(update={"examples": small.examples[::-1]})
+    runs = [taught(small, LetterEncoder()), taught(small, OtherLetters())]
+    runs.append(taught(turned, LetterEncoder()))
+    assert version(small) == version(turned) and len(set(runs)) == 3
+    assert taught(small, LetterEncoder()) == runs[0] and "prompts of up to" not in said.getvalue()
+    wordy = EntityType(name="wordy", definition="so many words " * 70)
+    many = small.model_copy(update={"entity_types": (*small.entity_types, wordy)})
+    assert taught(many, LetterEncoder()) not in runs
+    assert "prompts of up to 1" in said.getvalue(), "a long instruction is no reason to stop"
+    endless = EntityType(name="endless", definition="so many words " * 200)
+    with pytest.raises(InvalidInput, match="the model reads at most 2048"):
+        taught(small.model_copy(update={"entity_types": (endless,)}), LetterEncoder())

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.towns import write_towns
+from training.clean_sources import read_clean_sources
 from training.cleaning import LeftOut
 from training.sources import Source, SourceConfig, read_source, read_source_configs
+from training.word_settings import WordSettings
 from wraner.errors import InvalidInput
 from wraner.packs import TaggedExample
 
@@ -156,3 +159,14 @@ def test_mentions_of_real_data_are_as_many_as_known(
 def default_source(root: Path, name: str) -> Source:
     (found,) = (c for c in read_source_configs() if c.name == name)
     return read_source(found, data_root=root)
+
+
+def test_a_source_that_is_wholly_asked_about_is_left_out(tmp_path: Path) -> None:
+    file = write_towns(tmp_path)
+    chosen = WordSettings(sources={"towns": 1.0}, source_file=file, held_out=())
+    said: list[str] = []
+    (towns,) = read_clean_sources(chosen, tmp_path, said.append)
+    texts = [example.text for example in towns.train]
+    assert read_clean_sources(chosen, tmp_path, said.append, asked=texts[1:])[0].train
+    assert read_clean_sources(chosen, tmp_path, said.append, asked=texts) == ()
+    assert "towns is left out whole" in said[-1]

@@ -88,7 +88,8 @@ ALONE = Serving("", None, "")
 
 
 @pytest.fixture
-def bed(tmp_path: Path) -> Bed:
+def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bed:
+    monkeypatch.setattr("training.retraining.LEAST_OF_ONE", 1)
     return Bed(tmp_path)
 
 
@@ -144,6 +145,22 @@ def test_folds_are_taught_apart_and_what_is_tuned_is_kept(
     assert bed.retrain(ALONE, test=()).promoted
     assert runs[3:] == [runs[2]]  # the two folds are not tuned again
     assert "what was tuned before is taken" in bed.said.getvalue()
+
+
+def test_two_processes_do_not_tune_one_folder(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+    run_tuning = word_learner.run_tuning
+
+    def twice(run: Any, *, console: Console) -> None:
+        with pytest.raises(Unavailable, match="in use by another process") as found:
+            bed.retrain(ALONE)
+        refused.append(found)
+        run_tuning(run, console=console)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(word_learner, "run_tuning", twice)
+        assert bed.retrain(ALONE).promoted
+    assert refused and bed.retrain(ALONE).promoted
 
 
 @pytest.mark.parametrize("error", [Stale("another serves"), Unavailable("no index")])
