@@ -15,6 +15,7 @@ from cli.shelf import pieces_of, shelf
 from cli.signatures import flat
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import PackSummary
+from wraner.errors import InvalidInput
 from wraner.formats.choice import Format as FileFormat
 from wraner.formats.choice import read, read_judged
 from wraner.packs import Example, check_examples
@@ -73,7 +74,10 @@ def _add(kind: Kind, name: str, examples: tuple[Example, ...], where: TargetOpti
     async def work(client: AsyncClient) -> tuple[int, PackSummary]:
         packs = shelf(client, kind)
         before = await packs.read(name)
-        check_examples(packs.definitions(before), examples)
+        try:
+            check_examples(packs.definitions(before), examples)
+        except InvalidInput as error:
+            raise InvalidInput(f"{error.pointer}: {error.message}") from None
         return before.examples, await packs.extend(name, pieces_of(examples), before, counted=sent)
 
     sent = Sent(lambda _: None)

@@ -50,9 +50,16 @@ def test_what_was_changed() -> None:
     assert changes([a, b], [b, a]).removed == () == changes([a, b], [b, a]).added
 
 
-def test_only_the_changes_are_sent(
-    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
+@pytest.mark.parametrize("piece_bytes", [1_500_000, 10])
+def test_what_was_edited_is_stored_at_once_or_where_it_is_too_large_change_by_change(
+    wraner: Wraner,
+    cities: Domain,
+    editor: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    piece_bytes: int,
 ) -> None:
+    monkeypatch.setattr("cli.shelf.PIECE_BYTES", piece_bytes)
     editor.write_text(
         rewriting(
             "rows[1]['text'] = 'It pours.'; rows.append({'id': 'new', 'text': 'New.'}); del rows[0]"
@@ -63,6 +70,19 @@ def test_only_the_changes_are_sent(
     assert "- ghent" in ran.err and '+ {"id":"new"' in ran.err
     assert stored(wraner) == {"none": "It pours.", "new": "New."}
     assert kept(tmp_path) == []
+    about = json.loads(wraner("domains", "show", "cities").out)
+    assert about["description"] == cities.description
+    assert len(about["entity_types"]) == len(cities.entity_types)
+
+
+def test_what_the_server_refuses_loses_no_example(
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
+) -> None:
+    before = stored(wraner)
+    editor.write_text(rewriting("rows[1]['text'] = 'x' * 20001"))
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    assert ran.code == 1 and "WRANER_MAX_CHARACTERS" in ran.err and len(kept(tmp_path)) == 1
+    assert stored(wraner) == before
 
 
 def test_judged_examples_are_edited_too(wraner: Wraner, rules: PolicySet, editor: Path) -> None:

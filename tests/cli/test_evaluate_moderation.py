@@ -242,3 +242,15 @@ def test_a_card_without_an_adapter_says_so(
     assert "# Report card: no adapter, the base model alone, on zorvia\n" in card
     assert "| word encoder | all-MiniLM-L6-v2, untuned |" in card
     assert "Its scores are not calibrated" in card
+
+
+def test_a_tuning_without_a_manifest_is_named_by_its_hash(
+    data: Path, engine: ClosedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning = data.parent / "tuning"
+    tuning.mkdir()
+    for name in (CONFIG, WEIGHTS):
+        (tuning / name).write_text("{}")
+    monkeypatch.setenv("WRANER_POLICY_ADAPTER", str(tuning))
+    assert moderation(data, "--out", str(data.parent / "out")) == 0
+    assert facts(data.parent / "out")["word encoder"] == f"bundled, tuned: {content_hash(tuning)}"

@@ -9,8 +9,10 @@ import structlog
 import torch
 
 from cli import local
+from cli.local import _patient
 from cli.main import main
 from services.api import build_api
+from services.settings import Settings
 from tests.cli.conftest import CITIES, pack_folder
 from tests.services.fakes import FakeIndex, make_gateway
 from wraner.weights import BaseModel
@@ -89,3 +91,12 @@ def test_the_real_parts_answer(
         "windows": 1,
         "truncated": found["coverage"]["truncated"],
     }
+
+
+def test_weights_may_take_long_to_load_unless_a_time_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("WRANER_REQUEST_TIMEOUT_S", raising=False)
+    assert _patient(Settings()).limits.request_timeout_s == 3600
+    monkeypatch.setenv("WRANER_REQUEST_TIMEOUT_S", "7")
+    assert _patient(Settings()).limits.request_timeout_s == 7

@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.counts import counted
-from tests.cli.conftest import CITIES, RULES, Wraner, pack_folder, tagged
+from tests.cli.conftest import CITIES, RULES, Served, Wraner, pack_folder, tagged
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.problems import Invalid
+from wraner.client.replies import Problem
 from wraner.packs import Domain, Policy, PolicySet
 
 GROUPS = pytest.mark.parametrize(
@@ -114,6 +118,39 @@ def test_a_large_pack_is_replaced_at_once_where_little_changed(
     assert ran.code == 0 and "1200 examples" in ran.err
 
 
+def test_a_pack_is_halved_until_a_server_takes_it(
+    wraner: Wraner, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = tuple(tagged("word " * 30 + str(n), id=f"e{n}") for n in range(40))
+    big = CITIES.model_copy(update={"examples": examples})
+    sent: list[int] = []
+    put, add = AsyncClient.put_domain, AsyncClient.add_domain_examples
+
+    def taken(count: int) -> None:
+        if count > 7:
+            problem = {"type": "", "title": "Too large", "status": 413, "detail": "7 at most"}
+            raise Invalid(Problem.model_validate({**problem, "pointer": "", "request_id": "r"}))
+        sent.append(count)
+
+    async def small_put(self: AsyncClient, name: str, pack: Domain, **how: Any) -> Any:
+        taken(len(pack.examples))
+        return await put(self, name, pack, **how)
+
+    async def small_add(self: AsyncClient, name: str, piece: Any, **how: Any) -> Any:
+        taken(len(piece))
+        return await add(self, name, piece, **how)
+
+    monkeypatch.setattr(AsyncClient, "put_domain", small_put)
+    monkeypatch.setattr(AsyncClient, "add_domain_examples", small_add)
+    for replace in ((), ("--replace",)):
+        sent.clear()
+        ran = wraner("domains", "add", "big", pack_folder(tmp_path / f"b{replace}", big), *replace)
+        assert ran.code == 0 and "40 examples" in ran.err, ran.err
+        assert sum(sent) == 40 and max(sent) <= 7
+    listed = wraner("domains", "examples", "list", "big").out.splitlines()
+    assert [json.loads(line)["id"] for line in listed] == [e.id for e in examples]
+
+
 def test_a_folder_that_breaks_a_rule_or_is_of_the_other_kind(
     wraner: Wraner, tmp_path: Path
 ) -> None:
@@ -146,6 +183,23 @@ def test_examples_are_listed_added_and_removed(
     more.write_text('{"text": \n')
     refused = wraner("domains", "examples", "add", "cities", str(more))
     assert refused.code == 1 and f"{more}:1" in refused.err
+
+
+def test_examples_that_do_not_fit_are_refused_before_any_is_sent(
+    wraner: Wraner, cities: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.shelf.PIECE_EXAMPLES", 1)
+    more = tmp_path / "more.jsonl"
+    good = '{"text": "Up to Hull."}\n'
+    entity = '{"start": 0, "end": 2, "label": "river"}'
+    more.write_text(good + '{"text": "Up to Bath.", "entities": [' + entity + "]}\n")
+    refused = wraner("domains", "examples", "add", "cities", str(more))
+    assert refused.code == 1 and "/examples/1/entities/0/label" in refused.err
+    assert len(wraner("domains", "examples", "list", "cities").out.splitlines()) == 2
+    more.write_text(good + '{"text": "' + "x" * 20_001 + '"}\n')
+    refused = wraner("domains", "examples", "add", "cities", str(more))
+    said = "cities: the first example was stored before this; add the file again"
+    assert refused.code == 1 and said in refused.err
 
 
 def test_judged_examples_are_added(wraner: Wraner, rules: PolicySet, tmp_path: Path) -> None:

@@ -3,18 +3,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from index.encoders import Encoders
 from index.generations import Generation, build
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.similarity import from_grid, to_grid
-from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of
+from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of, tags_of
+from wraner.chunks import chunk
 from wraner.entities import Mention
 from wraner.packs import Domain, EntityType, TaggedExample, version
 from wraner.retrieval import PackRef
 from wraner.tagging import tag
-from wraner.word_votes import WordVotes
+from wraner.word_votes import OUTSIDE, WordVotes
 
 SETTINGS = IndexSettings()
 NAMES = ("Ada", "Bo", "Cy", "Di", "Ed")
@@ -151,3 +154,19 @@ def test_the_retriever_counts_votes_when_told_to(encoder: Any) -> None:
         (near,) = retriever.neighbours_now(pack, ["Ada Grey"], 0)
         assert near.neighbours == ()
         assert (near.votes is None) == (settings is None)
+
+
+@given(st.data())
+def test_tags_are_those_of_the_words_inside(data: st.DataObject) -> None:
+    text = data.draw(st.text("ab .,-é世", max_size=30))
+    chunks = chunk(text)
+    at = st.integers(0, len(text))
+    spans = data.draw(st.lists(st.tuples(at, at, st.sampled_from("xy")), max_size=4))
+    mentions = [Mention(min(a, b), max(a, b), label) for a, b, label in spans]
+    columns = {"x": 1, "y": 2}
+    expected = [OUTSIDE] * len(chunks)
+    for m in mentions:
+        inside = [i for i, c in enumerate(chunks) if m.start <= c.start and c.end <= m.end]
+        for place, i in enumerate(inside):
+            expected[i] = columns[m.label] + (len(columns) if place else 0)
+    assert tags_of(chunks, mentions, columns).tolist() == expected

@@ -13,6 +13,7 @@ from services.conditions import Condition
 from services.settings import Limits
 from services.writer import Writer
 from tests.services.fakes import FakeIndex
+from wraner.errors import Stale
 from wraner.packs import Domain, EntityType, TaggedExample, version
 from wraner.registry import Kind, PackStore
 
@@ -203,3 +204,45 @@ def test_an_index_that_another_name_is_about_to_use_does_not_go(tmp_path: Path) 
 
     asyncio.run(run())
     assert version(old) in index.packs
+
+
+def test_what_is_deleted_is_gone_in_time_though_nothing_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.writer._TIDY_S", 0.05)
+    index, store = FakeIndex(), PackStore(tmp_path)
+    writer = Writer(packs=store, generations=index, limits=Limits(request_timeout_s=0.01))
+
+    async def run() -> None:
+        await writer.put("d", DOMAIN, Condition())
+        await writer.add(Kind.DOMAIN, "d", [example(1)], Condition())
+        await writer.put("other", DOMAIN.model_copy(update={"description": "o"}), Condition())
+        await writer.delete(Kind.DOMAIN, "d", Condition())
+        assert [p.name for p in tmp_path.glob("*/d/versions/*")]
+        await asyncio.sleep(0.3)
+
+    asyncio.run(run())
+    assert not list(tmp_path.glob("*/d/versions/*")) and len(index.packs) == 1
+    assert store.names(Kind.DOMAIN) == ["other"] and store.was_deleted(Kind.DOMAIN, "d")
+
+
+@pytest.mark.parametrize(
+    "conditional", [Condition(if_match=("0" * 64,)), Condition(if_match=("*",))]
+)
+def test_a_write_that_is_refused_leaves_a_damaged_pack_as_it_was(
+    tmp_path: Path, conditional: Condition
+) -> None:
+    store = PackStore(tmp_path)
+    writer = Writer(packs=store, generations=FakeIndex(), limits=Limits())
+    asyncio.run(writer.put("d", DOMAIN, Condition()))
+    (pointer,) = tmp_path.glob("*/d/CURRENT")
+    pointer.write_text("?")
+    for write in (
+        writer.put("d", DOMAIN, conditional),
+        writer.delete(Kind.DOMAIN, "d", conditional),
+    ):
+        with pytest.raises(Stale):
+            asyncio.run(write)
+        assert pointer.read_text() == "?" and not store.was_deleted(Kind.DOMAIN, "d")
+    asyncio.run(writer.delete(Kind.DOMAIN, "d", Condition()))
+    assert store.was_deleted(Kind.DOMAIN, "d")

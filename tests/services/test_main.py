@@ -17,7 +17,7 @@ from tests.services.fakes import FakeIndex
 from wraner.errors import Unavailable
 from wraner.pack_folders import write_pack_folder
 from wraner.packs import Domain, EntityType, version
-from wraner.registry import Kind
+from wraner.registry import Kind, PackStore
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = Domain(entity_types=(EntityType(name="river"),))
@@ -159,3 +159,15 @@ def test_unknown_arguments_of_the_application_are_refused() -> None:
 
     with pytest.raises(ValueError, match="engine_replica"):
         AppArgs.model_validate({"engine_replica": 2})
+
+
+def test_what_was_deleted_before_the_last_stop_is_gone_after_a_start(tmp_path: Path) -> None:
+    packs, index = PackStore(tmp_path / "state"), FakeIndex()
+    index.build(DOMAIN)
+    kept = packs.publish("kept", DOMAIN, expected=None)
+    gone = DOMAIN.model_copy(update={"description": "gone"})
+    index.build(gone)
+    packs.delete(Kind.DOMAIN, "gone", expected=packs.publish("gone", gone, expected=None))
+    for older_s, left in ((60.0, {kept, version(gone)}), (-1.0, {kept})):
+        stock(packs, index, tmp_path, say=lambda _: None, superseded_for_s=older_s)  # type: ignore
+        assert packs.versions() == left == set(index.packs)

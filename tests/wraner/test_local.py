@@ -360,3 +360,12 @@ def test_a_closed_engine_says_so(tiny_model: LanguageModel) -> None:
     assert not engine.alive
     with pytest.raises(Unavailable):
         asyncio.run(engine.generate([request("a b")]))
+
+
+def test_long_labels_leave_room_for_the_prompt(tiny_engine: LocalEngine) -> None:
+    labels = ("l" * 100, "m" * 100)
+    prompt = Prompt("find", (), "a b c d e f g h i j k l m n o p q r s t")
+    (answer,) = asyncio.run(
+        tiny_engine.generate([GenerateRequest(prompt, AnswerSpec(labels, prompt.text))])
+    )
+    assert answer.lines or answer.truncated

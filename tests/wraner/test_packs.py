@@ -125,6 +125,15 @@ def test_an_id_defaults_to_the_contents_hash() -> None:
     assert other.id != first.id
 
 
+def test_an_id_does_not_depend_on_the_order_of_entities() -> None:
+    mentions = [_mention(0, 3), _mention(7, 11, "city")]
+    ids = {
+        domain(examples=[{"text": "Bob in Rome", "entities": some}]).examples[0].id
+        for some in (mentions, mentions[::-1])
+    }
+    assert len(ids) == 1
+
+
 @given(st.permutations(range(5)))
 def test_a_version_does_not_depend_on_the_order_of_examples(order: list[int]) -> None:
     examples = [{"text": f"text {n}"} for n in range(5)]
