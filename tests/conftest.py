@@ -22,14 +22,6 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, for what they share, and all that start Ray in one."""
-    for item in items:
-        one = "ray" if item.get_closest_marker("ray") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(one))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _share_of_processors() -> None:
     """Leave each of several test processes its share: threads that crowd a core wait for it."""
