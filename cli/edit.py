@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from cli.failures import Exit, WrongUse, say
 from cli.options import TargetOptions
 from cli.shelf import Shelf, pieces_of, shelf
 from cli.views import shown_as_is
-from wraner.client.problems import Stale
+from wraner.client.problems import Invalid, Stale
+from wraner.client.replies import PackSummary
 from wraner.edits import said_by
 from wraner.errors import Conflict
 from wraner.pack_folders import read_examples
@@ -30,17 +32,18 @@ from wraner.registry import Kind
 class Read:
     """A pack's definitions and examples at one version."""
 
-    version: str
+    about: PackSummary
     definitions: Pack
     examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What makes one list of examples of another; a changed example is removed and added."""
+    """What makes one list of examples of another, `after`; a changed one is removed and added."""
 
     removed: tuple[str, ...]
     added: tuple[Example, ...]
+    after: tuple[Example, ...]
 
     def __str__(self) -> str:
         changed = {e.id for e in self.added} & set(self.removed)
@@ -59,6 +62,7 @@ def changes(before: Sequence[Example], after: Sequence[Example]) -> Changes:
     return Changes(
         removed=tuple(id_ for id_, content in old.items() if new.get(id_) != content),
         added=tuple(e for e in after if old.get(e.id) != new[e.id]),
+        after=tuple(after),
     )
 
 
@@ -74,16 +78,14 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
     file = _written(name, read.examples)
     try:
         _edit(file)
-        edited = tuple(read_examples(file, read.definitions))
-        wanted = changes(read.examples, edited)
+        wanted = changes(read.examples, tuple(read_examples(file, read.definitions)))
         if not (wanted.removed or wanted.added):
             file.unlink()
             say("nothing was changed")
             return Exit.OK
         _show(wanted)
         terminal.confirm(f"Store this in {name!r} ({wanted})?", yes=yes)
-        whole = Read(read.version, read.definitions, edited)
-        target.ask(where, lambda client: _store(shelf(client, kind), name, whole, wanted))
+        target.ask(where, lambda client: _store(shelf(client, kind), name, read, wanted))
     except Stale as error:
         raise Conflict(
             f"{name!r} was changed by somebody else meanwhile ({error}); "
@@ -99,26 +101,40 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
 
 async def _read(packs: Shelf, name: str) -> Read:
     about, examples = await packs.whole(name)
-    return Read(about.version, packs.definitions(about), examples)
+    return Read(about, packs.definitions(about), examples)
 
 
-async def _store(packs: Shelf, name: str, edited: Read, wanted: Changes) -> None:
+async def _store(packs: Shelf, name: str, read: Read, wanted: Changes) -> None:
     """Store what was edited: at once, or where a call cannot carry it, change by change."""
-    pack = edited.definitions.model_copy(update={"examples": edited.examples})
-    if await packs.rewrite(name, pack, if_match=edited.version):
-        return
-    version, made = edited.version, 0
+    pack = read.definitions.model_copy(update={"examples": wanted.after})
+    with suppress(Invalid):  # what is refused may be an example that nobody touched
+        if await packs.rewrite(name, pack, if_match=read.about.version):
+            return
+    old, stored, made = {e.id: e for e in read.examples}, read.about, 0
+    new = {e.id: e for e in wanted.added}
+    total = len(new.keys() | set(wanted.removed))
     try:
         for one in wanted.removed:
-            version = (await packs.remove(name, one, if_match=version)).version
+            stored = await _replace(packs, name, old[one], new.pop(one, None), stored)
             made += 1
-        for piece in pieces_of(wanted.added):
-            version = (await packs.add(name, piece, if_match=version)).version
-            made += len(piece)
+        stored = await packs.extend(name, pieces_of(new.values()), stored)
     except BaseException:
         if made:
-            steps = len(wanted.removed) + len(wanted.added)
-            say(f"{made} of {steps} removals and additions were stored before this")
+            say(f"{made} of {total} changes were stored before this")
+        raise
+
+
+async def _replace(
+    packs: Shelf, name: str, old: Example, new: Example | None, stored: PackSummary
+) -> PackSummary:
+    """Put `new` in the place of `old`, which comes back where the new one is refused."""
+    stored = await packs.remove(name, old.id, if_match=stored.version)
+    if new is None:
+        return stored
+    try:
+        return await packs.add(name, [new], if_match=stored.version)
+    except BaseException:
+        await packs.add(name, [old], if_match=stored.version)
         raise
 
 

@@ -109,7 +109,7 @@ class Shelf:
         try:
             return await self.put(name, pack, if_match=if_match)
         except Invalid as error:
-            if error.pointer != "/examples" and not error.is_too_large:
+            if not _is_too_much(error):
                 raise
             return None
 
@@ -132,11 +132,16 @@ class Shelf:
         return stored
 
 
+def _is_too_much(error: Invalid) -> bool:
+    """Return whether the server takes fewer bytes or examples a call."""
+    return error.is_too_large or error.pointer == "/examples"
+
+
 def _halved(
     piece: Sequence[Example], error: Invalid
 ) -> tuple[Sequence[Example], Sequence[Example]]:
     """Return both halves of a piece that a server finds too large, or raise its error."""
-    if not error.is_too_large or len(piece) < 2:
+    if not _is_too_much(error) or len(piece) < 2:
         raise error
     half = len(piece) // 2
     return piece[:half], piece[half:]

@@ -58,7 +58,9 @@ async def past_restart(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Result:
-    """Make a call, again and again while the server restarts or is full, for two minutes or so.
+    """Make a call, nine times at most, while the server restarts or is full.
+
+    Between any two lie some seconds, beside what each call waits by itself: two minutes and more.
 
     Raises what the last call raised.
     """

@@ -91,8 +91,18 @@ class GenerationStore:
             policies=tuple(manifest["policies"]),
         )
 
+    def versions(self, *, older_than_s: float) -> set[str]:
+        """Return the versions that were indexed so long ago, by whatever encoder."""
+        before = time.time() - older_than_s
+        found = set()
+        for path in self._generations.glob("*.json"):
+            with suppress(WranerError, FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    found.add(_read_manifest(path)["version"])
+        return found
+
     def drop(self, pack_version: str) -> None:
-        """Forget a version; segments that no generation needs any more are deleted.
+        """Forget a version, by whatever encoder; segments that none needs any more are deleted.
 
         Those who have it open keep reading. Dropping what is not there changes nothing.
         """
@@ -101,9 +111,13 @@ class GenerationStore:
             needed: set[str] = set()
             for path in self._generations.glob("*.json"):
                 try:
-                    needed.update(_names(_read_manifest(path)))
+                    manifest = _read_manifest(path)
                 except WranerError:
                     return  # a damaged manifest does not tell what it needs: keep everything
+                if manifest["version"] == pack_version:
+                    path.unlink()
+                else:
+                    needed.update(_names(manifest))
             for folder in self._segments.iterdir():
                 if folder.name not in needed and not _being_written(folder):
                     segments.remove(folder)

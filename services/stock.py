@@ -48,6 +48,10 @@ class Indexes(Protocol):
         """Forget a version's index."""
         ...
 
+    def versions(self, *, older_than_s: float) -> set[str]:
+        """Return the versions that were indexed so long ago."""
+        ...
+
 
 def stock(
     packs: PackStore,
@@ -82,14 +86,18 @@ def stock(
 
 
 def _tidy(packs: PackStore, indexes: Indexes, superseded_for_s: float) -> list[str]:
+    complaints = []
+    for kind, name in packs.homes():
+        try:
+            packs.prune(kind, name, superseded_for_s=superseded_for_s)
+        except OSError as error:
+            complaints.append(f"what {name} was before is still on disk: {error}")
     try:
-        for kind, name in packs.homes():
-            for gone in packs.prune(kind, name, superseded_for_s=superseded_for_s):
-                if gone not in packs.versions():
-                    indexes.drop(gone)
-    except (OSError, WranerError) as error:
-        return [f"what was deleted is still on disk: {error}"]
-    return []
+        for gone in indexes.versions(older_than_s=superseded_for_s) - packs.versions():
+            indexes.drop(gone)
+    except OSError as error:
+        complaints.append(f"indexes of what was deleted are still on disk: {error}")
+    return complaints
 
 
 def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], None]) -> None:

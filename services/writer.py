@@ -157,6 +157,8 @@ class Writer:
         with self._under_way(version(new)):
             self._generations.build(new, current)
             made = self._packs.publish(name, new, expected=current)
+            # One that was found built may have been let go meanwhile by a process that started.
+            self._generations.build(new, current)
         self._prune(kind_of(new), name)
         created = current is None if made_anew else len(new.examples) > len(_there(old).examples)
         return Written(name, made, len(new.examples), created)

@@ -24,8 +24,10 @@ from training.preparation import Places, Prepared, drawing_of, prepare
 from training.settings import LoraSettings, TrainingSettings
 from training.sources import Source
 from wraner.adapters import CONFIG
+from wraner.answers import AnswerSpec
 from wraner.errors import InvalidInput
 from wraner.language_model import device_at_hand
+from wraner.local import answer_room
 from wraner.packs import Domain, version
 from wraner.prompts import render_extraction
 
@@ -118,6 +120,7 @@ def _room(pack: Domain, prepared: Prepared, most: int) -> int:
     longest = max((e.text for e in pack.examples), key=lambda text: len(chat.text_ids(text)))
     config: Any = prepared.run.model.config
     reads = int(config.max_position_embeddings)
+    reads -= answer_room(chat, AnswerSpec(pack.labels, longest), context=reads)
     needed = chat.encode(render_extraction(types, (), longest), max_tokens=reads).tokens
     return most if needed + _SHOWN <= most else min(needed + _SHOWN, reads)
 

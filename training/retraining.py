@@ -7,7 +7,7 @@ still does. What learns is injected. Knows no command line.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -158,7 +158,8 @@ class _Work:
             try:
                 self._learner.promote(identity)
             except (WranerError, OSError) as error:
-                write_adapter(adapters, final.adapter, manifest)
+                with suppress(WranerError, OSError):  # a full disk is told by what follows
+                    write_adapter(adapters, final.adapter, manifest)
                 raise _told(error, identity) from error
         return replace(verdict, adapter=identity, promoted=promoted)
 

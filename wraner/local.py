@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
+from wraner.answers import AnswerSpec
 from wraner.blocks import Blocks, Key
-from wraner.chat import EncodedPrompt, Ids
+from wraner.chat import ChatEncoder, EncodedPrompt, Ids
 from wraner.decode import Decoder, Row
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
 from wraner.errors import DeadlineExceeded, InvalidInput, Overloaded, Unavailable
@@ -70,6 +71,16 @@ class _Job:
 
     def abandoned(self) -> bool:
         return self.answered.cancelled() or time.time() > self.request.deadline
+
+
+def answer_room(chat: ChatEncoder, spec: AnswerSpec, *, context: int) -> int:
+    """Return how many tokens are kept free for an answer: every other word an entity.
+
+    Long labels leave half the context to the prompt; an answer that is cut says so.
+    """
+    label = max(len(chat.text_ids(name)) for name in spec.labels)
+    text = len(chat.text_ids(spec.flat.flat))
+    return min(8 + text + (label + 4) * len(spec.flat.starts), context // 2)
 
 
 class LocalEngine:
@@ -173,14 +184,7 @@ class LocalEngine:
         return _Job(request, viewed, options, groups, room, used)
 
     def _answer_tokens(self, request: GenerateRequest) -> int:
-        """Return a limit that hardly an answer meets: every other word an entity.
-
-        Long labels leave half the context to the prompt; an answer that is cut says so.
-        """
-        label = max(len(self._model.chat.text_ids(name)) for name in request.spec.labels)
-        text = len(self._model.chat.text_ids(request.spec.flat.flat))
-        every = 8 + text + (label + 4) * len(request.spec.flat.starts)
-        return min(every, self._model.context_tokens // 2)
+        return answer_room(self._model.chat, request.spec, context=self._model.context_tokens)
 
     def _serve(self) -> None:
         # Asked for its number of threads, torch first takes over the one that was last set anywhere

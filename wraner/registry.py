@@ -205,11 +205,16 @@ class PackStore:
         return (self._home(kind, name) / "DELETED").exists()
 
     def prune(self, kind: Kind, name: str, *, superseded_for_s: float) -> list[str]:
-        """Remove versions superseded for so long that no request can still read them."""
+        """Remove versions superseded for so long that no request can still read them.
+
+        Where the pointer is damaged nobody knows which is current, and all stay.
+        """
         home = self._home(kind, name)
         pointer = _pointer(home)
         with pointer.locked():
             current = _pointed_at(pointer)
+            if current is not None and not versions.is_version(current):
+                return []
             return versions.prune(home / "versions", current=current, older_than_s=superseded_for_s)
 
     def versions(self) -> set[str]:
@@ -258,11 +263,11 @@ def _pointer(home: Path) -> Pointer:
     return Pointer(home / "CURRENT", lock=home / "LOCK")
 
 
-def _pointed_at(pointer: Pointer) -> str:
+def _pointed_at(pointer: Pointer) -> str | None:
     try:
-        return pointer.read().decode("ascii").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return ""
+        return pointer.read().decode("ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return None
 
 
 def _count_lines(file: Path) -> int:

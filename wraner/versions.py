@@ -41,7 +41,7 @@ def touch(folder: Path) -> None:
         os.utime(folder)
 
 
-def prune(versions: Path, *, current: str, older_than_s: float) -> list[str]:
+def prune(versions: Path, *, current: str | None, older_than_s: float) -> list[str]:
     """Remove what was superseded longer ago than that; return the versions that are gone."""
     before = time.time() - older_than_s
     gone = [p for p in versions.glob("*") if p.name != current and p.stat().st_mtime < before]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.edit import changes
-from tests.cli.conftest import Served, Wraner, tagged
+from tests.cli.conftest import CITIES, Served, Wraner, tagged
 from wraner.packs import Domain, PolicySet
+from wraner.registry import PackStore
 
 
 @pytest.fixture
@@ -35,6 +36,11 @@ def rewriting(change: str) -> str:
 def stored(wraner: Wraner, name: str = "cities") -> dict[str, str]:
     listed = wraner("domains", "examples", "list", name).out.splitlines()
     return {row["id"]: row["text"] for row in map(json.loads, listed)}
+
+
+def store_as_shipped(state: Path, name: str, pack: Domain) -> None:
+    """Store a pack as one that ships is: nobody counts its characters."""
+    PackStore(state).publish(name, pack, expected=None)
 
 
 def kept(tmp_path: Path) -> list[Path]:
@@ -75,9 +81,16 @@ def test_what_was_edited_is_stored_at_once_or_where_it_is_too_large_change_by_ch
     assert len(about["entity_types"]) == len(cities.entity_types)
 
 
+@pytest.mark.parametrize("piece_bytes", [1_500_000, 10])
 def test_what_the_server_refuses_loses_no_example(
-    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
+    wraner: Wraner,
+    cities: Domain,
+    editor: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    piece_bytes: int,
 ) -> None:
+    monkeypatch.setattr("cli.shelf.PIECE_BYTES", piece_bytes)
     before = stored(wraner)
     editor.write_text(rewriting("rows[1]['text'] = 'x' * 20001"))
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
@@ -138,3 +151,15 @@ def test_an_editor_that_is_not_there(
     monkeypatch.setenv("EDITOR", "no-such-editor")
     ran = wraner("domains", "examples", "edit", "cities")
     assert ran.code == 2 and "set EDITOR" in ran.err
+
+
+def test_an_example_that_is_too_long_by_now_does_not_keep_others_from_being_edited(
+    wraner: Wraner, served: Served, editor: Path
+) -> None:
+    long = tagged("word " * 5_000, id="long")
+    pack = CITIES.model_copy(update={"examples": (*CITIES.examples, long)})
+    store_as_shipped(served.state, "cities", pack)
+    editor.write_text(rewriting("rows[1]['text'] = 'It pours.'"))
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    assert ran.code == 0, ran.err
+    assert stored(wraner)["none"] == "It pours." and "long" in stored(wraner)

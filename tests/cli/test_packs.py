@@ -118,8 +118,14 @@ def test_a_large_pack_is_replaced_at_once_where_little_changed(
     assert ran.code == 0 and "1200 examples" in ran.err
 
 
+@pytest.mark.parametrize(("status", "pointer"), [(413, ""), (422, "/examples")])
 def test_a_pack_is_halved_until_a_server_takes_it(
-    wraner: Wraner, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wraner: Wraner,
+    served: Served,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    pointer: str,
 ) -> None:
     examples = tuple(tagged("word " * 30 + str(n), id=f"e{n}") for n in range(40))
     big = CITIES.model_copy(update={"examples": examples})
@@ -128,8 +134,8 @@ def test_a_pack_is_halved_until_a_server_takes_it(
 
     def taken(count: int) -> None:
         if count > 7:
-            problem = {"type": "", "title": "Too large", "status": 413, "detail": "7 at most"}
-            raise Invalid(Problem.model_validate({**problem, "pointer": "", "request_id": "r"}))
+            words = {"type": "", "title": "Too much", "detail": "7 at most", "request_id": "r"}
+            raise Invalid(Problem.model_validate({**words, "status": status, "pointer": pointer}))
         sent.append(count)
 
     async def small_put(self: AsyncClient, name: str, pack: Domain, **how: Any) -> Any:

@@ -218,6 +218,21 @@ def test_dropping_keeps_what_others_need_and_who_has_it_open(
     assert answer(first, encoder) == expected  # its files are gone, its map is not
 
 
+def test_a_version_is_dropped_by_whatever_encoder_it_was_indexed(
+    store: GenerationStore, tmp_path: Path, make_encoder: Any
+) -> None:
+    other = make_encoder()
+    other.identity = "other"
+    second = GenerationStore(tmp_path / "index", Encoders.same(other), IndexSettings())
+    for each in (store, second):
+        each.build(BRIDGES)
+    assert store.versions(older_than_s=60) == set()
+    assert store.versions(older_than_s=-1) == {version(BRIDGES)}
+    store.drop(version(BRIDGES))
+    assert not second.has(version(BRIDGES)) and store.versions(older_than_s=-1) == set()
+    assert list((tmp_path / "index" / "segments").iterdir()) == []
+
+
 def test_a_kept_segment_that_is_dropped_meanwhile_is_made_anew(
     store: GenerationStore, encoder: Any
 ) -> None:

@@ -88,6 +88,9 @@ class FakeIndex:
     def drop(self, pack_version: str) -> None:
         self.packs.pop(pack_version, None)
 
+    def versions(self, *, older_than_s: float) -> set[str]:
+        return set(self.packs)
+
     async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
         found = tuple(Neighbour(e, 0.5) for e in self._open(pack).examples[:k])  # type: ignore
         return [Neighbours(found, f"index-{pack.version}") for _ in texts]

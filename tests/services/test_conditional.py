@@ -177,14 +177,15 @@ def test_old_versions_and_their_indexes_go_in_time(tmp_path: Path) -> None:
 
 
 def test_an_index_that_another_name_is_about_to_use_does_not_go(tmp_path: Path) -> None:
-    index, found, gate = FakeIndex(), threading.Event(), threading.Event()
+    index, watching = FakeIndex(), threading.Event()
+    found, gate = threading.Event(), threading.Event()
     build = index.build
     old, new = (DOMAIN.model_copy(update={"description": d}) for d in ("old", "new"))
 
     def seen_and_slow(pack: Any, previous_version: str | None = None) -> None:
         again = version(pack) in index.packs
         build(pack, previous_version)
-        if again and pack == old:
+        if again and pack == old and watching.is_set():
             found.set()
             assert gate.wait(10)
 
@@ -196,6 +197,7 @@ def test_an_index_that_another_name_is_about_to_use_does_not_go(tmp_path: Path) 
         await writer.put("d", new, Condition())
         writer._limits = Limits(request_timeout_s=1e-9)
         await asyncio.sleep(0.01)
+        watching.set()
         other = asyncio.create_task(writer.put("other", old, Condition()))
         assert await asyncio.to_thread(found.wait, 10)
         await writer.add(Kind.DOMAIN, "d", [example(1)], Condition())  # lets go of `old`

@@ -171,3 +171,18 @@ def test_what_was_deleted_before_the_last_stop_is_gone_after_a_start(tmp_path: P
     for older_s, left in ((60.0, {kept, version(gone)}), (-1.0, {kept})):
         stock(packs, index, tmp_path, say=lambda _: None, superseded_for_s=older_s)  # type: ignore
         assert packs.versions() == left == set(index.packs)
+
+
+@pytest.mark.parametrize("damage", [b"", b"0123", b"\xff\xfe"])
+def test_a_start_removes_nothing_of_a_pack_whose_pointer_is_damaged(
+    tmp_path: Path, damage: bytes
+) -> None:
+    packs, index = PackStore(tmp_path / "state"), FakeIndex()
+    index.build(DOMAIN)
+    made = packs.publish("d", DOMAIN, expected=None)
+    (pointer,) = tmp_path.glob("state/*/d/CURRENT")
+    pointer.write_bytes(damage)
+    said = stock(packs, index, tmp_path, say=lambda _: None, superseded_for_s=-1.0)  # type: ignore
+    assert packs.versions() == {made} == set(index.packs) and "is damaged" in said[0]
+    pointer.write_text(made)
+    assert packs.pack(Kind.DOMAIN, "d", packs.current(Kind.DOMAIN, "d")) == DOMAIN

@@ -108,5 +108,5 @@ def test_another_encoder_another_order_and_more_types_make_another_run(
     assert taught(many, LetterEncoder()) not in runs
     assert "prompts of up to 1" in said.getvalue(), "a long instruction is no reason to stop"
     endless = EntityType(name="endless", definition="so many words " * 200)
-    with pytest.raises(InvalidInput, match="the model reads at most 2048"):
+    with pytest.raises(InvalidInput, match="tokens, the model reads at most"):
         taught(small.model_copy(update={"entity_types": (endless,)}), LetterEncoder())

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.training.conftest import LetterEncoder
 from tests.wraner.random_adapters import hollow_adapter
-from training import replay
+from training import replay, retraining
 from training.examination import Bench
 from training.gate import LEAST_OF_ONE
 from training.learner import Examine, Taught
@@ -348,17 +348,23 @@ def test_what_cannot_be_promoted_is_said_before_the_training(
     assert ("nothing will be promoted but by --force" in told) is bool(said)
 
 
+@pytest.mark.parametrize("still_full", [False, True])
 def test_a_promotion_that_fails_names_the_candidate_and_forces_nothing(
-    bed: Bed, monkeypatch: pytest.MonkeyPatch
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, still_full: bool
 ) -> None:
     forced: list[bool] = []
 
-    def full(self: ModelLearner, identity: str) -> None:
-        forced.append(read_adapter(bed.adapters, identity).forced)
+    def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ModelLearner, "promote", full)
+    def promoted(self: ModelLearner, identity: str) -> None:
+        forced.append(read_adapter(bed.adapters, identity).forced)
+        if still_full:
+            monkeypatch.setattr(retraining, "write_adapter", full)
+        full()
+
+    monkeypatch.setattr(ModelLearner, "promote", promoted)
     with pytest.raises(Unavailable, match=r"No space left.* is stored and not promoted"):
         bed.retrain(Examined("", better=False), force=True)
     (candidate,) = identities(bed.adapters)
-    assert forced == [True] and not read_adapter(bed.adapters, candidate).forced
+    assert forced == [True] and read_adapter(bed.adapters, candidate).forced is still_full
