@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
 from wraner.fusion import SHORTLIST, UNTUNED, Fusion
-from wraner.packs import Policy, PolicySet
+from wraner.packs import JudgedExample, Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
+from wraner.precedents import breaches, precedent
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
 from wraner.wanted import while_wanted
@@ -73,7 +74,7 @@ SERVED = ModeratorSettings(fusion=UNTUNED)
 @dataclass(frozen=True, slots=True)
 class _Judgement:
     """One policy judged on one window; `cited` are the examples found, but for those that its
-    question had no room for.
+    question had no room for. A `precedent` has the window's words and says what the score is.
     """
 
     window: Window
@@ -81,6 +82,7 @@ class _Judgement:
     evidence: PolicyEvidence
     cited: tuple[JudgedNeighbour, ...]
     score: float
+    precedent: JudgedExample | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ class Moderator:
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
             chosen = tuple(self._chosen(task, evidence.policies, lists))
+            chosen += self._breached_before(task, evidence.policies, chosen, piece)
             if asks_overall and not any(e.policy in known for e in chosen):
                 # The answer about the set is about these: others would be named in their place.
                 chosen += tuple(e for e in evidence.policies if e.policy in known)[:1]
@@ -171,6 +174,20 @@ class Moderator:
             seen.append(_Seen(number, window, found_of, chosen, tuple(requests)))
             await asyncio.sleep(0)  # a call of many windows lets others be answered meanwhile
         return seen
+
+    def _breached_before(
+        self,
+        task: ModerateTask,
+        ranked: Sequence[PolicyEvidence],
+        chosen: Sequence[PolicyEvidence],
+        text: str,
+    ) -> tuple[PolicyEvidence, ...]:
+        """Return what no shortlist may leave out: what an example in these words breaches."""
+        if task.policies:
+            return ()
+        there = {e.policy for e in chosen}
+        asked = [e for e in ranked if not task.among or e.policy in task.among]
+        return tuple(e for e in asked if e.policy not in there and breaches(e, text))
 
     def _question(
         self, task: ModerateTask, policy: Policy, found: PolicyEvidence, text: str, examples: int
@@ -220,11 +237,19 @@ class Moderator:
             for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
         )
         score = max((j.score for j in judgements), default=0.0)
-        if self._scores_text(task):
+        if self._scores_text(task) and not self._decided_before(task, judgements):
             overall = logits[len(seen.chosen)] if len(logits) > len(seen.chosen) else None
             judged = [(j.policy, j.evidence, j.score) for j in judgements]
             score = self._fusion(task).text_score(overall, seen.found, judged)
         return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
+
+    def _decided_before(self, task: ModerateTask, judged: Sequence[_Judgement]) -> bool:
+        """Return whether examples in a window's words say that it breaches, or keeps all."""
+        before = [(j.policy.id, j.precedent) for j in judged if j.precedent is not None]
+        if any(policy in one.violates for policy, one in before):
+            return True
+        whole = any(one.complies == "all" for _, one in before)
+        return len(before) == len(judged) and (whole or not self._asks_overall(task))
 
     def _judgement(
         self,
@@ -238,7 +263,9 @@ class Moderator:
         fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
         left_out = e.nearest(fusion.examples_shown)[examples_used:]
         cited = tuple(n for n in e.examples if n not in left_out)
-        return _Judgement(seen.window, policy, e, cited, fusion.score(logit, e))
+        decided = precedent(e, task.texts[seen.text][seen.window.start : seen.window.end])
+        score = fusion.score(logit, e) if decided is None else float(policy.id in decided.violates)
+        return _Judgement(seen.window, policy, e, cited, score, decided)
 
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]

@@ -1,0 +1,106 @@
+"""Precedents: whoever corrects a verdict by an example is not asked again by the same words."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tests.wraner.test_moderate import (
+    IDS,
+    POLICIES,
+    WHOLE,
+    FakeRetriever,
+    OverallEngine,
+    evidence,
+)
+from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
+from wraner.packs import JudgedExample
+from wraner.policies import Verdict
+from wraner.precedents import breaches, precedent, words_of
+from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence
+
+
+class Remembering(FakeRetriever):
+    """Finds some examples on each side of every policy that they judge."""
+
+    def __init__(self, *examples: JudgedExample) -> None:
+        self._examples = examples
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        found = tuple(map(self._of, IDS))
+        return [Evidence(found, "generation") for _ in texts]
+
+    def _of(self, policy: str) -> PolicyEvidence:
+        near = [JudgedNeighbour(e, 0.9) for e in self._examples]
+        return PolicyEvidence(
+            policy,
+            violating=tuple(n for n in near if policy in n.example.violates),
+            complying=tuple(
+                n for n in near if n.example.complies == "all" or policy in n.example.complies
+            ),
+            definition=0.2,
+            spans=(),
+        )
+
+
+def judged(text: str, *examples: JudgedExample, **task: object) -> Verdict:
+    moderator = Moderator(
+        retriever=Remembering(*examples),
+        engine=OverallEngine(),
+        settings=ModeratorSettings(WHOLE, shortlist=2, window_words=8, overlap_words=1),
+    )
+    asked = ModerateTask(POLICIES, PackRef("v"), (text,), **task)  # type: ignore[arg-type]
+    return asyncio.run(moderator.moderate(asked))[0]
+
+
+def example(text: str, **says: object) -> JudgedExample:
+    return JudgedExample.model_validate({"text": text, **says})
+
+
+LOUD, QUIET = "aaa bbb !!!!", "so be it"
+
+
+def test_without_an_example_in_its_words_a_text_is_judged_by_the_model() -> None:
+    other = example(LOUD + " more", complies="all")
+    assert judged(LOUD, other).decision == "violates" and judged(QUIET, other).decision == "allowed"
+
+
+@pytest.mark.parametrize("text", [LOUD, "Aaa, BBB!", "  aaa\nbbb"])
+def test_what_an_example_allows_is_allowed_in_whatever_case_and_marks(text: str) -> None:
+    verdict = judged(text, example(LOUD, complies="all"))
+    assert (verdict.decision, verdict.score, verdict.matches) == ("allowed", 0.0, ())
+    assert [m.score for m in verdict.judged] == [0.0, 0.0]
+
+
+def test_what_an_example_breaches_is_breached_also_beyond_the_shortlist() -> None:
+    verdict = judged(QUIET + ".", example(QUIET, violates=("c",)))
+    assert (verdict.decision, verdict.score) == ("violates", 1.0)
+    assert [(m.policy, m.score) for m in verdict.matches] == [("c", 1.0)]
+    assert [m.policy for m in verdict.judged] == list(IDS)
+    named = judged(QUIET, example(QUIET, violates=("c",)), policies=("a",))
+    assert [m.policy for m in named.judged] == ["a"] and named.decision == "allowed"
+
+
+def test_an_example_that_keeps_one_policy_says_nothing_of_the_others() -> None:
+    kept = judged(LOUD, example(LOUD, complies=("a",)))
+    assert kept.decision == "violates" and [m.policy for m in kept.matches] == ["b"]
+    alone = judged(LOUD, example(LOUD, complies=("a",)), policies=("a",))
+    assert (alone.decision, alone.score) == ("allowed", 0.0)
+
+
+def test_a_longer_text_is_not_settled_by_a_part_of_it() -> None:
+    words = "one two three four five six seven eight "
+    verdict = judged(words + LOUD, example(words, complies="all"))
+    assert verdict.coverage.windows == 2 and verdict.decision == "violates"
+
+
+def test_examples_that_disagree_settle_nothing() -> None:
+    both = (example(LOUD, violates=("a",)), example(LOUD.upper(), complies="all"))
+    found = Remembering(*both)._of("a")
+    assert precedent(found, LOUD) is None and not breaches(found, LOUD)
+    assert precedent(evidence("a"), "T!") is None, "both sides have the text t"
+
+
+def test_words_are_compared_without_case_and_marks_and_marks_where_there_are_no_words() -> None:
+    assert words_of("It's  OVER, Éva!") == words_of("it s over éva") == "it s over éva"
+    assert words_of("🙂 🙂") == words_of(" 🙂\n🙂 ") != words_of("🙃")
