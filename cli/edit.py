@@ -6,6 +6,7 @@ says.
 """
 
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -19,6 +20,7 @@ from cli.failures import Exit, WrongUse, say
 from cli.options import TargetOptions
 from cli.shelf import Shelf, pieces_of, shelf
 from cli.views import shown_as_is
+from wraner.client.problems import Conflict as Taken
 from wraner.client.problems import Invalid, Stale
 from wraner.client.replies import PackSummary
 from wraner.edits import said_by
@@ -26,6 +28,8 @@ from wraner.errors import Conflict
 from wraner.pack_folders import read_examples
 from wraner.packs import Example, Pack
 from wraner.registry import Kind
+
+_PLACE = re.compile(r"/examples/(\d+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,12 @@ async def _read(packs: Shelf, name: str) -> Read:
 async def _store(packs: Shelf, name: str, read: Read, wanted: Changes) -> None:
     """Store what was edited: at once, or where a call cannot carry it, change by change."""
     pack = read.definitions.model_copy(update={"examples": wanted.after})
-    with suppress(Invalid):  # what is refused may be an example that nobody touched
+    try:
         if await packs.rewrite(name, pack, if_match=read.about.version):
             return
+    except Invalid as error:
+        if not _is_of_another(error, wanted):
+            raise
     old, stored, made = {e.id: e for e in read.examples}, read.about, 0
     new = {e.id: e for e in wanted.added}
     total = len(new.keys() | set(wanted.removed))
@@ -127,15 +134,20 @@ async def _store(packs: Shelf, name: str, read: Read, wanted: Changes) -> None:
 async def _replace(
     packs: Shelf, name: str, old: Example, new: Example | None, stored: PackSummary
 ) -> PackSummary:
-    """Put `new` in the place of `old`, which comes back where the new one is refused."""
+    """Put `new` in the place of `old`, unless the new one would be refused."""
+    if new is not None:
+        with suppress(Taken):  # all that speaks against it may be the old one
+            return await packs.add(name, [new], if_match=stored.version)
     stored = await packs.remove(name, old.id, if_match=stored.version)
     if new is None:
         return stored
-    try:
-        return await packs.add(name, [new], if_match=stored.version)
-    except BaseException:
-        await packs.add(name, [old], if_match=stored.version)
-        raise
+    return await packs.add(name, [new], if_match=stored.version)
+
+
+def _is_of_another(error: Invalid, wanted: Changes) -> bool:
+    """Return whether the server refuses an example that nobody changed."""
+    found = _PLACE.match(error.pointer)
+    return found is not None and wanted.after[int(found[1])] not in wanted.added
 
 
 def _written(name: str, examples: Sequence[Example]) -> Path:

@@ -94,7 +94,8 @@ def _tidy(packs: PackStore, indexes: Indexes, superseded_for_s: float) -> list[s
             complaints.append(f"what {name} was before is still on disk: {error}")
     try:
         for gone in indexes.versions(older_than_s=superseded_for_s) - packs.versions():
-            indexes.drop(gone)
+            if gone not in packs.versions():  # it may be a current one's by now
+                indexes.drop(gone)
     except OSError as error:
         complaints.append(f"indexes of what was deleted are still on disk: {error}")
     return complaints

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from wraner.engine import Engine, ScoreRequest, Scores
 from wraner.entities import Span
 from wraner.fusion import SHORTLIST, UNTUNED, Fusion
-from wraner.packs import JudgedExample, Policy, PolicySet
+from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
-from wraner.precedents import breaches, precedent
+from wraner.precedents import Precedents, precedents
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
 from wraner.wanted import while_wanted
@@ -74,7 +74,7 @@ SERVED = ModeratorSettings(fusion=UNTUNED)
 @dataclass(frozen=True, slots=True)
 class _Judgement:
     """One policy judged on one window; `cited` are the examples found, but for those that its
-    question had no room for. A `precedent` has the window's words and says what the score is.
+    question had no room for. `cleared` says that an example in these words keeps the policy.
     """
 
     window: Window
@@ -82,7 +82,7 @@ class _Judgement:
     evidence: PolicyEvidence
     cited: tuple[JudgedNeighbour, ...]
     score: float
-    precedent: JudgedExample | None
+    cleared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class _Seen:
     text: int
     window: Window
     found: Evidence
+    before: Precedents
     chosen: tuple[PolicyEvidence, ...]
     requests: tuple[ScoreRequest, ...]
 
@@ -154,8 +155,8 @@ class Moderator:
         known = frozenset(filter(lambda i: self._fusion(task).knows(policies[i]), policies))
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
-            chosen = tuple(self._chosen(task, evidence.policies, lists))
-            chosen += self._breached_before(task, evidence.policies, chosen, piece)
+            before = precedents(evidence.policies, piece, task.texts[number])
+            chosen = tuple(self._chosen(task, evidence.policies, lists, before))
             if asks_overall and not any(e.policy in known for e in chosen):
                 # The answer about the set is about these: others would be named in their place.
                 chosen += tuple(e for e in evidence.policies if e.policy in known)[:1]
@@ -171,23 +172,9 @@ class Moderator:
                 )
             rules = tuple(e for e in evidence.policies if e.policy not in lists)
             found_of = replace(evidence, policies=rules)
-            seen.append(_Seen(number, window, found_of, chosen, tuple(requests)))
+            seen.append(_Seen(number, window, found_of, before, chosen, tuple(requests)))
             await asyncio.sleep(0)  # a call of many windows lets others be answered meanwhile
         return seen
-
-    def _breached_before(
-        self,
-        task: ModerateTask,
-        ranked: Sequence[PolicyEvidence],
-        chosen: Sequence[PolicyEvidence],
-        text: str,
-    ) -> tuple[PolicyEvidence, ...]:
-        """Return what no shortlist may leave out: what an example in these words breaches."""
-        if task.policies:
-            return ()
-        there = {e.policy for e in chosen}
-        asked = [e for e in ranked if not task.among or e.policy in task.among]
-        return tuple(e for e in asked if e.policy not in there and breaches(e, text))
 
     def _question(
         self, task: ModerateTask, policy: Policy, found: PolicyEvidence, text: str, examples: int
@@ -214,19 +201,29 @@ class Moderator:
         return self._settings.fusion if task.fusion is None else task.fusion
 
     def _chosen(
-        self, task: ModerateTask, ranked: Sequence[PolicyEvidence], lists: frozenset[str]
+        self,
+        task: ModerateTask,
+        ranked: Sequence[PolicyEvidence],
+        lists: frozenset[str],
+        before: Precedents,
     ) -> Sequence[PolicyEvidence]:
-        """Return what is judged of the evidence; `lists` are the ids of allow-lists."""
+        """Return what is judged of the evidence; `lists` are the ids of allow-lists.
+
+        What an example in the text's words is said to breach is judged in any case, and what one
+        keeps after all else.
+        """
         if task.policies:
             return [e for e in ranked if e.policy in task.policies]
         if task.exhaustive:
             return ranked
         eligible = [e for e in ranked if not task.among or e.policy in task.among]
-        near = [e for e in eligible if e.policy not in lists][: self._settings.shortlist]
+        rules = [e for e in eligible if e.policy not in lists]
+        near = sorted(rules, key=lambda e: e.policy in before.kept)[: self._settings.shortlist]
         allowing = [e for e in reversed(eligible) if e.policy in lists]
         far = sorted(allowing, key=_likeness_to_allowed)[: self._settings.shortlist]
         there = {e.policy for e in (*near, *far)}
-        beside = [e for e in ranked if e.policy in task.beside and e.policy not in there]
+        wanted = before.accused.intersection(e.policy for e in eligible).union(task.beside)
+        beside = [e for e in ranked if e.policy in wanted and e.policy not in there]
         return near + far + beside
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
@@ -237,19 +234,14 @@ class Moderator:
             for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
         )
         score = max((j.score for j in judgements), default=0.0)
-        if self._scores_text(task) and not self._decided_before(task, judgements):
+        settled = seen.before.keeps_all or any(
+            j.policy.id in seen.before.breached for j in judgements
+        )
+        if self._scores_text(task) and not settled:
             overall = logits[len(seen.chosen)] if len(logits) > len(seen.chosen) else None
             judged = [(j.policy, j.evidence, j.score) for j in judgements]
             score = self._fusion(task).text_score(overall, seen.found, judged)
         return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
-
-    def _decided_before(self, task: ModerateTask, judged: Sequence[_Judgement]) -> bool:
-        """Return whether examples in a window's words say that it breaches, or keeps all."""
-        before = [(j.policy.id, j.precedent) for j in judged if j.precedent is not None]
-        if any(policy in one.violates for policy, one in before):
-            return True
-        whole = any(one.complies == "all" for _, one in before)
-        return len(before) == len(judged) and (whole or not self._asks_overall(task))
 
     def _judgement(
         self,
@@ -263,9 +255,11 @@ class Moderator:
         fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
         left_out = e.nearest(fusion.examples_shown)[examples_used:]
         cited = tuple(n for n in e.examples if n not in left_out)
-        decided = precedent(e, task.texts[seen.text][seen.window.start : seen.window.end])
-        score = fusion.score(logit, e) if decided is None else float(policy.id in decided.violates)
-        return _Judgement(seen.window, policy, e, cited, score, decided)
+        score = seen.before.score(policy.id)
+        score = fusion.score(logit, e) if score is None else score
+        return _Judgement(
+            seen.window, policy, e, cited, score, cleared=policy.id in seen.before.kept
+        )
 
     def _verdict(
         self, task: ModerateTask, coverage: Coverage, index: str, judged: Sequence[_Judged]
@@ -308,7 +302,7 @@ class Moderator:
         score, ranked = window.score, _strongest_first(window.judgements)
         common = self._settings.threshold if task.threshold is None else task.threshold
         lead = {j.policy.id: j.score - self._threshold(j.policy, common) for j in ranked}
-        led = [j for j in ranked if j.policy.threshold is None]
+        led = [j for j in ranked if j.policy.threshold is None and not j.cleared]
         own_score = self._scores_text(task) and led[:1] == ranked[:1]
         for decision, short in _STEPS:
             reach = -self._settings.review_band if short else 0.0

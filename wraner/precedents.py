@@ -4,34 +4,77 @@ A person has decided it, and who corrects a verdict by an example wants it to st
 no model and no score.
 """
 
-import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
+import regex
+
 from wraner.packs import JudgedExample
-from wraner.retrieval import PolicyEvidence
+from wraner.retrieval import JudgedNeighbour, PolicyEvidence
 
-_WORD = re.compile(r"\w+")
+_MARKS = regex.compile(r"[\p{P}\p{Z}\s]+")
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def words_of(text: str) -> str:
-    """Return a text's words, letter case and marks aside; of one without words all but spaces."""
-    folded = text.casefold()
-    return " ".join(_WORD.findall(folded)) or " ".join(folded.split())
+    """Return a text without letter case, spaces and punctuation, or where it is nothing else, with.
 
-
-def precedent(found: PolicyEvidence, text: str) -> JudgedExample | None:
-    """Return an example in the words of `text` that says whether the policy is breached.
-
-    None where there is none among the nearest, or where two disagree.
+    Everything else stays, such as emoji and the vowel signs of many scripts: they change a meaning.
     """
-    words = words_of(text)
-    same = [n.example for n in found.examples if words_of(n.example.text) == words]
-    sides = {found.policy in example.violates for example in same}
-    return same[0] if len(sides) == 1 else None
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return _MARKS.sub(" ", folded).strip() or " ".join(folded.split())
 
 
-def breaches(found: PolicyEvidence, text: str) -> bool:
-    """Return whether an example says that these very words breach the policy."""
-    one = precedent(found, text)
-    return one is not None and found.policy in one.violates
+@dataclass(frozen=True, slots=True)
+class Precedents:
+    """What examples in a text's words say of it, each a policy's id.
+
+    `breached` and `kept` are policies of which all such examples say the same, `disputed` others;
+    `keeps_all` says that the whole set is kept.
+    """
+
+    breached: frozenset[str]
+    kept: frozenset[str]
+    disputed: frozenset[str]
+    keeps_all: bool
+
+    @property
+    def accused(self) -> frozenset[str]:
+        """Policies that some such example is said to breach."""
+        return self.breached | self.disputed
+
+    def score(self, policy: str) -> float | None:
+        """Return 1 for a breach, 0 for none; None where nothing is settled."""
+        if policy in self.breached:
+            return 1.0
+        return 0.0 if policy in self.kept else None
+
+
+NONE = Precedents(frozenset(), frozenset(), frozenset(), keeps_all=False)
+
+
+def precedents(found: Sequence[PolicyEvidence], *texts: str) -> Precedents:
+    """Return what the nearest examples of all policies say of one of these texts' words.
+
+    `texts` are a window and the whole text that it is of.
+    """
+    words = set(map(words_of, texts))
+    against = {e.policy for e in found if _same(e.violating, words)}
+    keeping = {e.policy: _same(e.complying, words) for e in found}
+    for_it = {policy for policy, examples in keeping.items() if examples}
+    if not against and not for_it:
+        return NONE
+    whole = any(e.complies == "all" for examples in keeping.values() for e in examples)
+    keeps_all = not against and (whole or len(for_it) == len(found))
+    return Precedents(
+        breached=frozenset(against - for_it),
+        kept=frozenset(e.policy for e in found) if keeps_all else frozenset(for_it - against),
+        disputed=frozenset(against & for_it),
+        keeps_all=keeps_all,
+    )
+
+
+def _same(near: Sequence[JudgedNeighbour], words: set[str]) -> list[JudgedExample]:
+    return [n.example for n in near if words_of(n.example.text) in words]

@@ -154,7 +154,7 @@ def test_an_editor_that_is_not_there(
 
 
 def test_an_example_that_is_too_long_by_now_does_not_keep_others_from_being_edited(
-    wraner: Wraner, served: Served, editor: Path
+    wraner: Wraner, served: Served, editor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = tagged("word " * 5_000, id="long")
     pack = CITIES.model_copy(update={"examples": (*CITIES.examples, long)})
@@ -162,4 +162,10 @@ def test_an_example_that_is_too_long_by_now_does_not_keep_others_from_being_edit
     editor.write_text(rewriting("rows[1]['text'] = 'It pours.'"))
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
     assert ran.code == 0, ran.err
-    assert stored(wraner)["none"] == "It pours." and "long" in stored(wraner)
+    before = stored(wraner)
+    assert before["none"] == "It pours." and "long" in before
+    for piece_bytes in (1_500_000, 10):
+        monkeypatch.setattr("cli.shelf.PIECE_BYTES", piece_bytes)
+        editor.write_text(rewriting("next(r for r in rows if r['id'] == 'long')['text'] += 'more'"))
+        ran = wraner("domains", "examples", "edit", "cities", "--yes")
+        assert ran.code == 1 and stored(wraner) == before, "what is too long is not lost for that"

@@ -16,7 +16,7 @@ from tests.wraner.test_moderate import (
 from wraner.moderate import ModerateTask, Moderator, ModeratorSettings
 from wraner.packs import JudgedExample
 from wraner.policies import Verdict
-from wraner.precedents import breaches, precedent, words_of
+from wraner.precedents import precedents, words_of
 from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence
 
 
@@ -88,19 +88,40 @@ def test_an_example_that_keeps_one_policy_says_nothing_of_the_others() -> None:
     assert (alone.decision, alone.score) == ("allowed", 0.0)
 
 
-def test_a_longer_text_is_not_settled_by_a_part_of_it() -> None:
+def test_an_example_that_keeps_each_policy_by_name_keeps_all() -> None:
+    verdict = judged(LOUD, example(LOUD, complies=IDS))
+    assert (verdict.decision, verdict.score) == ("allowed", 0.0)
+
+
+def test_what_is_kept_makes_room_in_the_shortlist_and_is_not_named() -> None:
+    verdict = judged("ccc !!!!", example("ccc", complies=("a",)))
+    assert [m.policy for m in verdict.judged] == ["b", "c"]
+    assert (verdict.decision, verdict.matches[0].policy) == ("violates", "c")
+
+
+def test_a_longer_text_is_not_settled_by_a_part_of_it_but_by_all_its_words() -> None:
     words = "one two three four five six seven eight "
-    verdict = judged(words + LOUD, example(words, complies="all"))
+    text = words + LOUD
+    verdict = judged(text, example(words, complies="all"))
     assert verdict.coverage.windows == 2 and verdict.decision == "violates"
+    assert judged(text, example(text, complies="all")).decision == "allowed"
+    assert judged(words + QUIET, example(words + QUIET, violates=("c",))).score == 1.0
 
 
-def test_examples_that_disagree_settle_nothing() -> None:
-    both = (example(LOUD, violates=("a",)), example(LOUD.upper(), complies="all"))
-    found = Remembering(*both)._of("a")
-    assert precedent(found, LOUD) is None and not breaches(found, LOUD)
-    assert precedent(evidence("a"), "T!") is None, "both sides have the text t"
+@pytest.mark.parametrize("disputed", IDS)
+def test_examples_that_disagree_settle_nothing_wherever_the_policy_ranks(disputed: str) -> None:
+    both = (example(LOUD, violates=(disputed,)), example(LOUD.upper(), complies="all"))
+    verdict, alone = judged(LOUD, *both), judged(LOUD)
+    assert verdict.decision == alone.decision == "violates" and verdict.score == alone.score
+    assert disputed in {m.policy for m in verdict.judged}
+    quiet = judged(QUIET, example(QUIET, violates=(disputed,)), example(QUIET, complies="all"))
+    assert quiet.decision == "allowed" and quiet.score == judged(QUIET).score > 0
+    assert precedents([evidence("a")], "T!").disputed == {"a"}, "both sides have the text t"
 
 
-def test_words_are_compared_without_case_and_marks_and_marks_where_there_are_no_words() -> None:
-    assert words_of("It's  OVER, Éva!") == words_of("it s over éva") == "it s over éva"
+def test_case_spaces_and_punctuation_are_left_aside_and_nothing_else() -> None:
+    assert words_of("It's  OVER, E\u0301va!") == words_of("it s over éva") == "it s over éva"
     assert words_of("🙂 🙂") == words_of(" 🙂\n🙂 ") != words_of("🙃")
+    assert words_of("I love them 🐒") != words_of("I love them")
+    assert words_of("मारो") != words_of("मेरा")
+    assert words_of("?!") == "?!" and words_of(" \n") == ""
