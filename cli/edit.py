@@ -124,7 +124,7 @@ async def _store(packs: Shelf, name: str, read: Read, wanted: Changes) -> None:
         for one in wanted.removed:
             stored = await _replace(packs, name, old[one], new.pop(one, None), stored)
             made += 1
-        stored = await packs.extend(name, pieces_of(new.values()), stored)
+        await packs.extend(name, pieces_of(new.values()), stored)
     except BaseException:
         if made:
             say(f"{made} of {total} changes were stored before this")

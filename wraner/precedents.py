@@ -31,28 +31,20 @@ def words_of(text: str) -> str:
 class Precedents:
     """What examples in a text's words say of it, each a policy's id.
 
-    `breached` and `kept` are policies of which all such examples say the same, `disputed` others;
-    `keeps_all` says that the whole set is kept.
+    `accused` are policies that some such example breaches, `breached` those of them, and `kept` the
+    others, of which all say the same; `keeps_all` says that the whole set is kept.
     """
 
+    accused: frozenset[str]
     breached: frozenset[str]
     kept: frozenset[str]
-    disputed: frozenset[str]
     keeps_all: bool
-
-    @property
-    def accused(self) -> frozenset[str]:
-        """Policies that some such example is said to breach."""
-        return self.breached | self.disputed
 
     def score(self, policy: str) -> float | None:
         """Return 1 for a breach, 0 for none; None where nothing is settled."""
         if policy in self.breached:
             return 1.0
         return 0.0 if policy in self.kept else None
-
-
-NONE = Precedents(frozenset(), frozenset(), frozenset(), keeps_all=False)
 
 
 def precedents(found: Sequence[PolicyEvidence], *texts: str) -> Precedents:
@@ -64,14 +56,12 @@ def precedents(found: Sequence[PolicyEvidence], *texts: str) -> Precedents:
     against = {e.policy for e in found if _same(e.violating, words)}
     keeping = {e.policy: _same(e.complying, words) for e in found}
     for_it = {policy for policy, examples in keeping.items() if examples}
-    if not against and not for_it:
-        return NONE
     whole = any(e.complies == "all" for examples in keeping.values() for e in examples)
-    keeps_all = not against and (whole or len(for_it) == len(found))
+    keeps_all = bool(for_it) and not against and (whole or len(for_it) == len(found))
     return Precedents(
+        accused=frozenset(against),
         breached=frozenset(against - for_it),
         kept=frozenset(e.policy for e in found) if keeps_all else frozenset(for_it - against),
-        disputed=frozenset(against & for_it),
         keeps_all=keeps_all,
     )
 

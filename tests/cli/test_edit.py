@@ -23,6 +23,12 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return script
 
 
+@pytest.fixture(params=[1_500_000, 10], ids=["at-once", "change-by-change"])
+def sent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a call carry all that was edited, or next to nothing."""
+    monkeypatch.setattr("cli.shelf.PIECE_BYTES", request.param)
+
+
 def rewriting(change: str) -> str:
     return (
         "import sys, json, pathlib\n"
@@ -56,16 +62,10 @@ def test_what_was_changed() -> None:
     assert changes([a, b], [b, a]).removed == () == changes([a, b], [b, a]).added
 
 
-@pytest.mark.parametrize("piece_bytes", [1_500_000, 10])
+@pytest.mark.usefixtures("sent")
 def test_what_was_edited_is_stored_at_once_or_where_it_is_too_large_change_by_change(
-    wraner: Wraner,
-    cities: Domain,
-    editor: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    piece_bytes: int,
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("cli.shelf.PIECE_BYTES", piece_bytes)
     editor.write_text(
         rewriting(
             "rows[1]['text'] = 'It pours.'; rows.append({'id': 'new', 'text': 'New.'}); del rows[0]"
@@ -81,16 +81,10 @@ def test_what_was_edited_is_stored_at_once_or_where_it_is_too_large_change_by_ch
     assert len(about["entity_types"]) == len(cities.entity_types)
 
 
-@pytest.mark.parametrize("piece_bytes", [1_500_000, 10])
+@pytest.mark.usefixtures("sent")
 def test_what_the_server_refuses_loses_no_example(
-    wraner: Wraner,
-    cities: Domain,
-    editor: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    piece_bytes: int,
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("cli.shelf.PIECE_BYTES", piece_bytes)
     before = stored(wraner)
     editor.write_text(rewriting("rows[1]['text'] = 'x' * 20001"))
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
@@ -153,8 +147,9 @@ def test_an_editor_that_is_not_there(
     assert ran.code == 2 and "set EDITOR" in ran.err
 
 
+@pytest.mark.usefixtures("sent")
 def test_an_example_that_is_too_long_by_now_does_not_keep_others_from_being_edited(
-    wraner: Wraner, served: Served, editor: Path, monkeypatch: pytest.MonkeyPatch
+    wraner: Wraner, served: Served, editor: Path
 ) -> None:
     long = tagged("word " * 5_000, id="long")
     pack = CITIES.model_copy(update={"examples": (*CITIES.examples, long)})
@@ -164,8 +159,6 @@ def test_an_example_that_is_too_long_by_now_does_not_keep_others_from_being_edit
     assert ran.code == 0, ran.err
     before = stored(wraner)
     assert before["none"] == "It pours." and "long" in before
-    for piece_bytes in (1_500_000, 10):
-        monkeypatch.setattr("cli.shelf.PIECE_BYTES", piece_bytes)
-        editor.write_text(rewriting("next(r for r in rows if r['id'] == 'long')['text'] += 'more'"))
-        ran = wraner("domains", "examples", "edit", "cities", "--yes")
-        assert ran.code == 1 and stored(wraner) == before, "what is too long is not lost for that"
+    editor.write_text(rewriting("next(r for r in rows if r['id'] == 'long')['text'] += 'more'"))
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    assert ran.code == 1 and stored(wraner) == before, "what is too long is not lost for that"
