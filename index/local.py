@@ -3,7 +3,7 @@
 Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
@@ -34,7 +34,8 @@ class LocalRetriever:
 
     Opened generations and indexed inline packs are kept, `memory_bytes` of each; without a `root`
     only inline packs can be searched. With `votes`, the words of tagged examples also vote on those
-    of each text.
+    of each text. `index_missing` is asked to index a stored version that is not: another release,
+    whose index is its own, may have stored it.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class LocalRetriever:
         root: Path | None = None,
         *,
         votes: VoteSettings | None = None,
+        index_missing: Callable[[str], None] | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._encoders = encoders
         self._votes = votes
         self._settings = settings
+        self._index_missing = index_missing
         self._store = None if root is None else GenerationStore(root, encoders, settings)
         self._stored = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
         self._inline = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
@@ -174,6 +177,8 @@ class LocalRetriever:
         if self._store is None:
             raise Unavailable("this retriever searches inline packs only; give it a folder")
         try:
+            if self._index_missing is not None and not self._store.has(pack_version):
+                self._index_missing(pack_version)
             return _Opened(self._store.open(pack_version))
         except NotFound as error:
             raise Unavailable(str(error)) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.settings import Settings
 from wraner import promotions, weights
-from wraner.adapters import MANIFEST, MODEL_TASKS, Task, read_adapter
+from wraner.adapters import MANIFEST, MODEL_TASKS, Task, newest, read_adapter
 from wraner.engine import Engine, ScoreRequest
 from wraner.errors import NotFound
 from wraner.fusion import Fusion
@@ -29,6 +29,7 @@ class AdapterChoice:
     def __init__(self, settings: Settings) -> None:
         self._adapters: Path = settings.state_dir / "adapters"
         self._settings = settings
+        self._ships: dict[Task, str] = {}
         self._calibrations: dict[str, tuple[_Stamp, Fusion | None]] = {}
 
     def of(self, task: Task) -> str:
@@ -45,12 +46,22 @@ class AdapterChoice:
         history = promotions.history(self._adapters, task)
         if not history:
             return ""
-        adapter = history[-1].adapter
-        ships = (self._settings.adapters_dir / task / adapter).is_dir()  # whoever promoted it
-        shipped = ships or history[-1].source is Source.SHIPPED
-        if shipped and self._settings.base_model != weights.BUNDLED:
-            return ""
-        return adapter
+        last = history[-1]
+        if last.source is Source.SHIPPED:
+            # Another release may start beside this one and point to what ships with it.
+            return self._shipped(task) or last.adapter if self._is_bundled else ""
+        ships = (self._settings.adapters_dir / task / last.adapter).is_dir()  # a user chose it
+        return last.adapter if self._is_bundled or not ships else ""
+
+    @property
+    def _is_bundled(self) -> bool:
+        return self._settings.base_model == weights.BUNDLED
+
+    def _shipped(self, task: Task) -> str:
+        """Return the hash of what ships for a task, "" for none; to read it takes a second."""
+        if task not in self._ships:
+            self._ships[task] = newest(self._settings.adapters_dir / task)
+        return self._ships[task]
 
     def calibration(self, identity: str) -> Fusion | None:
         """Return how the answers of an adapter become scores; None where nothing was fitted.

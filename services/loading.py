@@ -5,6 +5,7 @@ Imports torch only inside, so that processes that load nothing stay small.
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from services.gateway import Gateway
 from services.logs import log_as_json
 from services.ports import PackWriter
 from services.settings import Settings
-from services.stock import stock, stock_adapters
+from services.stock import index_version, stock, stock_adapters
 from services.tunings import policy_tuning, word_tuning
 from services.writer import Generations, Writer
 from wraner import weights
@@ -83,6 +84,7 @@ def load_base(
 def load_engine(settings: Settings) -> "LocalEngine":
     """Load the language model."""
     threads = settings.engine_threads or os.cpu_count() or 1
+    set_environment(settings)
     _set_threads(threads)
 
     import torch
@@ -145,8 +147,13 @@ def _retriever(
     generations = _generations(settings, encoders)
     for complaint in _stocked(settings, generations, say):
         complain(complaint)
-    root = _index_root(settings)
-    return LocalRetriever(encoders, IndexSettings(), root, votes=_votes(tuning))
+    return LocalRetriever(
+        encoders,
+        IndexSettings(),
+        _index_root(settings),
+        votes=_votes(tuning),
+        index_missing=partial(index_version, pack_store(settings), generations),
+    )
 
 
 def word_encoders(settings: Settings) -> "Encoders":
@@ -215,6 +222,7 @@ def load_writer(settings: Settings) -> Writer:
 
 
 def _encoders(settings: Settings, tuning: Path | None) -> "Encoders":
+    set_environment(settings)
     _set_threads(settings.retriever_threads)
     return encoders_with(settings, tuning)
 

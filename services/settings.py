@@ -91,6 +91,8 @@ class Settings(BaseSettings):
             chosen = getattr(self, name)
             if chosen not in ("bundled", "none"):
                 whole[name] = str(Path(chosen).absolute())
+        if self.base_model != "bundled" and Path(self.base_model).is_dir():  # else a hub id
+            whole["base_model"] = str(Path(self.base_model).absolute())
         return self.model_copy(update=whole)
 
 

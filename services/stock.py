@@ -8,7 +8,7 @@ one. What is damaged is complained about and passed over. Knows no Ray.
 import hashlib
 import os
 from collections.abc import Callable
-from datetime import date
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -19,7 +19,7 @@ from wraner.adapters import (
     MODEL_TASKS,
     Task,
     identities,
-    is_whole,
+    newest,
     read_adapter,
     stored,
     write_adapter,
@@ -119,6 +119,22 @@ def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], No
             ) from error
 
 
+def index_version(packs: PackStore, indexes: Indexes, pack_version: str) -> None:
+    """Index the stored pack whose current version this is; nothing where none has it any more.
+
+    Raises:
+        Unavailable: the pack is damaged or cannot be indexed.
+    """
+    for kind in Kind:
+        for name in packs.names(kind):
+            current = ""
+            with suppress(NotFound, Unavailable):  # another pack's pointer may be damaged
+                current = packs.current(kind, name)
+            if current == pack_version:
+                indexes.build(packs.pack(kind, name, pack_version))
+                return
+
+
 def stock_adapters(adapters: Path, shipped: Path) -> list[str]:
     """Store the adapters in `shipped/<task>/<hash>`, make the newest current; return complaints.
 
@@ -169,21 +185,17 @@ def _written(folder: Path) -> str:
 
 
 def _offer(adapters: Path, task: Task, folders: Path) -> None:
-    """Make the newest adapter among `folders` current, unless a user or something newer is."""
-    whole = [name for name in identities(folders) if is_whole(adapters, name)]
-    newest = max(whole, key=lambda name: _age(adapters, name), default="")
+    """Make the newest adapter in `folders` current, unless a user's choice is.
+
+    An older release makes its own current again: what ships with it belongs to its code.
+    """
+    ships = newest(folders)
     history = promotions.history(adapters, task)
     found = history[-1] if history else None
-    if not newest or (found and (found.source is Source.USER or found.adapter == newest)):
+    if not ships or (found and (found.source is Source.USER or found.adapter == ships)):
         return
     expected = found.adapter if found else ""
-    if not is_whole(adapters, expected) or _age(adapters, expected) < _age(adapters, newest):
-        promotions.promote(adapters, task, newest, expected=expected, source=Source.SHIPPED)
-
-
-def _age(adapters: Path, identity: str) -> tuple[date, str]:
-    """Return what orders adapters; of two of the same day the order is arbitrary but fixed."""
-    return read_adapter(adapters, identity).created, identity
+    promotions.promote(adapters, task, ships, expected=expected, source=Source.SHIPPED)
 
 
 def _index(

@@ -66,6 +66,26 @@ def calibration_error(bins: Sequence[Bin]) -> float | None:
     return sum(b.cases * abs(b.score - b.hateful) for b in bins) / cases if cases else None
 
 
+def alike_calibration_error(cases: Sequence[Scored]) -> float | None:
+    """Return the same where hateful cases and others weigh alike; None without either.
+
+    What was fitted so that every second text breaches something is measured as if it did, however
+    many do of the texts at hand.
+    """
+    scores = np.array([c.score for c in cases])
+    truths = np.array([c.hateful for c in cases], dtype=bool)
+    hateful = int(truths.sum())
+    if not 0 < hateful < len(cases):
+        return None
+    weights = np.where(truths, 0.5 / hateful, 0.5 / (len(cases) - hateful))
+    shares = _level([c.score for c in cases], truths, weights)
+    ranked = np.argsort(scores, kind="stable")
+    ends = np.cumsum(weights[ranked]) * _BINS
+    bins = np.minimum(np.ceil(ends - 1e-9).astype(int), _BINS)
+    off = (weights * (scores - shares))[ranked]
+    return float(sum(abs(off[bins == b].sum()) for b in range(1, _BINS + 1)))
+
+
 def score_coverage(cases: Sequence[Case], threshold: float) -> tuple[Covered, ...]:
     """Return the risk at each twentieth of the cases, the surest first."""
     distances = [abs(c.score - threshold) for c in cases]
@@ -77,7 +97,13 @@ def score_coverage(cases: Sequence[Case], threshold: float) -> tuple[Covered, ..
     )
 
 
-def _level(values: Sequence[float], truths: Sequence[bool]) -> npt.NDArray[np.float64]:
+def _level(
+    values: Sequence[float],
+    truths: Sequence[bool] | npt.NDArray[np.bool_],
+    weights: npt.NDArray[np.float64] | None = None,
+) -> npt.NDArray[np.float64]:
     """Return for each case the mean truth of those of its value: the order of ties says nothing."""
     _, place = np.unique(np.array(values), return_inverse=True)
-    return np.asarray((np.bincount(place, truths) / np.bincount(place))[place])
+    each = np.ones(len(place)) if weights is None else weights
+    true = np.bincount(place, each * np.array(truths, dtype=float))
+    return np.asarray((true / np.bincount(place, each))[place])

@@ -2,7 +2,8 @@
 
 Dev texts are scored by what was fitted to the others of ten folds, each untaught set by what was
 fitted to the other sets, of its kind where it is of another than the encoder's, and there to texts
-that are not its own too. Knows no model.
+that are not its own too. Calibration errors are those of texts of which every second breaches
+something, as the weights are fitted. Knows no model.
 """
 
 from collections import defaultdict
@@ -12,7 +13,7 @@ from itertools import chain
 
 from scipy.special import expit
 
-from training.calibration_scores import calibration_error, score_bins
+from training.calibration_scores import alike_calibration_error
 from training.fusion_fit import (
     Hears,
     Tiers,
@@ -92,9 +93,12 @@ def tables(answered: Answered, tiers: Tiers) -> Iterator[str]:
 
 
 def _new_sets(kind: str, sets: Mapping[str, TwoWays], peers: _Peers, tiers: Tiers) -> Iterator[str]:
-    """Yield the rows of new sets, each scored by what is fitted to others, and of all together."""
+    """Yield the rows of new sets, each scored by what is fitted to others, then their mean and what
+    all have together.
+    """
     texts: defaultdict[str, list[TaughtText]] = defaultdict(list)
     scores: defaultdict[str, list[float]] = defaultdict(list)
+    rows: defaultdict[str, list[tuple[float, ...]]] = defaultdict(list)
     for name, ways in sets.items():
         names, hears = peers[name]
         own_texts = {a.text.example.text for a in ways[0]}
@@ -107,10 +111,13 @@ def _new_sets(kind: str, sets: Mapping[str, TwoWays], peers: _Peers, tiers: Tier
         fusions = (with_examples, with_examples.bare)
         for way, asked, fusion in zip(("", ", words alone"), ways, fusions, strict=True):
             own = [score_of(a.among(SHORTLIST), fusion) for a in asked]
-            yield report(f"{kind}: {name}{way}", [a.text for a in asked], own)
+            rows[way].append(_figures([a.text for a in asked], own))
+            yield _row(f"{kind}: {name}{way}", rows[way][-1])
             texts[way] += [a.text for a in asked]
             scores[way] += own
     for way in texts:
+        mean = [sum(column) / len(column) for column in zip(*rows[way], strict=True)]
+        yield _row(f"{kind}, mean{way}", mean)
         yield report(f"{kind}, together{way}", texts[way], scores[way])
 
 
@@ -127,12 +134,20 @@ def report(name: str, texts: Sequence[TaughtText], scores: Sequence[float]) -> s
 
     AUROC is also that of the weightier texts alone.
     """
+    return _row(name, _figures(texts, scores))
+
+
+def _figures(texts: Sequence[TaughtText], scores: Sequence[float]) -> tuple[float, ...]:
     hateful = [t.breaches for t in texts]
     rates = failure_rates(hateful, [s >= 0.5 for s in scores])
     heavy = [i for i, t in enumerate(texts) if t.weight > 1]
     hard = auroc([hateful[i] for i in heavy], [scores[i] for i in heavy]) if heavy else float("nan")
-    error = calibration_error(score_bins([*map(_Told, scores, hateful)]))
-    figures = (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall, error)
+    error = alike_calibration_error([*map(_Told, scores, hateful)])
+    assert error is not None, "AUROC has refused texts of one side"
+    return (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall, error)
+
+
+def _row(name: str, figures: Sequence[float]) -> str:
     return f"| {name} | " + " | ".join(f"{x:.3f}" for x in figures) + " |"
 
 

@@ -148,7 +148,18 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
                 shutil.copyfile(weights_folder / name, folder / name)
                 _sync(folder / name)
             _write_manifest(folder, named)
+            if is_whole(adapters, identity):  # another writer came first, and may be read already
+                shutil.rmtree(folder)
     return identity
+
+
+def newest(adapters: Path) -> str:
+    """Return the hash of the newest whole adapter, "" for none.
+
+    Of two of the same day the choice is arbitrary but fixed.
+    """
+    whole = [m for m in (stored(adapters, name) for name in identities(adapters)) if m is not None]
+    return max(whole, key=lambda m: (m.created, m.sha256)).sha256 if whole else ""
 
 
 def is_whole(adapters: Path, identity: str) -> bool:

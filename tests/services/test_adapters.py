@@ -184,9 +184,9 @@ def test_what_ships_answers_until_a_user_chooses(tmp_path: Path, adapters: Path)
     assert read_adapter(adapters, new).metrics == {"f1": 0.5}, "more is known of the same weights"
     (shipped / "ner" / new).rename(tmp_path / new)
     assert stock_adapters(adapters, shipped) == []
-    assert current(adapters, NER) == new  # an older release does not go back
+    assert current(adapters, NER) == old, "an older release goes back to what shipped with it"
     mine = hollow_adapter(NOWHERE, adapters, "mine", created="2025-01-01")
-    promote(adapters, NER, mine, expected=new)
+    promote(adapters, NER, mine, expected=old)
     (tmp_path / new).rename(shipped / "ner" / new)
     stock_adapters(adapters, shipped)
     assert current(adapters, NER) == mine
@@ -242,7 +242,7 @@ def test_gateways_that_start_together_leave_an_adapter_whole(
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, range(3)))
     assert read_adapter(adapters, new).base == manifest.base
-    assert [f.name for f in adapters.iterdir()] == [new]
+    assert [f.name for f in adapters.iterdir()] == [new], "and none was moved aside"
     assert not [f for f in (adapters / new).iterdir() if f.name.startswith(".")]
 
 
@@ -258,6 +258,21 @@ def test_a_gateway_stocks_what_ships(tmp_path: Path, adapters: Path) -> None:
     assert [broken[:16] in line["error"] for line in logged] == [True]
 
 
+def test_a_release_answers_by_its_own_while_another_starts(tmp_path: Path, adapters: Path) -> None:
+    """A cluster that is upgraded has both, on one state folder."""
+    choices = []
+    for release, day in (("before", "2026-01-01"), ("after", "2026-01-02")):
+        shipped = tmp_path / release
+        identity = hollow_adapter(NOWHERE, shipped / "ner", release, created=day)
+        assert stock_adapters(adapters, shipped) == []
+        choice = AdapterChoice(Settings(state_dir=tmp_path, adapters_dir=shipped))
+        choices.append((choice, identity))
+        assert [c.of(NER) for c, _ in choices] == [i for _, i in choices]
+    mine = hollow_adapter(NOWHERE, adapters, "mine")
+    promote(adapters, NER, mine, expected=choices[-1][1])
+    assert {c.of(NER) for c, _ in choices} == {mine}
+
+
 def test_a_rollback_of_what_ships_stays(tmp_path: Path, adapters: Path) -> None:
     shipped = tmp_path / "shipped"
     hollow_adapter(NOWHERE, shipped / "moderation", "x", task="moderation")
@@ -271,7 +286,9 @@ def test_what_ships_is_followed_by_the_bundled_model_alone(tmp_path: Path, adapt
     identity = hollow_adapter(NOWHERE, adapters, "x")
     promote(adapters, NER, identity, expected="", source=Source.SHIPPED)
     of = {
-        base: AdapterChoice(Settings(state_dir=tmp_path, base_model=base)).of(NER)
+        base: AdapterChoice(
+            Settings(state_dir=tmp_path, base_model=base, adapters_dir=tmp_path / "none")
+        ).of(NER)
         for base in ("bundled", "some/other")
     }
     assert of == {"bundled": identity, "some/other": ""}

@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 
 from tests.training.moderation_examples import prediction, row, system
 from training.bootstrap import Resampling
-from training.calibration_scores import calibration_error, score_bins, score_coverage
+from training.calibration_scores import (
+    alike_calibration_error,
+    calibration_error,
+    score_bins,
+    score_coverage,
+)
 from training.moderation_cases import Case, all_cases, clean_cases
 from training.moderation_intervals import auroc_interval, share_interval
 from training.moderation_results import Decided, System
@@ -148,6 +153,20 @@ def test_calibration_is_the_distance_of_score_and_share() -> None:
     assert calibration_error(bins) == pytest.approx(0)
     over = [Case(c.key, (), (), False, c.score, c.flagged, False) for c in right]
     assert calibration_error(score_bins(over)) == pytest.approx(0.45)
+
+
+def test_an_error_where_sides_weigh_alike_is_that_of_as_many_of_each() -> None:
+    """Scores that are right where every second text breaches are right, however many here do."""
+    told = [(0.2, False)] * 80 + [(0.2, True)] * 20 + [(0.8, False)] * 20 + [(0.8, True)] * 80
+    even = [Case(str(n), (), (), side, score, False, False) for n, (score, side) in enumerate(told)]
+    assert alike_calibration_error(even) == pytest.approx(0)
+    rare = [c for c in even if not c.hateful] + [c for c in even if c.hateful][::4]
+    assert len(rare) == 125 and alike_calibration_error(rare) == pytest.approx(0)
+    assert calibration_error(score_bins(rare)) == pytest.approx(0.192)
+    off = [Case(c.key, (), (), c.hateful, c.score + 0.1, False, False) for c in rare]
+    assert alike_calibration_error(off) == pytest.approx(0.1)
+    one_side = [c for c in even if c.hateful]
+    assert alike_calibration_error(one_side) is alike_calibration_error([]) is None
 
 
 def test_the_order_of_rows_with_one_score_says_nothing() -> None:
