@@ -37,7 +37,6 @@ RESPONSES: dict[str, dict[str, Any]] = {
                     c: ["text"] if c in _SCORES else [] for c in _CATEGORIES
                 },
                 "unmapped_categories": [c for c in _CATEGORIES if c not in _SCORES],
-                "skipped_categories": [],
             }
         ],
         "calibrated": False,
@@ -56,7 +55,6 @@ RESPONSES: dict[str, dict[str, Any]] = {
         "detectedLanguages": [],
         "clientToken": "comment-7",
         "calibrated": False,
-        "skippedAttributes": [],
     },
 }
 ERRORS: dict[str, dict[str, Any]] = {

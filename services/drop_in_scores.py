@@ -16,8 +16,7 @@ from wraner.policies import PolicyMatch, Verdict
 from wraner.registry import Kind, Stored
 
 FEW = 5
-"""So many policies cost no more than the moderator's own shortlist; they are judged without one.
-Those of the smallest groups are judged beside it, as long as they are no more together."""
+"""So many policies cost no more than the moderator's own shortlist; they are judged without one."""
 
 _SHOWN = 16  # characters of an adapter's hash, as of the base model's
 
@@ -41,17 +40,15 @@ class ScoredSpan:
 
 @dataclass(frozen=True, slots=True)
 class GroupScore:
-    """One group on one text: the highest score among its policies that were judged.
+    """One group on one text: the highest score among its policies that were judged, one at least.
 
-    A group of a whole policy set has the text's score. Where no policy was judged (`judged` is
-    false), the shortlist found others of those asked about nearer and the score is 0. It is
-    `calibrated` where it is a probability, which the highest of several is not.
+    A group of a whole policy set has the text's score. It is `calibrated` where it is a
+    probability, which the highest of several is not. No span has a higher score than the group.
     """
 
     name: str
     score: float
     flagged: bool
-    judged: bool
     calibrated: bool
     evidence: tuple[ScoredSpan, ...]
 
@@ -89,9 +86,7 @@ async def score_groups(
         ids = [_check(g, stored) for g in own]
         request = _request(ids, stored, text=text, drop_in=gateway.drop_in)
         try:
-            verdicts, versions = await gateway.judge(
-                request, among=_union(ids), beside=_beside(ids)
-            )
+            verdicts, versions = await gateway.judge(request, among=_union(ids), beside=tuple(ids))
         except InvalidInput as error:
             raise await _told(gateway, stored, error, field) from None
         except Refused:  # of the policy set's name, which was right when it was read
@@ -130,18 +125,6 @@ async def _stored(gateway: Gateway, name: str) -> Stored:
 
 def _union(ids: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({policy for group in ids for policy in group}))
-
-
-def _beside(ids: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the policies of small groups, which a shortlist of all would leave out at random.
-
-    The smallest groups go first, as long as they are few together.
-    """
-    small: tuple[str, ...] = ()
-    for group in sorted(ids, key=lambda group: (len(group), group)):
-        more = _union([small, group])
-        small = more if len(more) <= FEW else small
-    return small
 
 
 def _request(
@@ -203,20 +186,20 @@ def _changed(name: str) -> Unavailable:
 def _grouped(named: NamedGroup, ids: set[str], verdict: Verdict) -> GroupScore:
     judged = [m for m in verdict.judged if m.policy in ids]
     whole = named.group.policies == "all"
+    score = verdict.score if whole else max((m.score for m in judged), default=0.0)
     return GroupScore(
         name=named.name,
-        score=verdict.score if whole else max((m.score for m in judged), default=0.0),
+        score=score,
         flagged=verdict.flagged and any(m.policy in ids for m in verdict.matches),
-        judged=bool(judged),
         calibrated=verdict.calibrated and (whole or len(ids) == 1),
-        evidence=_spans(judged),
+        evidence=_spans(judged, most=score),
     )
 
 
-def _spans(matches: Sequence[PolicyMatch]) -> tuple[ScoredSpan, ...]:
+def _spans(matches: Sequence[PolicyMatch], *, most: float) -> tuple[ScoredSpan, ...]:
     best: dict[tuple[int, int], float] = {}
     for match in matches:
         for span in match.evidence:
             place = (span.start, span.end)
-            best[place] = max(match.score, best.get(place, 0.0))
+            best[place] = max(min(match.score, most), best.get(place, 0.0))
     return tuple(ScoredSpan(start, end, score) for (start, end), score in sorted(best.items()))

@@ -137,7 +137,7 @@ class Gateway:
         request: ModerateRequest,
         *,
         among: tuple[str, ...] = (),
-        beside: tuple[str, ...] = (),
+        beside: tuple[tuple[str, ...], ...] = (),
     ) -> tuple[list[Verdict], Versions]:
         """Return a verdict a text, in their order, and what gave them.
 

@@ -13,7 +13,7 @@ import structlog
 
 from services.following import Followed, FollowingGenerations, FollowingRetriever
 from services.gateway import Gateway
-from services.logs import log_as_json
+from services.logs import keep_refusals_out, log_as_json
 from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import index_version, stock, stock_adapters
@@ -85,6 +85,7 @@ def load_engine(settings: Settings) -> "LocalEngine":
     """Load the language model."""
     threads = settings.engine_threads or os.cpu_count() or 1
     set_environment(settings)
+    keep_refusals_out()
     _set_threads(threads)
 
     import torch

@@ -69,8 +69,7 @@ class ModerationCreateRequest(_Frozen):
 class ModerationResult(BaseModel):
     """One input. `category_applied_input_types` is empty where nothing is mapped to a category.
 
-    `unmapped_categories` have no policies; of `skipped_categories` the shortlist left all out.
-    Both are answered false and 0.
+    `unmapped_categories` have no policies and are answered false and 0.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,7 +79,6 @@ class ModerationResult(BaseModel):
     category_scores: dict[Category, float]
     category_applied_input_types: dict[Category, tuple[Literal["text"], ...]]
     unmapped_categories: tuple[Category, ...]
-    skipped_categories: tuple[Category, ...]
 
 
 class ModerationCreateResponse(BaseModel):
@@ -139,5 +137,4 @@ def _result(scores: Sequence[GroupScore]) -> ModerationResult:
         category_scores={c: found[c].score if c in found else 0.0 for c in CATEGORIES},
         category_applied_input_types={c: ("text",) if c in found else () for c in CATEGORIES},
         unmapped_categories=tuple(c for c in CATEGORIES if c not in found),
-        skipped_categories=tuple(c for c in CATEGORIES if c in found and not found[c].judged),
     )

@@ -106,9 +106,9 @@ class AttributeScores(_Response):
 class AnalyzeCommentResponse(_Response):
     """Scores by attribute.
 
-    `languages` are the request's. None is detected, so `detectedLanguages` is always empty; it is
-    there for clients that read it. `calibrated` says whether scores are probabilities. Of
-    `skippedAttributes` the shortlist left all policies out: their score is 0.
+    `languages` are the request's, or the one that is read. None is detected, so `detectedLanguages`
+    is always empty; it is there for clients that read it. `calibrated` says whether summary scores
+    are probabilities.
     """
 
     attribute_scores: dict[str, AttributeScores]
@@ -116,7 +116,6 @@ class AnalyzeCommentResponse(_Response):
     detected_languages: tuple[str, ...] = ()
     client_token: str | None = Field(exclude_if=lambda token: token is None)
     calibrated: bool
-    skipped_attributes: tuple[str, ...]
 
 
 async def analyze_comment(
@@ -130,7 +129,8 @@ async def analyze_comment(
         Unavailable: what the attributes are mapped to is not there.
     """
     groups = _groups(gateway.drop_in.attributes, request)
-    _check_languages(gateway.drop_in.languages, request.languages)
+    read = gateway.drop_in.languages
+    _check_languages(read, request)
     text = request.comment.text
     try:
         scored = await score_groups(gateway, groups, text=text, field="/comment/text")
@@ -144,10 +144,9 @@ async def analyze_comment(
             for found in scored.texts[0]
             if found.score >= wanted[found.name].score_threshold
         },
-        languages=request.languages,
+        languages=request.languages or (read if len(read) == 1 else ()),
         client_token=request.client_token,
         calibrated=scored.calibrated,
-        skipped_attributes=tuple(g.name for g in scored.texts[0] if not g.judged),
     )
 
 
@@ -178,14 +177,15 @@ def _groups(mapped: Mapping[str, Group], request: AnalyzeCommentRequest) -> list
     return [NamedGroup(name, mapped[name]) for name in asked if name in mapped]
 
 
-def _check_languages(read: Sequence[str], asked: Sequence[str]) -> None:
+def _check_languages(read: Sequence[str], request: AnalyzeCommentRequest) -> None:
     """Refuse a comment in a language that is not read: its scores would say nothing."""
-    for number, code in enumerate(asked):
+    for number, code in enumerate(request.languages):
         if code.replace("_", "-").split("-")[0].lower() not in read:
             raise refusal(
                 _LANGUAGE,
-                f"these attributes do not support request languages: {code[:80]}; supported are: "
-                f"{', '.join(read)}; name others in the file of WRANER_DROP_IN",
+                f"Attribute {next(iter(request.requested_attributes))[:80]} does not support "
+                f"request languages: {code[:80]}; supported are: {', '.join(read)}; name others "
+                "in the file of WRANER_DROP_IN",
                 pointer=f"/languages/{number}",
             )
 

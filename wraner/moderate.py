@@ -29,9 +29,10 @@ class ModerateTask:
 
     `policy_set` holds the definitions (its examples are not read here), `pack` says where its
     examples are searched. `policies` are judged without shortlist, () means shortlisted;
-    `exhaustive` judges all. A shortlist is drawn from the policies `among`, () means all; those
-    `beside` it are judged in any case. `threshold` None takes the moderator's; a policy's own goes
-    first. `fusion` belongs to the adapter; None takes the moderator's.
+    `exhaustive` judges all. A shortlist is drawn from the policies `among`, () means all; of each
+    of the groups `beside` that it leaves out, the nearest policy is judged too. `threshold` None
+    takes the moderator's; a policy's own goes first. `fusion` belongs to the adapter; None takes
+    the moderator's.
     """
 
     policy_set: PolicySet
@@ -40,7 +41,7 @@ class ModerateTask:
     policies: tuple[str, ...] = ()
     exhaustive: bool = False
     among: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    beside: tuple[tuple[str, ...], ...] = ()
     threshold: float | None = None
     adapter: str = ""
     fusion: Fusion | None = None
@@ -222,9 +223,12 @@ class Moderator:
         allowing = [e for e in reversed(eligible) if e.policy in lists]
         far = sorted(allowing, key=_likeness_to_allowed)[: self._settings.shortlist]
         there = {e.policy for e in (*near, *far)}
-        wanted = before.accused.intersection(e.policy for e in eligible).union(task.beside)
-        beside = [e for e in ranked if e.policy in wanted and e.policy not in there]
-        return near + far + beside
+        accused = [e for e in eligible if e.policy in before.accused - there]
+        chosen = near + far + accused
+        for group in task.beside:
+            if not any(e.policy in group for e in chosen):
+                chosen += [e for e in ranked if e.policy in group][:1]
+        return chosen
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:
         policies = {p.id: p for p in task.policy_set.policies}

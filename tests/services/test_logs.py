@@ -1,12 +1,14 @@
 """Logs: what a person or a collector reads."""
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from services.logs import log_as_json
+from wraner.errors import InvalidInput
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +25,14 @@ def test_a_line_of_json_on_standard_error(capsys: pytest.CaptureFixture[str]) ->
     assert out == "" and err.count("\n") == 1
     assert (line["event"], line["status"], line["level"]) == ("request", 200, "info")
     assert line["timestamp"].endswith("Z")
+
+
+def test_serve_logs_faults_and_no_refusals(caplog: pytest.LogCaptureFixture) -> None:
+    log_as_json()
+    serve = logging.getLogger("ray.serve")
+    for error in (InvalidInput("was: 'Anna Berg'"), ValueError("a fault of ours")):
+        try:
+            raise error
+        except Exception:
+            serve.exception("Request failed.")
+    assert "Anna Berg" not in caplog.text and "a fault of ours" in caplog.text

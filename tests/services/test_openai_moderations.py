@@ -69,19 +69,18 @@ def test_every_category_is_answered_by_its_policies(
     assert len(engine.asked) == 6  # one shortlist, not one a category, and beside it `sexual`'s
 
 
-def test_categories_that_nothing_was_asked_about_are_named(tmp_path: Path) -> None:
+def test_of_each_category_a_policy_is_judged_and_those_without_are_named(tmp_path: Path) -> None:
     pairs = {"violence": ["beat", "expel"], "sexual": ["spoil", "blame"]}
     groups = {name: {"policy_set": "forum", "policies": some} for name, some in pairs.items()}
     moderations = MAPPING["moderations"] | groups
     with asking(tmp_path, PolicyEngine(), moderations=moderations) as client:
-        (result,) = asked(client, "fine")["results"]
+        (result,) = asked(client, "blame=0.4")["results"]
     assert result["flagged"] is False
     mine = {"hate", "harassment", "violence", "sexual", "illicit"}
     assert set(result["unmapped_categories"]) == set(CATEGORIES) - mine
     for category, types in result["category_applied_input_types"].items():
         assert types == (["text"] if category in mine else [])
-    assert result["skipped_categories"] == ["sexual"]  # its policies are the last two
-    assert result["category_scores"]["sexual"] == 0
+    assert result["category_scores"]["sexual"] == pytest.approx(0.4)  # the last two policies
     assert result["category_scores"]["violence"] == pytest.approx(NEITHER)
 
 
@@ -91,7 +90,7 @@ def test_categories_of_few_policies_are_judged_beside_the_shortlist(
     few = {n: g for n, g in MAPPING["moderations"].items() if n != "illicit"}
     with asking(tmp_path, engine, moderations=few) as client:
         (result,) = asked(client, "spoil=0.7")["results"]
-    assert result["skipped_categories"] == [] and result["categories"]["sexual"]
+    assert result["categories"]["sexual"]
     assert sorted(engine.asked) == sorted({*NAMES[:5], "spoil"})
 
 
@@ -113,7 +112,7 @@ def test_a_policys_own_threshold_goes_first(client: TestClient) -> None:
 def test_exhaustive_judges_all(tmp_path: Path, engine: PolicyEngine) -> None:
     with asking(tmp_path, engine, exhaustive=True) as exhaustive:
         (result,) = asked(exhaustive, "spoil=0.7")["results"]
-    assert result["categories"]["sexual"] and result["skipped_categories"] == []
+    assert result["categories"]["sexual"]
     assert sorted(engine.asked) == sorted(NAMES)
 
 

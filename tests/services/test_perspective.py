@@ -62,8 +62,8 @@ def test_each_attribute_is_answered_by_its_policies(
         "THREAT": pytest.approx(0.3),
         "SPAM": pytest.approx(NEITHER),
     }
-    assert body["skippedAttributes"] == [] and body["calibrated"] is False
-    assert body["languages"] == [] and "clientToken" not in body
+    assert body["calibrated"] is False
+    assert body["languages"] == ["en"] and "clientToken" not in body
     assert len(engine.asked) == 6  # one shortlist, not one an attribute, and beside it SPAM's
 
 
@@ -71,17 +71,20 @@ def test_attributes_of_few_policies_are_not_skipped_where_more_are_asked_about(
     client: TestClient,
 ) -> None:
     body = asked(client, comment("spoil=0.8", "TOXICITY", "THREAT", "SPAM", "INSULT"))
-    assert values(body)["SPAM"] == pytest.approx(0.8) and body["skippedAttributes"] == []
+    assert values(body)["SPAM"] == pytest.approx(0.8)
 
 
-def test_attributes_may_be_skipped_where_many_policies_are_asked_about(tmp_path: Path) -> None:
+def test_an_attribute_scores_whatever_else_is_asked_for(tmp_path: Path) -> None:
     pairs = {"THREAT": ["beat", "fool"], "INSULT": ["mock", "expel"], "SPAM": ["spoil", "blame"]}
     groups = {name: {"policy_set": "forum", "policies": some} for name, some in pairs.items()}
     with asking(tmp_path, PolicyEngine(), attributes=MAPPING["attributes"] | groups) as client:
-        body = asked(client, comment("spoil=0.8", "TOXICITY", *pairs, spanAnnotations=True))
-    assert values(body)["SPAM"] == 0 and body["skippedAttributes"] == ["SPAM"]
-    (span,) = body["attributeScores"]["SPAM"]["spanScores"]  # without evidence the whole comment
-    assert (span["begin"], span["end"], span["score"]["value"]) == (0, 9, 0)
+        body = asked(client, comment("blame=0.8", "TOXICITY", *pairs, spanAnnotations=True))
+        alone = asked(client, comment("blame=0.8", "SPAM"))
+    assert values(body)["SPAM"] == values(alone)["SPAM"] == pytest.approx(0.8)
+    for found in body["attributeScores"].values():
+        assert {s["score"]["value"] for s in found["spanScores"]} == {
+            found["summaryScore"]["value"]
+        }
 
 
 def test_no_policy_is_judged_that_nothing_is_asked_about(
@@ -97,7 +100,6 @@ def test_few_policies_are_judged_without_a_shortlist(
 ) -> None:
     body = asked(client, comment("spoil=0.7", "SPAM", "THREAT"))
     assert values(body) == {"SPAM": pytest.approx(0.7), "THREAT": pytest.approx(NEITHER)}
-    assert body["skippedAttributes"] == []
     assert sorted(engine.asked) == ["beat", "fool", "spoil"]
 
 
@@ -170,7 +172,7 @@ def test_null_is_a_field_that_is_not_there(client: TestClient) -> None:
         (
             {"languages": ["en", "ar"]},
             "languages[1]",
-            "do not support request languages: ar; supported are: en",
+            "does not support request languages: ar; supported are: en",
             "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE",
         ),
         ({"comment": {"text": "a", "type": "HTML"}}, "comment.type", "PLAIN_TEXT", INVALID),
@@ -225,7 +227,9 @@ def test_other_formats_and_parameters_are_refused(client: TestClient) -> None:
     assert client.post("/v1alpha1/comments:none").json()["error"]["status"] == "NOT_FOUND"
 
 
-def test_suggestions_are_not_taken(client: TestClient) -> None:
+def test_suggestions_are_not_taken(client: TestClient, vendor: Any) -> None:
+    with pytest.raises(HttpError, match="/v1/policy-sets/{name}/examples"):
+        vendor.comments().suggestscore(body={"comment": {"text": "a"}}).execute()
     answer = client.post("/v1alpha1/comments:suggestscore", json={"comment": {"text": "a"}})
     assert answer.status_code == 501 and answer.json()["error"]["status"] == "UNIMPLEMENTED"
     assert "/v1/policy-sets/{name}/examples" in answer.json()["error"]["message"]
@@ -295,7 +299,7 @@ def test_the_vendors_client_reads_scores(vendor: Any) -> None:
     reply = vendor.comments().analyze(body=body).execute()
     assert misfits("AnalyzeCommentRequest", body) == misfits("AnalyzeCommentResponse", reply) == []
     assert set(SCHEMAS["AnalyzeCommentResponse"]["properties"]) <= set(reply)
-    assert reply["languages"] == reply["detectedLanguages"] == []
+    assert (reply["languages"], reply["detectedLanguages"]) == (["en"], [])
     toxicity = reply["attributeScores"]["TOXICITY"]
     assert toxicity["summaryScore"]["value"] == pytest.approx(0.6)
     assert toxicity["spanScores"][0]["end"] == 2 and reply["clientToken"] == "c"
