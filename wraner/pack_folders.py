@@ -27,6 +27,7 @@ from wraner.packs import (
     check_pack,
     definitions_of,
 )
+from wraner.whole_folders import sync_folder
 
 DEFINITIONS_FILE = "pack.yaml"
 EXAMPLES_FILE = "examples.jsonl"
@@ -117,15 +118,6 @@ def write_pack_folder(path: Path, pack: Pack) -> None:
     _write(path / DEFINITIONS_FILE, [_dump_yaml({"kind": kind, **content})])
     _write(path / EXAMPLES_FILE, render_lines(pack.examples))
     sync_folder(path)
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the entries of a folder are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write(file: Path, pieces: Any) -> None:

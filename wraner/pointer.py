@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from wraner.pack_folders import sync_folder
+from wraner.whole_folders import sync_folder
 
 
 class Pointer:

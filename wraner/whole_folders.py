@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from wraner.pack_folders import sync_folder
-
 
 @contextmanager
 def appearing(target: Path) -> Iterator[Path]:
@@ -35,6 +33,15 @@ def appearing(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sync_folder(target.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the entries of a folder are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _as_umask_lets(folder: Path) -> None:

@@ -228,7 +228,7 @@ def test_other_formats_and_parameters_are_refused(client: TestClient) -> None:
 
 
 def test_suggestions_are_not_taken(client: TestClient, vendor: Any) -> None:
-    with pytest.raises(HttpError, match="/v1/policy-sets/{name}/examples"):
+    with pytest.raises(HttpError, match="add the comment to the examples"):
         vendor.comments().suggestscore(body={"comment": {"text": "a"}}).execute()
     answer = client.post("/v1alpha1/comments:suggestscore", json={"comment": {"text": "a"}})
     assert answer.status_code == 501 and answer.json()["error"]["status"] == "UNIMPLEMENTED"
