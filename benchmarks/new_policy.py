@@ -4,6 +4,7 @@
     wraner train training/configs/moderation-without.yaml
     wraner train training/configs/moderation-without-more.yaml --from FOLDER
     wraner train training/configs/moderation-without-strangers.yaml --from FOLDER
+    wraner train training/configs/moderation-without-near.yaml --from FOLDER
     python -m benchmarks.new_policy --tuning TUNING --judge ADAPTER --data ../shared/data
 
 Of each policy that tuning and judge were not taught, rows of HateModerate's test file are ranked:
@@ -91,10 +92,11 @@ def leaning(shown: Rows, clean: Rows, asked: Rows) -> Rows:
 
 
 WAYS: dict[str, Rank] = {"nearest centroid": centroid, "ridge": ridge, "leaning": leaning}
-_WORDS, _JUDGE, _FUSED = (
+_WORDS, _WORDS_FUSED, _JUDGE, _FUSED = (
     "the judge, by the policy's words alone",
+    "that and the index",
     "the judge, questions as served",
-    "the latter and the index",
+    "that and the index, as served",
 )
 
 
@@ -189,13 +191,16 @@ def areas(
             shown_of[subject.policy.id] = [subject.breaching[i] for i in drawn]
     if judge is None or found_of is None:
         return found
-    found |= {_WORDS: [], _JUDGE: [], _FUSED: []}
+    found |= {_WORDS: [], _WORDS_FUSED: [], _JUDGE: [], _FUSED: []}
     truths = {s.policy.id: [t.hateful for t in s.asked] for s in subjects}
-    found[_WORDS] = [auroc(truths[s.policy.id], judge.by_words(s)) for s in subjects]
+    by_words = {s.policy.id: judge.by_words(s) for s in subjects}
+    found[_WORDS] = [auroc(truths[policy], logits) for policy, logits in by_words.items()]
     for shown_of in shown_texts:
         served = found_of(shown_of)
         for subject in subjects:
             evidence, truth = served[subject.policy.id], truths[subject.policy.id]
+            fused = judge.fused(by_words[subject.policy.id], evidence)
+            found[_WORDS_FUSED].append(auroc(truth, fused))
             logits = judge.as_served(subject, evidence)
             found[_JUDGE].append(auroc(truth, logits))
             found[_FUSED].append(auroc(truth, judge.fused(logits, evidence)))

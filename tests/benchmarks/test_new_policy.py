@@ -86,7 +86,7 @@ class Seeing:
 
 CLEAN = [f"fine {n}" for n in range(40, 60)]
 WORDS, SERVED = "the judge, by the policy's words alone", "the judge, questions as served"
-FUSED = "the latter and the index"
+WORDS_FUSED, FUSED = "that and the index", "that and the index, as served"
 
 
 def ranked(fusion: Fusion, *, sees: bool = True) -> dict[str, list[float]]:
@@ -99,7 +99,7 @@ def test_a_judge_is_ranked_alone_and_fused_with_what_the_index_finds() -> None:
     found = ranked(fusion)
     assert found[WORDS] == pytest.approx([0.9])
     assert found[SERVED] == pytest.approx([0.9] * DRAWS)
-    assert found[FUSED] == [1.0] * DRAWS
+    assert found[FUSED] == found[WORDS_FUSED] == [1.0] * DRAWS
     assert ranked(fusion, sees=False)[FUSED] == pytest.approx([0.9] * DRAWS)
 
 
@@ -107,4 +107,5 @@ def test_questions_show_what_is_served() -> None:
     fusion = Fusion(judge=1.0, margin=0.0, bias=0.0, examples_shown=1)
     found = ranked(fusion)
     assert found[WORDS] == pytest.approx([0.9])
+    assert found[WORDS_FUSED] == pytest.approx([0.9] * DRAWS)
     assert found[SERVED] == found[FUSED] == [1.0] * DRAWS
