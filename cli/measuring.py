@@ -63,10 +63,19 @@ def adapter_choice(task: Task, chosen: str | None, settings: Settings) -> Adapte
 
 
 def versions(engine: Engine) -> tuple[Fact, ...]:
-    """Return the model and the libraries that answer."""
+    """Return the model, what it computes in and the libraries that answer."""
+    from wraner.language_model import device_at_hand, dtype_of
+
     model = asyncio.run(engine.info()).model
+    device = device_at_hand()
+    numbers = str(dtype_of("auto", device)).removeprefix("torch.")
     libraries = tuple(Fact(name, version(name)) for name in _LIBRARIES)
-    return (Fact("model", model), *libraries, Fact("Python", platform.python_version()))
+    return (
+        Fact("model", model),
+        Fact("computed in", f"{numbers} on {device}"),
+        *libraries,
+        Fact("Python", platform.python_version()),
+    )
 
 
 @contextmanager

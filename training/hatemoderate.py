@@ -98,7 +98,7 @@ def guideline_key(guideline: str) -> str:
 def dev_keys() -> frozenset[str]:
     """Return the keys of the training file's texts that are kept for choosing and calibrating.
 
-    501 of them, drawn evenly from DynaHate and other sources, hateful and not.
+    501 of them, drawn from DynaHate and other sources alike; 350 are hateful.
     """
     return frozenset(_DEV.read_text(encoding="ascii").split())
 
