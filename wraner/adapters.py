@@ -13,6 +13,7 @@ import re
 import shutil
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -143,13 +144,12 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
         fitted = named.calibration or before.calibration
         _write_manifest(adapters / identity, named.model_copy(update={"calibration": fitted}))
     else:
-        with appearing(adapters / identity) as folder:
+        whole = partial(is_whole, adapters, identity)
+        with appearing(adapters / identity, is_whole=whole) as folder:
             for name in (CONFIG, WEIGHTS):
                 shutil.copyfile(weights_folder / name, folder / name)
                 _sync(folder / name)
             _write_manifest(folder, named)
-            if is_whole(adapters, identity):  # another writer came first, and may be read already
-                shutil.rmtree(folder)
     return identity
 
 

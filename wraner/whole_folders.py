@@ -5,31 +5,28 @@ Knows nothing of what lies in it.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
 
 @contextmanager
-def appearing(target: Path) -> Iterator[Path]:
+def appearing(target: Path, *, is_whole: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield an empty folder that becomes `target` when it is filled; an error leaves no trace.
 
-    Whoever removes it keeps what is there.
-
-    What lies at `target` is taken for damaged and moved aside, into a folder `.damaged-…`. Whom the
-    process's umask lets read its files may read this one, as other users of a volume must.
+    What lies at `target` by then is kept where it `is_whole`, since it may be read already, else
+    taken for damaged and moved aside, into a folder `.damaged-…`. Whom the process's umask lets
+    read its files may read this one, as other users of a volume must.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix=".new-", dir=target.parent))
     _as_umask_lets(folder)
     try:
         yield folder
-        if not folder.is_dir():
-            return
-        if target.is_dir():
+        if not _renamed(folder, target) and not is_whole():
             os.replace(target, mkdtemp(prefix=".damaged-", dir=target.parent))
-        _rename(folder, target)
+            _renamed(folder, target)  # or another writer of the same content came first
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sync_folder(target.parent)
@@ -52,9 +49,12 @@ def _as_umask_lets(folder: Path) -> None:
     probe.rmdir()
 
 
-def _rename(folder: Path, target: Path) -> None:
+def _renamed(folder: Path, target: Path) -> bool:
+    """Rename a folder unless another lies there; return whether it was done."""
     try:
         folder.rename(target)
     except OSError:
-        if not target.is_dir():  # not another writer of the same content, who came first
+        if not target.is_dir():
             raise
+        return False
+    return True

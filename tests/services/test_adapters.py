@@ -232,7 +232,9 @@ def test_gateways_that_start_together_leave_an_adapter_whole(
     shipped = tmp_path / "shipped"
     new = hollow_adapter(NOWHERE, shipped / "ner", "new")
     manifest = read_adapter(shipped / "ner", new)
-    write_adapter(adapters, shipped / "ner" / new, manifest)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: write_adapter(adapters, shipped / "ner" / new, manifest), range(8)))
+    assert [f.name for f in adapters.iterdir()] == [new], "none took another's for damaged"
 
     def write(number: int) -> None:
         for turn in range(40):

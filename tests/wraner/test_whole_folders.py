@@ -32,3 +32,7 @@ def test_what_fails_leaves_no_trace_and_what_lay_there_stays(tmp_path: Path) -> 
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["new"]
     (aside,) = tmp_path.glob(".damaged-*")
     assert (aside / "old").is_file()
+    with appearing(tmp_path / "x", is_whole=(tmp_path / "x" / "new").is_file) as folder:
+        (folder / "newest").touch()
+    assert [p.name for p in (tmp_path / "x").iterdir()] == ["new"], "it may be read already"
+    assert len(list(tmp_path.iterdir())) == 2
