@@ -3,7 +3,7 @@
 Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ from index.store import GenerationStore
 from index.word_votes import TaggedWords, VoteSettings, count_votes, tagged_words_of
 from index.wordings import Nearness
 from wraner.errors import NotFound, Unavailable
-from wraner.packs import TaggedExample, version
+from wraner.packs import Pack, TaggedExample, version
 from wraner.retrieval import Evidence, Neighbour, Neighbours, PackRef
 from wraner.wanted import while_wanted
 from wraner.word_votes import WordVotes
@@ -34,8 +34,7 @@ class LocalRetriever:
 
     Opened generations and indexed inline packs are kept, `memory_bytes` of each; without a `root`
     only inline packs can be searched. With `votes`, the words of tagged examples also vote on those
-    of each text. `index_missing` is asked to index a stored version that is not: another release,
-    whose index is its own, may have stored it.
+    of each text.
     """
 
     def __init__(
@@ -45,16 +44,24 @@ class LocalRetriever:
         root: Path | None = None,
         *,
         votes: VoteSettings | None = None,
-        index_missing: Callable[[str], None] | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._encoders = encoders
         self._votes = votes
         self._settings = settings
-        self._index_missing = index_missing
         self._store = None if root is None else GenerationStore(root, encoders, settings)
         self._stored = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
         self._inline = Recent[_Opened](memory_bytes, _Opened.memory_bytes)
+
+    def lacks(self, pack: PackRef) -> bool:
+        """Return whether a stored pack has no index here."""
+        store = self._store
+        return pack.inline is None and store is not None and not store.has(pack.version)
+
+    def build(self, pack: Pack) -> None:
+        """Index a stored pack."""
+        if self._store is not None:
+            self._store.build(pack)
 
     async def neighbours(
         self,
@@ -177,8 +184,6 @@ class LocalRetriever:
         if self._store is None:
             raise Unavailable("this retriever searches inline packs only; give it a folder")
         try:
-            if self._index_missing is not None and not self._store.has(pack_version):
-                self._index_missing(pack_version)
             return _Opened(self._store.open(pack_version))
         except NotFound as error:
             raise Unavailable(str(error)) from error

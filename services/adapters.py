@@ -49,7 +49,7 @@ class AdapterChoice:
         last = history[-1]
         if last.source is Source.SHIPPED:
             # Another release may start beside this one and point to what ships with it.
-            return self._shipped(task) or last.adapter if self._is_bundled else ""
+            return self._shipped(task, last.adapter) if self._is_bundled else ""
         ships = (self._settings.adapters_dir / task / last.adapter).is_dir()  # a user chose it
         return last.adapter if self._is_bundled or not ships else ""
 
@@ -57,11 +57,15 @@ class AdapterChoice:
     def _is_bundled(self) -> bool:
         return self._settings.base_model == weights.BUNDLED
 
-    def _shipped(self, task: Task) -> str:
-        """Return the hash of what ships for a task, "" for none; to read it takes a second."""
+    def _shipped(self, task: Task, otherwise: str) -> str:
+        """Return the hash of what ships for a task, where it is stored; to read it takes a second.
+
+        It is not stored where the state folder could not be written to.
+        """
         if task not in self._ships:
             self._ships[task] = newest(self._settings.adapters_dir / task)
-        return self._ships[task]
+        ships = self._ships[task]
+        return ships if ships and (self._adapters / ships).is_dir() else otherwise
 
     def calibration(self, identity: str) -> Fusion | None:
         """Return how the answers of an adapter become scores; None where nothing was fitted.

@@ -16,7 +16,12 @@ from ray import serve
 from services.api import build_api
 from services.engine import Engine, Loaded
 from services.handles import RemoteEngine, RemoteRetriever, RemoteWriter
-from services.loading import gateway_of, load_engine, load_retriever_logged, load_writer
+from services.loading import (
+    gateway_of,
+    load_engine_logged,
+    load_retriever_logged,
+    load_writer,
+)
 from services.logs import log_as_json
 from services.retriever import Retriever
 from services.settings import Settings
@@ -53,7 +58,7 @@ def build(args: AppArgs) -> serve.Application:
     settings = args.settings.at_absolute_paths()
     return wire(
         args,
-        load_engine=partial(load_engine, settings),
+        load_engine=partial(load_engine_logged, settings),
         load_retriever=partial(load_retriever_logged, settings),
         load_writer=partial(load_writer, settings),
     )

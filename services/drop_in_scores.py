@@ -186,7 +186,7 @@ def _changed(name: str) -> Unavailable:
 def _grouped(named: NamedGroup, ids: set[str], verdict: Verdict) -> GroupScore:
     judged = [m for m in verdict.judged if m.policy in ids]
     whole = named.group.policies == "all"
-    score = verdict.score if whole else max((m.score for m in judged), default=0.0)
+    score = verdict.score if whole else max(m.score for m in judged)
     return GroupScore(
         name=named.name,
         score=score,

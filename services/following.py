@@ -70,8 +70,17 @@ class Followed(Generic[Loaded]):
 class FollowingRetriever:
     """Implements `wraner.retrieval.Retriever` by the retriever that serves now."""
 
-    def __init__(self, followed: Followed[retrieval.Retriever]) -> None:
+    def __init__(
+        self,
+        followed: Followed[retrieval.Retriever],
+        *,
+        index_missing: Callable[[retrieval.Retriever, PackRef], None] = lambda *_: None,
+    ) -> None:
+        """`index_missing` indexes a stored pack that a retriever lacks: another release, whose
+        index is its own, may have stored it.
+        """
         self._followed = followed
+        self._index_missing = index_missing
         # Of their own: who waits for a load would keep others from the threads that search, and
         # these, busy for long, would keep it from being told that there is a retriever at all.
         self._waiting = ThreadPoolExecutor(1, thread_name_prefix="wraner-follow")
@@ -79,14 +88,16 @@ class FollowingRetriever:
 
     async def neighbours(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Neighbours]:
         """See `wraner.retrieval.Retriever.neighbours`."""
-        return await self._asked(lambda retriever: retriever.neighbours(pack, texts, k))
+        return await self._asked(pack, lambda retriever: retriever.neighbours(pack, texts, k))
 
     async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
         """See `wraner.retrieval.Retriever.evidence`."""
-        return await self._asked(lambda retriever: retriever.evidence(pack, texts, k))
+        return await self._asked(pack, lambda retriever: retriever.evidence(pack, texts, k))
 
-    async def _asked(self, ask: Callable[[retrieval.Retriever], Awaitable[Answers]]) -> Answers:
-        """Ask what is at hand; what it lacks may be indexed for the tuning that loads."""
+    async def _asked(
+        self, pack: PackRef, ask: Callable[[retrieval.Retriever], Awaitable[Answers]]
+    ) -> Answers:
+        """Ask what is at hand; what it lacks may be indexed for the tuning that loads, or now."""
         loop = asyncio.get_running_loop()
         at_hand = await loop.run_in_executor(self._looking, self._followed.at_hand)
         try:
@@ -94,7 +105,7 @@ class FollowingRetriever:
         except Unavailable:
             newest = await loop.run_in_executor(self._waiting, self._followed.newest)
             if newest is at_hand:
-                raise
+                await loop.run_in_executor(self._waiting, self._index_missing, newest, pack)
             return await ask(newest)
 
 

@@ -13,7 +13,7 @@ import structlog
 
 from services.following import Followed, FollowingGenerations, FollowingRetriever
 from services.gateway import Gateway
-from services.logs import keep_refusals_out, log_as_json
+from services.logs import log_as_json
 from services.ports import PackWriter
 from services.settings import Settings
 from services.stock import index_version, stock, stock_adapters
@@ -25,7 +25,7 @@ from wraner.entity_fusion import FAST, SHIPPED, EntityFusion
 from wraner.extract import Extractor
 from wraner.moderate import SERVED, Moderator
 from wraner.registry import PackStore
-from wraner.retrieval import Retriever
+from wraner.retrieval import PackRef, Retriever
 
 if TYPE_CHECKING:
     from index.encoders import Encoders
@@ -85,7 +85,6 @@ def load_engine(settings: Settings) -> "LocalEngine":
     """Load the language model."""
     threads = settings.engine_threads or os.cpu_count() or 1
     set_environment(settings)
-    keep_refusals_out()
     _set_threads(threads)
 
     import torch
@@ -102,6 +101,12 @@ def load_engine(settings: Settings) -> "LocalEngine":
         queue_tokens=settings.engine_queue_tokens, cache_bytes=settings.engine_cache_mb * 2**20
     )
     return LocalEngine(model, limits, threads=threads)
+
+
+def load_engine_logged(settings: Settings) -> "LocalEngine":
+    """Load the language model in a process of its own."""
+    log_as_json()
+    return load_engine(settings)
 
 
 def load_retriever_logged(settings: Settings) -> FollowingRetriever:
@@ -132,7 +137,7 @@ def load_retriever(
 
     followed = Followed(lambda: word_tuning(settings), load)
     followed.newest()
-    return FollowingRetriever(followed)
+    return FollowingRetriever(followed, index_missing=partial(_index_missing, settings))
 
 
 def _retriever(
@@ -141,20 +146,21 @@ def _retriever(
     say: Callable[[str], None],
     complain: Callable[[str], None],
 ) -> "LocalRetriever":
+    encoders = _encoders(settings, tuning)  # first: FAISS reads the environment when imported
+
     from index.local import LocalRetriever
     from index.settings import IndexSettings
 
-    encoders = _encoders(settings, tuning)
     generations = _generations(settings, encoders)
     for complaint in _stocked(settings, generations, say):
         complain(complaint)
-    return LocalRetriever(
-        encoders,
-        IndexSettings(),
-        _index_root(settings),
-        votes=_votes(tuning),
-        index_missing=partial(index_version, pack_store(settings), generations),
-    )
+    root = _index_root(settings)
+    return LocalRetriever(encoders, IndexSettings(), root, votes=_votes(tuning))
+
+
+def _index_missing(settings: Settings, retriever: "LocalRetriever", pack: PackRef) -> None:
+    if retriever.lacks(pack):
+        index_version(pack_store(settings), retriever, pack.version)
 
 
 def word_encoders(settings: Settings) -> "Encoders":

@@ -12,8 +12,8 @@ from wraner.errors import WranerError
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Make structlog write JSON lines, and Serve none about refusals."""
-    keep_refusals_out()
+    """Make structlog write JSON lines, and Serve none with a client's words."""
+    logging.getLogger("ray.serve").addFilter(_without_words)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -26,10 +26,10 @@ def log_as_json(level: int = logging.INFO) -> None:
     )
 
 
-def keep_refusals_out() -> None:
-    """Keep Serve from logging what is an answer: it quotes what the client sent."""
-    logging.getLogger("ray.serve").addFilter(_is_no_refusal)
-
-
-def _is_no_refusal(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], WranerError))
+def _without_words(record: logging.LogRecord) -> bool:
+    """Let a refusal pass by its kind alone: its message may quote what a client sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, WranerError):
+        record.msg = f"{record.msg} {type(error).__name__}"
+        record.exc_info = record.exc_text = None
+    return True

@@ -130,7 +130,7 @@ async def analyze_comment(
     """
     groups = _groups(gateway.drop_in.attributes, request)
     read = gateway.drop_in.languages
-    _check_languages(read, request)
+    _check_languages(read, request.languages, of=groups[0].name)
     text = request.comment.text
     try:
         scored = await score_groups(gateway, groups, text=text, field="/comment/text")
@@ -177,15 +177,17 @@ def _groups(mapped: Mapping[str, Group], request: AnalyzeCommentRequest) -> list
     return [NamedGroup(name, mapped[name]) for name in asked if name in mapped]
 
 
-def _check_languages(read: Sequence[str], request: AnalyzeCommentRequest) -> None:
-    """Refuse a comment in a language that is not read: its scores would say nothing."""
-    for number, code in enumerate(request.languages):
+def _check_languages(read: Sequence[str], asked: Sequence[str], *, of: str) -> None:
+    """Refuse a comment in a language that is not read: its scores would say nothing.
+
+    `of` is an attribute to name, as Perspective does.
+    """
+    for number, code in enumerate(asked):
         if code.replace("_", "-").split("-")[0].lower() not in read:
             raise refusal(
                 _LANGUAGE,
-                f"Attribute {next(iter(request.requested_attributes))[:80]} does not support "
-                f"request languages: {code[:80]}; supported are: {', '.join(read)}; name others "
-                "in the file of WRANER_DROP_IN",
+                f"Attribute {of} does not support request languages: {code[:80]}; supported are: "
+                f"{', '.join(read)}; name others in the file of WRANER_DROP_IN",
                 pointer=f"/languages/{number}",
             )
 

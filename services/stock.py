@@ -119,7 +119,15 @@ def index_domains(packs: PackStore, indexes: Indexes, *, say: Callable[[str], No
             ) from error
 
 
-def index_version(packs: PackStore, indexes: Indexes, pack_version: str) -> None:
+class Indexing(Protocol):
+    """What can index a pack."""
+
+    def build(self, pack: Pack) -> Any:
+        """Index it."""
+        ...
+
+
+def index_version(packs: PackStore, indexes: Indexing, pack_version: str) -> None:
     """Index the stored pack whose current version this is; nothing where none has it any more.
 
     Raises:

@@ -143,7 +143,7 @@ def _figures(texts: Sequence[TaughtText], scores: Sequence[float]) -> tuple[floa
     heavy = [i for i, t in enumerate(texts) if t.weight > 1]
     hard = auroc([hateful[i] for i in heavy], [scores[i] for i in heavy]) if heavy else float("nan")
     error = alike_calibration_error([*map(_Told, scores, hateful)])
-    assert error is not None, "AUROC has refused texts of one side"
+    assert error is not None, "the rates have refused texts of one side"
     return (auroc(hateful, list(scores)), hard, rates.hateful, rates.other, rates.overall, error)
 
 

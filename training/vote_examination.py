@@ -1,6 +1,7 @@
 """An examination of word tunings: the votes of tagged words answer, no language model is asked.
 
-That is what serves with `WRANER_VOTES_ALONE`; without, it is what the encoder gives to the answer. Knows no gate and no shelf but the folder of tunings that it is given.
+That is what serves with `WRANER_VOTES_ALONE`; without, it is what the encoder gives to the answer.
+Knows no gate and no shelf but the folder of tunings that it is given.
 """
 
 from collections.abc import Callable, Iterator, Sequence

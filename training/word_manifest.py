@@ -55,7 +55,7 @@ def write_tuning(
         InvalidInput: there is something at `target`.
     """
     refuse_existing(target)
-    with appearing(target) as folder:
+    with appearing(target, is_whole=lambda: False) as folder:
         metadata = (BASE, manifest.base_sha256)
         lora.save(tuned.model, tuned.shape, folder, dtype=torch.bfloat16, metadata=metadata)
         if home is not None:

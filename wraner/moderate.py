@@ -219,15 +219,16 @@ class Moderator:
             return ranked
         eligible = [e for e in ranked if not task.among or e.policy in task.among]
         rules = [e for e in eligible if e.policy not in lists]
-        near = sorted(rules, key=lambda e: e.policy in before.kept)[: self._settings.shortlist]
+        near = sorted(rules, key=lambda e: e.policy in before.kept)
         allowing = [e for e in reversed(eligible) if e.policy in lists]
-        far = sorted(allowing, key=_likeness_to_allowed)[: self._settings.shortlist]
-        there = {e.policy for e in (*near, *far)}
-        accused = [e for e in eligible if e.policy in before.accused - there]
-        chosen = near + far + accused
+        far = sorted(allowing, key=_likeness_to_allowed)
+        most = self._settings.shortlist
+        chosen = near[:most] + far[:most]
+        there = {e.policy for e in chosen}
+        chosen += [e for e in eligible if e.policy in before.accused - there]
         for group in task.beside:
             if not any(e.policy in group for e in chosen):
-                chosen += [e for e in ranked if e.policy in group][:1]
+                chosen += [e for e in near + far if e.policy in group][:1]
         return chosen
 
     def _judged(self, task: ModerateTask, seen: _Seen, scores: Sequence[Scores]) -> _Judged:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 from wraner.errors import InvalidInput
@@ -30,7 +31,7 @@ def keep(versions: Path, pack: Pack) -> str:
     if target.is_dir() and _reads_as(target, made):
         touch(target)
         return made
-    with appearing(target) as folder:
+    with appearing(target, is_whole=partial(_reads_as, target, made)) as folder:
         write_pack_folder(folder, pack)
     return made
 

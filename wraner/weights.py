@@ -103,7 +103,7 @@ def _convert(gguf: Path, target: Path) -> None:
     auto: Any = AutoModelForCausalLM
     fresh = auto.from_config(config, dtype=torch.bfloat16)
     fresh.load_state_dict(loaded.state_dict())
-    with appearing(target) as scratch:
+    with appearing(target, is_whole=target.is_dir) as scratch:
         fresh.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(scratch)
         for path in scratch.iterdir():  # else a power cut could leave the name without the content

@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 
 
 @contextmanager
-def appearing(target: Path, *, is_whole: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+def appearing(target: Path, *, is_whole: Callable[[], bool]) -> Iterator[Path]:
     """Yield an empty folder that becomes `target` when it is filled; an error leaves no trace.
 
     What lies at `target` by then is kept where it `is_whole`, since it may be read already, else

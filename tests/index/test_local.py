@@ -165,25 +165,18 @@ def test_what_is_missing_or_of_the_other_kind(retriever: LocalRetriever, encoder
         retriever.neighbours_now(PackRef(version(FISH)), ["x"], 1)
 
 
-def test_what_another_release_stored_is_indexed_when_it_is_asked_for(
+def test_what_another_release_stored_can_be_indexed_later(
     make_encoder: Callable[[], Any], tmp_path: Path
 ) -> None:
-    encoders = Encoders.same(make_encoder())
-    store = GenerationStore(tmp_path, encoders, SETTINGS)
-    asked: list[str] = []
-
-    def index_missing(pack_version: str) -> None:
-        asked.append(pack_version)
-        if pack_version == version(TRAVEL):
-            store.build(TRAVEL)
-
-    retriever = LocalRetriever(encoders, SETTINGS, tmp_path, index_missing=index_missing)
-    for _ in range(2):
-        (found,) = retriever.neighbours_now(PackRef(version(TRAVEL)), ["a bridge"], 1)
-        assert found.neighbours[0].example.id == "b"
-    assert asked == [version(TRAVEL)]
-    with pytest.raises(Unavailable, match="store the pack again"):
-        retriever.neighbours_now(PackRef("0" * 64), ["x"], 1)
+    pack = PackRef(version(TRAVEL))
+    retriever = LocalRetriever(Encoders.same(make_encoder()), SETTINGS, tmp_path)
+    assert retriever.lacks(pack) and not retriever.lacks(PackRef("", inline=TRAVEL))
+    with pytest.raises(Unavailable):
+        retriever.neighbours_now(pack, ["a bridge"], 1)
+    retriever.build(TRAVEL)
+    assert not retriever.lacks(pack)
+    (found,) = retriever.neighbours_now(pack, ["a bridge"], 1)
+    assert found.neighbours[0].example.id == "b"
 
 
 def test_policies_without_any_example(make_encoder: Callable[[], Any]) -> None:

@@ -170,6 +170,12 @@ def test_a_texts_own_score_decides_as_in_a_moderation(
         (result,) = client.post("/v1/moderations", json={"input": text}).json()["results"]
         body = {"policy_set": "forum", "text": text, "threshold": MAPPING["threshold"]}
         (verdict,) = client.post("/v1/moderate", json=body).json()["results"]
+        comment = {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}}
+        analyzed = client.post(
+            "/v1alpha1/comments:analyze", json=comment | {"spanAnnotations": True}
+        ).json()["attributeScores"]["TOXICITY"]
+    assert analyzed["summaryScore"]["value"] == pytest.approx(hate)
+    assert max(s["score"]["value"] for s in analyzed["spanScores"]) <= hate + 1e-6
     assert [c for c, on in result["categories"].items() if on] == flagged
     assert result["category_scores"]["hate"] == pytest.approx(hate) == verdict["score"]
     assert result["flagged"] is verdict["flagged"]

@@ -119,6 +119,25 @@ class Knows:
         raise NotImplementedError
 
 
+def test_a_pack_that_another_release_stored_is_indexed_when_it_is_asked_for() -> None:
+    """In the thread that waits: searches need the others."""
+    asked: list[tuple[str, str]] = []
+
+    def index_missing(retriever: Any, pack: PackRef) -> None:
+        asked.append((pack.version, threading.current_thread().name))
+        if pack.version == "new":
+            retriever.versions += ("new",)
+
+    followed = Followed[Retriever](lambda: None, lambda _: Knows("old"))
+    retriever = FollowingRetriever(followed, index_missing=index_missing)
+    for pack in ("old", "new", "new"):
+        assert asyncio.run(retriever.neighbours(PackRef(pack), ["x"], 1)) == []
+    with pytest.raises(Unavailable):
+        asyncio.run(retriever.neighbours(PackRef("gone"), ["x"], 1))
+    assert [version for version, _ in asked] == ["new", "gone"]
+    assert all(thread.startswith("wraner-follow") for _, thread in asked)
+
+
 def test_a_pack_stored_since_a_promotion_waits_for_the_retriever_that_knows_it() -> None:
     gate, begun = threading.Event(), threading.Event()
     serving: list[Path | None] = [None]

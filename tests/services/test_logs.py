@@ -27,7 +27,9 @@ def test_a_line_of_json_on_standard_error(capsys: pytest.CaptureFixture[str]) ->
     assert line["timestamp"].endswith("Z")
 
 
-def test_serve_logs_faults_and_no_refusals(caplog: pytest.LogCaptureFixture) -> None:
+def test_serve_logs_faults_whole_and_refusals_by_their_kind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     log_as_json()
     serve = logging.getLogger("ray.serve")
     for error in (InvalidInput("was: 'Anna Berg'"), ValueError("a fault of ours")):
@@ -35,4 +37,5 @@ def test_serve_logs_faults_and_no_refusals(caplog: pytest.LogCaptureFixture) -> 
             raise error
         except Exception:
             serve.exception("Request failed.")
-    assert "Anna Berg" not in caplog.text and "a fault of ours" in caplog.text
+    assert "Anna Berg" not in caplog.text and "Request failed. InvalidInput" in caplog.text
+    assert "ValueError: a fault of ours" in caplog.text

@@ -216,6 +216,9 @@ def test_unmapped_attributes_are_dropped_only_where_that_is_asked_for(client: Te
     assert set(values(asked(client, comment("a", "PROFANITY", "THREAT", **drop)))) == {"THREAT"}
     refused(client, comment("a", "PROFANITY", "THREAT"), 400, "INVALID_ARGUMENT")
     refused(client, comment("a", "PROFANITY", **drop), 400, "INVALID_ARGUMENT")
+    foreign = comment("a", "PROFANITY", "THREAT", **drop, languages=["ar"])
+    error = refused(client, foreign, 400, "INVALID_ARGUMENT")
+    assert error["message"].startswith("Attribute THREAT does not support request languages: ar")
 
 
 def test_other_formats_and_parameters_are_refused(client: TestClient) -> None:

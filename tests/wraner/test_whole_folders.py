@@ -12,7 +12,7 @@ from wraner.whole_folders import appearing
 def test_a_folder_has_the_mode_of_any_other(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        with appearing(tmp_path / "x") as folder:
+        with appearing(tmp_path / "x", is_whole=lambda: False) as folder:
             assert not list(folder.iterdir())
             (folder / "file").write_text("content")
     finally:
@@ -24,10 +24,10 @@ def test_a_folder_has_the_mode_of_any_other(tmp_path: Path, umask: int, mode: in
 def test_what_fails_leaves_no_trace_and_what_lay_there_stays(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "old").touch()
-    with pytest.raises(RuntimeError), appearing(tmp_path / "x"):
+    with pytest.raises(RuntimeError), appearing(tmp_path / "x", is_whole=lambda: False):
         raise RuntimeError
     assert [p.name for p in tmp_path.rglob("*")] == ["x", "old"]
-    with appearing(tmp_path / "x") as folder:
+    with appearing(tmp_path / "x", is_whole=lambda: False) as folder:
         (folder / "new").touch()
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["new"]
     (aside,) = tmp_path.glob(".damaged-*")
