@@ -43,11 +43,11 @@ class Remembering(FakeRetriever):
         )
 
 
-def judged(text: str, *examples: JudgedExample, **task: object) -> Verdict:
+def judged(text: str, *examples: JudgedExample, shortlist: int = 2, **task: object) -> Verdict:
     moderator = Moderator(
         retriever=Remembering(*examples),
         engine=OverallEngine(),
-        settings=ModeratorSettings(WHOLE, shortlist=2, window_words=8, overlap_words=1),
+        settings=ModeratorSettings(WHOLE, shortlist, window_words=8, overlap_words=1),
     )
     asked = ModerateTask(POLICIES, PackRef("v"), (text,), **task)  # type: ignore[arg-type]
     return asyncio.run(moderator.moderate(asked))[0]
@@ -97,6 +97,12 @@ def test_what_is_kept_makes_room_in_the_shortlist_and_is_not_named() -> None:
     verdict = judged("ccc !!!!", example("ccc", complies=("a",)))
     assert [m.policy for m in verdict.judged] == ["b", "c"]
     assert (verdict.decision, verdict.matches[0].policy) == ("violates", "c")
+
+
+def test_of_a_group_beside_the_shortlist_what_no_example_clears_is_judged() -> None:
+    cleared = example("ccc", complies=("b",))
+    verdict = judged("ccc !!!!", cleared, shortlist=1, beside=(("b", "c"),))
+    assert [m.policy for m in verdict.judged] == ["a", "c"]
 
 
 def test_a_longer_text_is_not_settled_by_a_part_of_it_but_by_all_its_words() -> None:
