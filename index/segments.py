@@ -25,6 +25,7 @@ from index.encoder import Floats
 from index.settings import IndexSettings, Kind
 from index.similarity import Grid, Ints, Words, concatenate, from_grid
 from wraner.errors import Unavailable
+from wraner.whole_folders import to_disk
 
 _FORMAT = "segment-2"
 _MANIFEST = "manifest.json"
@@ -140,7 +141,7 @@ def write(segment: Segment, folder: Path) -> Path:
     manifest = {"format": _FORMAT, "name": segment.name, "kind": segment.kind, "files": files}
     (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
     for path in temporary.iterdir():
-        _to_disk(path)
+        to_disk(path)
     return temporary
 
 
@@ -156,7 +157,7 @@ def publish(temporary: Path, name: str) -> Path:
             shutil.rmtree(temporary)
             return final
     os.replace(temporary, final)
-    _to_disk(final.parent)
+    to_disk(final.parent)
     return final
 
 
@@ -212,11 +213,3 @@ def read(folder: Path) -> Segment:
         kind=manifest["kind"],
         index=candidates.read(folder),
     )
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from wraner.errors import InvalidInput, NotFound, Unavailable
 from wraner.fusion import Fusion
 from wraner.view import View
-from wraner.whole_folders import appearing
+from wraner.whole_folders import appearing, to_disk
 
 WEIGHTS, CONFIG, MANIFEST = "adapter_model.safetensors", "adapter_config.json", "manifest.json"
 
@@ -148,7 +148,7 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
         with appearing(adapters / identity, is_whole=whole) as folder:
             for name in (CONFIG, WEIGHTS):
                 shutil.copyfile(weights_folder / name, folder / name)
-                _sync(folder / name)
+                to_disk(folder / name)
             _write_manifest(folder, named)
     return identity
 
@@ -223,12 +223,7 @@ def _write_manifest(folder: Path, manifest: AdapterManifest) -> None:
     fresh = folder / f".{MANIFEST}-{uuid4().hex}"  # of its own, for several processes may write
     try:
         fresh.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        _sync(fresh)
+        to_disk(fresh)
         os.replace(fresh, folder / MANIFEST)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as content:
-        os.fsync(content.fileno())

@@ -27,7 +27,7 @@ from wraner.packs import (
     check_pack,
     definitions_of,
 )
-from wraner.whole_folders import sync_folder
+from wraner.whole_folders import to_disk
 
 DEFINITIONS_FILE = "pack.yaml"
 EXAMPLES_FILE = "examples.jsonl"
@@ -117,7 +117,7 @@ def write_pack_folder(path: Path, pack: Pack) -> None:
     )
     _write(path / DEFINITIONS_FILE, [_dump_yaml({"kind": kind, **content})])
     _write(path / EXAMPLES_FILE, render_lines(pack.examples))
-    sync_folder(path)
+    to_disk(path)
 
 
 def _write(file: Path, pieces: Any) -> None:

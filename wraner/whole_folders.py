@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
 
 
 @contextmanager
@@ -20,8 +21,8 @@ def appearing(target: Path, *, is_whole: Callable[[], bool]) -> Iterator[Path]:
     read its files may read this one, as other users of a volume must.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(prefix=".new-", dir=target.parent))
-    _as_umask_lets(folder)
+    folder = target.parent / f".new-{uuid4().hex}"
+    folder.mkdir()  # where mkdtemp would let nobody else in
     try:
         yield folder
         if not _renamed(folder, target) and not is_whole():
@@ -29,24 +30,16 @@ def appearing(target: Path, *, is_whole: Callable[[], bool]) -> Iterator[Path]:
             _renamed(folder, target)  # or another writer of the same content came first
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    sync_folder(target.parent)
+    to_disk(target.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Wait until the entries of a folder are on the disk."""
+def to_disk(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _as_umask_lets(folder: Path) -> None:
-    """Give a folder that `mkdtemp` made the mode of any other."""
-    probe = folder / ".mode"
-    probe.mkdir()  # the umask itself can only be read by setting it, for all threads
-    folder.chmod(probe.stat().st_mode & 0o7777)
-    probe.rmdir()
 
 
 def _renamed(folder: Path, target: Path) -> bool:
