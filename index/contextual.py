@@ -1,19 +1,20 @@
 """Contextual word vectors: one hidden layer of a transformer encoder, averaged over each chunk.
 
-Every text goes through the model on its own, so its vectors cannot depend on its company. A text
-longer than the window is encoded in overlapping windows, and each subword takes its vector from
-the window in which it has most context. Text is data: special tokens inside it are split like any
-other letters. Knows no index and no pack.
+Every text goes through the model on its own, so its vectors cannot depend on its company; as many
+do so at once as the process has threads. A text longer than the window is encoded in overlapping
+windows, and each subword takes its vector from the window in which it has most context. Text is
+data: special tokens inside it are split like any other letters. Knows no index and no pack.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Lock, Semaphore
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ from wraner.errors import Unavailable
 WINDOW_TOKENS = 254  # MiniLM was trained on 256 with its two marks; windows overlap by a quarter
 
 _FORMAT = "contextual-1"
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,9 @@ class ContextualEncoder:
         self._reader, self._model = _load(folder, layer, tuning)
         marks = len(self._reader.before + self._reader.after)
         self._window = _window(self._model.encoder.config, window_tokens, marks)
-        self._lock = Lock()  # the tokenizer is not made for several threads
+        self._reading = Lock()  # the tokenizer is not made for several threads
+        self._free = Semaphore(torch.get_num_threads())
+        self._next = Lock()
         self._identity = _identity(folder, layer, self._window, tuning)
 
     @property
@@ -86,11 +91,7 @@ class ContextualEncoder:
 
     def encode(self, texts: Sequence[str]) -> list[WordVectors]:
         """Return the word vectors of each text; a chunk without any subword is a zero row."""
-        found = []
-        for text in texts:
-            with self._lock:  # text by text, so that a long build lets requests through
-                found.append(self._encode_one(text))
-        return found
+        return self._each(self._average, texts)
 
     def sentences(self, texts: Sequence[str]) -> Floats:
         """Return each text's unit mean over its subwords and marks: sentence vectors, a control.
@@ -107,11 +108,36 @@ class ContextualEncoder:
 
         A subword that several chunks share is divided evenly among them.
         """
-        found = []
-        for text in texts:
-            with self._lock:
-                found.append(self._compose(self._reader.read(text)))
-        return found
+        return self._each(self._compose, texts)
+
+    def _each(self, work: Callable[[Subwords], _Found], texts: Sequence[str]) -> list[_Found]:
+        """Return what `work` finds of each text, in their order."""
+
+        def one(text: str) -> _Found:
+            with self._turn():  # text by text, so that a long build lets requests through
+                with self._reading:
+                    read = self._reader.read(text)
+                return work(read)
+
+        before = torch.get_num_threads()
+        threads = min(before, len(texts))
+        if threads < 2:
+            return [one(text) for text in texts]
+        try:
+            with ThreadPoolExecutor(threads, "encode", torch.set_num_threads, (1,)) as pool:
+                return list(pool.map(one, texts))
+        finally:
+            torch.set_num_threads(before)  # libraries keep one number for all threads
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until a thread is free: who comes back for more stands behind who waits."""
+        with self._next:
+            self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
 
     def _compose(self, read: Subwords) -> Composition:
         short = len(read.ids) <= self._window
@@ -126,8 +152,7 @@ class ContextualEncoder:
         pulls /= np.float32(len(whole) * np.linalg.norm(mean))
         return Composition(unit_rows(mean)[0], pulls)
 
-    def _encode_one(self, text: str) -> WordVectors:
-        read = self._reader.read(text)
+    def _average(self, read: Subwords) -> WordVectors:
         sums = np.zeros((len(read.chunks), self.dimension), np.float32)
         if read.ids:
             subwords, words = np.array(read.parts, np.int64).reshape(-1, 2).T

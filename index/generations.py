@@ -32,7 +32,8 @@ _SMALL_PART = 256
 _GONE_SHARE = 0.25
 _GROWTH = 2
 
-_ENCODED_TOGETHER = 512
+_HELD_TOGETHER = 512
+_ENCODED_TOGETHER = 16  # all vectors of a long text take megabytes, until those that count are left
 _WITHOUT_EXAMPLES_BYTES = 2**16
 
 
@@ -168,9 +169,13 @@ def _encode_examples(
     """
     pairs: list[tuple[Entry, Words]] = []
     ordered = sorted(examples, key=lambda e: e.id)
-    for start in range(0, len(ordered), _ENCODED_TOGETHER):
-        some = ordered[start : start + _ENCODED_TOGETHER]
-        encoded = [words_that_count(encoder.encode([e.text])[0], settings) for e in some]
+    for start in range(0, len(ordered), _HELD_TOGETHER):
+        some = ordered[start : start + _HELD_TOGETHER]
+        encoded = [
+            words_that_count(words, settings)
+            for first in range(0, len(some), _ENCODED_TOGETHER)
+            for words in encoder.encode([e.text for e in some[first:][:_ENCODED_TOGETHER]])
+        ]
         texts = [words.text for words in encoded]
         vectors, weights, offsets = concatenate(encoded)
         borders = pairwise(offsets.tolist())

@@ -110,9 +110,14 @@ def _prepare(settings: Settings, status: Status) -> None:
         raise CannotStart(str(error)) from None
     status.update("preparing, once: converting weights, indexing packs")
     command = [sys.executable, "-W", "ignore", "-m", "services.prepare"]
+    alone = {"WRANER_RETRIEVER_THREADS": str(os.cpu_count() or 1)}  # nobody else computes yet
     said = ""
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        env={**os.environ, **alone},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as worker:
         assert worker.stdout is not None
         for line in worker.stdout:

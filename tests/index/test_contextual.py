@@ -1,6 +1,10 @@
 import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -141,6 +145,53 @@ def test_vectors_do_not_depend_on_company(encoder: ContextualEncoder) -> None:
     together = encoder.encode(texts)
     for text, found in zip(texts, together, strict=True):
         assert (encoder.encode([text])[0].vectors == found.vectors).all()
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_as_many_texts_are_encoded_at_once_as_there_are_threads(
+    tiny: Path, three_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = ContextualEncoder(tiny, layer=1, window_tokens=32)
+    texts = [f"{letter} b, c" for letter in "uvwxyz"]
+    alone = [encoder.encode([text])[0].vectors for text in texts]
+    three, forward, threads = Barrier(3), encoder._forward, set()
+
+    def together(ids: list[int], cases: list[int]) -> Any:
+        three.wait(30)
+        threads.add(torch.get_num_threads())
+        return forward(ids, cases)
+
+    monkeypatch.setattr(encoder, "_forward", together)
+    found = encoder.encode(texts)
+    assert all(np.array_equal(f.vectors, a) for f, a in zip(found, alone, strict=True))
+    assert threads == {1} and torch.get_num_threads() == 3
+
+
+def test_who_waits_is_next(encoder: ContextualEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, order = encoder._forward, []
+
+    def slow(ids: list[int], cases: list[int]) -> Any:
+        order.append(len(ids))
+        until = time.monotonic() + 30
+        while len(order) == 1 and not encoder._next.locked() and time.monotonic() < until:
+            time.sleep(0.01)  # the first text's, until somebody waits
+        return forward(ids, cases)
+
+    monkeypatch.setattr(encoder, "_forward", slow)
+    with ThreadPoolExecutor(2) as pool:
+        many = pool.submit(encoder.encode, ["a b"] * 9)
+        while not order:
+            time.sleep(0.01)
+        encoder.encode(["a b c d"])
+        many.result()
+    assert order[:3] == [2, 4, 2] and len(order) == 10
 
 
 def test_long_texts_are_encoded_whole(encoder: ContextualEncoder) -> None:
