@@ -90,21 +90,21 @@ def _bundled(models: Path, say: Callable[[str], None]) -> BaseModel:
 def _convert(gguf: Path, target: Path) -> None:
     """Write `gguf` as a bf16 safetensors folder; it appears whole or not at all."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, file = str(gguf.parent), gguf.name
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
-    config = AutoConfig.from_pretrained(folder, gguf_file=file)
+    config = loaded.config  # which is given on, for whoever lacks it reads the whole file again
     config.dtype = torch.bfloat16
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
+    del config.quantization_config
     # A model that was loaded from a GGUF refuses save_pretrained; a fresh one takes its weights.
     auto: Any = AutoModelForCausalLM
     fresh = auto.from_config(config, dtype=torch.bfloat16)
     fresh.load_state_dict(loaded.state_dict())
     with appearing(target, is_whole=target.is_dir) as scratch:
         fresh.save_pretrained(scratch)
-        AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(scratch)
+        read = AutoTokenizer.from_pretrained(folder, gguf_file=file, config=config)
+        read.save_pretrained(scratch)
         for path in scratch.iterdir():  # else a power cut could leave the name without the content
             to_disk(path)
 
