@@ -3,6 +3,7 @@
 The tests run in order; the last one stops the service.
 """
 
+import json
 import re
 import signal
 import subprocess
@@ -20,6 +21,17 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from services import drop_in_examples, examples
+from tests.readme import (
+    ADDRESS,
+    COMMANDS,
+    REQUEST,
+    agree,
+    agree_but_for_scores,
+    as_shown,
+    layout,
+    run_as_shown,
+    section,
+)
 from tests.services.perspective_client import misfits, vendors_client
 from tests.services.running import Running, serving
 from tests.wraner.random_adapters import hollow_adapter, random_adapter
@@ -68,6 +80,32 @@ def test_the_printed_request_works(service: Running) -> None:
     command = next(line for line in service.printed.splitlines() if line.startswith("curl"))
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert '"versions"' in done.stdout
+
+
+def test_requests_in_the_readme_answer_as_it_shows(service: Running) -> None:
+    asked = section("Ask") + section("Move from another API")
+    requests = REQUEST.findall(asked)
+    assert len(requests) == asked.count("```sh\ncurl") >= 5
+    differing = []
+    for command, shown in requests:
+        assert ADDRESS in command
+        here = command.replace(ADDRESS, str(service.client.base_url).rstrip("/"))
+        done = subprocess.run(here, shell=True, capture_output=True, text=True, check=True)
+        live = as_shown(json.loads(done.stdout))
+        if shown.strip() == "FIGURE" or not agree(json.loads(shown), live):
+            differing.append(f"{command.splitlines()[0]}\n{layout(live)}")
+    assert not differing, "the README should show:\n\n" + "\n\n".join(differing)
+
+
+def test_commands_in_the_readme_print_what_it_shows(service: Running) -> None:
+    url = str(service.client.base_url).rstrip("/")
+    differing = []
+    shown_commands = section("Command line") + section("Move from another API")
+    for kind, command, shown in COMMANDS.findall(shown_commands):
+        live = run_as_shown(kind, command, url)
+        if not agree_but_for_scores(shown.strip(), live.strip()):
+            differing.append(f"{command}\n{live}")
+    assert not differing, "the README should show:\n\n" + "\n\n".join(differing)
 
 
 def test_shipped_packs_answer(service: Running) -> None:
