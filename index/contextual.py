@@ -1,7 +1,7 @@
 """Contextual word vectors: one hidden layer of a transformer encoder, averaged over each chunk.
 
 Every text goes through the model on its own, so its vectors cannot depend on its company; as many
-do so at once as the process has threads. A text longer than the window is encoded in overlapping
+do so at once as it has threads. A text longer than the window is encoded in overlapping
 windows, and each subword takes its vector from the window in which it has most context. Text is
 data: special tokens inside it are split like any other letters. Knows no index and no pack.
 """
@@ -55,7 +55,8 @@ class ContextualEncoder:
 
     Any folder that transformers can read as an encoder with a fast tokenizer will do; without one
     the bundled all-MiniLM-L6-v2 is used. Layers above `layer` are not loaded. A `tuning`, the
-    folder of a tuned word encoder's weights, decides the layer itself.
+    folder of a tuned word encoder's weights, decides the layer itself. It computes on as many
+    threads as torch has when it is made.
 
     Raises:
         Unavailable: the weights are missing or damaged, or the tuning is another encoder's.
@@ -75,7 +76,8 @@ class ContextualEncoder:
         marks = len(self._reader.before + self._reader.after)
         self._window = _window(self._model.encoder.config, window_tokens, marks)
         self._reading = Lock()  # the tokenizer is not made for several threads
-        self._free = Semaphore(torch.get_num_threads())
+        self._threads = torch.get_num_threads()
+        self._free = Semaphore(self._threads)
         self._next = Lock()
         self._identity = _identity(folder, layer, self._window, tuning)
 
@@ -119,10 +121,10 @@ class ContextualEncoder:
                     read = self._reader.read(text)
                 return work(read)
 
-        before = torch.get_num_threads()
-        threads = min(before, len(texts))
+        threads = min(self._threads, len(texts))
         if threads < 2:
             return [one(text) for text in texts]
+        before = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(threads, "encode", torch.set_num_threads, (1,)) as pool:
                 return list(pool.map(one, texts))

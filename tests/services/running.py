@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import torch
 
 from wraner.weights import BaseModel
 
@@ -31,7 +32,12 @@ def serving(state: Path, base: BaseModel, **variables: str) -> Iterator[Running]
     (state / "models").symlink_to(base.path.parent)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    own = {"WRANER_STATE_DIR": str(state), "WRANER_PORT": str(port)}
+    own = {
+        "WRANER_STATE_DIR": str(state),
+        "WRANER_PORT": str(port),
+        # This process's share: two threads that wait for each other beside other tests stand still.
+        "WRANER_ENGINE_THREADS": str(torch.get_num_threads()),
+    }
     with (state / "err").open("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.main"],
