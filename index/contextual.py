@@ -1,9 +1,9 @@
 """Contextual word vectors: one hidden layer of a transformer encoder, averaged over each chunk.
 
 Every text goes through the model on its own, so its vectors cannot depend on its company; as many
-do so at once as it has threads. A text longer than the window is encoded in overlapping
-windows, and each subword takes its vector from the window in which it has most context. Text is
-data: special tokens inside it are split like any other letters. Knows no index and no pack.
+do so at once as there are threads. A text longer than the window is encoded in overlapping windows,
+and each subword takes its vector from the window in which it has most context. Text is data:
+special tokens inside it are split like any other letters. Knows no index and no pack.
 """
 
 import hashlib
