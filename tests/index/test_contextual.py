@@ -2,6 +2,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
@@ -147,18 +148,21 @@ def test_vectors_do_not_depend_on_company(encoder: ContextualEncoder) -> None:
         assert (encoder.encode([text])[0].vectors == found.vectors).all()
 
 
-@pytest.fixture
-def three_threads() -> Iterator[None]:
+@contextmanager
+def threads_of(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_as_many_texts_are_encoded_at_once_as_there_are_threads(
-    tiny: Path, three_threads: None, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = ContextualEncoder(tiny, layer=1, window_tokens=32)
+    with threads_of(3):
+        encoder = ContextualEncoder(tiny, layer=1, window_tokens=32)
     texts = [f"{letter} b, c" for letter in "uvwxyz"]
     alone = [encoder.encode([text])[0].vectors for text in texts]
     three, forward, threads = Barrier(3), encoder._forward, set()
@@ -169,12 +173,16 @@ def test_as_many_texts_are_encoded_at_once_as_there_are_threads(
         return forward(ids, cases)
 
     monkeypatch.setattr(encoder, "_forward", together)
-    found = encoder.encode(texts)
+    with threads_of(2):
+        found = encoder.encode(texts)
+        assert torch.get_num_threads() == 2
     assert all(np.array_equal(f.vectors, a) for f, a in zip(found, alone, strict=True))
-    assert threads == {1} and torch.get_num_threads() == 3
+    assert threads == {1}
 
 
-def test_who_waits_is_next(encoder: ContextualEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_is_next(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with threads_of(1):
+        encoder = ContextualEncoder(tiny, layer=1, window_tokens=32)
     forward, order = encoder._forward, []
 
     def slow(ids: list[int], cases: list[int]) -> Any:
