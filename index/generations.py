@@ -174,7 +174,7 @@ def _encode_examples(
         encoded = [
             words_that_count(words, settings)
             for first in range(0, len(some), _ENCODED_TOGETHER)
-            for words in encoder.encode([e.text for e in some[first:][:_ENCODED_TOGETHER]])
+            for words in encoder.encode([e.text for e in some[first : first + _ENCODED_TOGETHER]])
         ]
         texts = [words.text for words in encoded]
         vectors, weights, offsets = concatenate(encoded)
