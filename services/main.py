@@ -110,11 +110,11 @@ def _prepare(settings: Settings, status: Status) -> None:
         raise CannotStart(str(error)) from None
     status.update("preparing, once: converting weights, indexing packs")
     command = [sys.executable, "-W", "ignore", "-m", "services.prepare"]
-    alone = {"WRANER_RETRIEVER_THREADS": str(os.cpu_count() or 1)}  # nobody else computes yet
+    alone = {"WRANER_RETRIEVER_THREADS": str(os.cpu_count() or 1)}  # unless told: all is idle yet
     said = ""
     with subprocess.Popen(
         command,
-        env={**os.environ, **alone},
+        env={**alone, **os.environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

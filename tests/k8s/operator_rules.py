@@ -24,14 +24,17 @@ def rule_complaints(document: Document) -> list[str]:
 
 def _whole(document: Document) -> Iterator[str]:
     spec, name = document["spec"], document["metadata"]["name"]
+    head = groups(document)[0].spec["template"].get("metadata", {}).get("labels", {})
+    if document["kind"] == "RayService" and "app.kubernetes.io/name" in head:
+        yield "head: a label of its own hides it from the service that KubeRay makes for it"
     if len(name) > LONGEST_NAME:
         yield f"the name has more than {LONGEST_NAME} characters: {name}"
     for dead in ("serviceUnhealthySecondThreshold", "deploymentUnhealthySecondThreshold"):
         if dead in spec:
             yield f"{dead} has no effect any more"
     if document["kind"] == "RayJob":
-        if "ttlSecondsAfterFinished" in spec and not spec.get("shutdownAfterJobFinishes"):
-            yield "ttlSecondsAfterFinished needs shutdownAfterJobFinishes"
+        if not spec.get("shutdownAfterJobFinishes"):
+            yield "its pods stay: shutdownAfterJobFinishes is not true"
         if "deletionStrategy" in spec and spec.get("shutdownAfterJobFinishes"):
             yield "deletionStrategy and shutdownAfterJobFinishes exclude each other"
 
@@ -54,6 +57,9 @@ def _size(group: Group) -> Iterator[str]:
     least, most = group.spec["minReplicas"], group.spec["maxReplicas"]
     if not least <= group.replicas <= most:
         yield f"replicas are not between {least} and {most}: {group.replicas}"
+    told = group.spec["template"].get("metadata", {}).get("annotations", {}).get("workers")
+    if told != str(group.replicas):  # KubeRay acts on no change of counts alone
+        yield f"the annotation workers is not the number of replicas, {group.replicas}: {told}"
 
 
 def _lifecycle(group: Group) -> Iterator[str]:
@@ -87,18 +93,22 @@ def _resources(group: Group) -> Iterator[str]:
 
 
 def agreement_complaints(document: Document, constraints: str, project: str) -> list[str]:
-    """Return where the image's tag and rayVersion differ from what is pinned."""
+    """Return where the image's tag and rayVersion differ from what is pinned.
+
+    Between both versions a tag may name the build.
+    """
     (ray,) = re.findall(r"^ray==(\S+)$", constraints, re.MULTILINE)
     (asked,) = re.findall(r'^    "ray\[serve,train\]==([^"]+)"', project, re.MULTILINE)
     (own,) = re.findall(r'^version = "([^"]+)"$', project, re.MULTILINE)
     found = {
         "rayVersion": (cluster(document)["rayVersion"], ray),
         "pyproject.toml": (asked, ray),
-        **{
-            f"tag of {group.name}": (group.container["image"].rsplit(":")[-1], f"{own}-ray{ray}")
-            for group in groups(document)
-        },
     }
-    return [
+    complaints = [
         f"{name}: expected {want}, was: {was}" for name, (was, want) in found.items() if was != want
     ]
+    for group in groups(document):
+        tag = group.container["image"].rsplit(":")[-1]
+        if re.fullmatch(rf"{re.escape(own)}(-[\w.]+)?-ray{re.escape(ray)}", tag) is None:
+            complaints.append(f"tag of {group.name}: expected {own}[-BUILD]-ray{ray}, was: {tag}")
+    return complaints

@@ -90,6 +90,9 @@ def test_the_service_and_the_job_keep_the_rules() -> None:
         ("spec/rayClusterConfig/rayVersion", "2.59.0", "not one of Ray 2.59.0"),
         ("spec/rayClusterConfig/authOptions", None, "not token"),
         (f"{WORKER}/minReplicas", 3, "not between 3 and 2"),
+        (f"{WORKER}/replicas", 1, "workers is not the number of replicas, 1: 2"),
+        (f"{WORKER}/template/metadata/annotations", None, "workers is not the number"),
+        (f"{HEAD}/template/metadata", {"labels": {"app.kubernetes.io/name": "wraner"}}, "hides it"),
         (f"{WORKER}/template/spec/terminationGracePeriodSeconds", 60, "below 90"),
         (f"{HEAD}/{CONTAINER}/livenessProbe", {}, "KubeRay's to write"),
         (f"{HEAD}/{CONTAINER}/lifecycle", {}, "KubeRay's to write"),
@@ -121,9 +124,8 @@ def test_an_old_ray_without_tokens_is_caught() -> None:
 
 
 def test_a_job_that_never_ends_is_caught() -> None:
-    assert rule_complaints(changed(job(), "spec/shutdownAfterJobFinishes", None)) == [
-        "ttlSecondsAfterFinished needs shutdownAfterJobFinishes"
-    ]
+    endless = changed(job(), "spec/shutdownAfterJobFinishes", None)
+    assert rule_complaints(endless) == ["its pods stay: shutdownAfterJobFinishes is not true"]
     both = changed(job(), "spec/deletionStrategy", {"deletionRules": []})
     assert rule_complaints(both) == [
         "deletionStrategy and shutdownAfterJobFinishes exclude each other"
@@ -135,6 +137,17 @@ def test_versions_agree() -> None:
         assert agreement_complaints(document, CONSTRAINTS, PROJECT) == []
     pods = (*groups(service()), *groups(job()))
     assert len({group.container["image"] for group in pods}) == 1
+
+
+def test_each_build_may_have_a_tag_of_its_own() -> None:
+    def with_tag(tag: str) -> Document:
+        return changed(service(), f"{HEAD}/{CONTAINER}/image", f"registry.example:5000/w:{tag}")
+
+    version, ray = groups(service())[0].container["image"].rsplit(":")[-1].split("-ray")
+    assert agreement_complaints(with_tag(f"{version}-2-ray{ray}"), CONSTRAINTS, PROJECT) == []
+    for other in (f"{version}.1-ray{ray}", f"{version}-2-ray9", f"{version}--ray{ray}"):
+        (complaint,) = agreement_complaints(with_tag(other), CONSTRAINTS, PROJECT)
+        assert complaint.startswith("tag of head: expected")
 
 
 @pytest.mark.parametrize("name", ["ray", "version"])
