@@ -14,7 +14,7 @@ import torch
 from wraner.blocks import Blocks
 from wraner.chat import EncodedPrompt, Ids
 from wraner.grammar import GrowingAnswer
-from wraner.slots import Feed, Slots
+from wraner.slots import Feed, KeyValues, Slots, own_columns
 
 Spell = Callable[[str], Ids]
 
@@ -44,6 +44,11 @@ class Row:
     def _wanted(self) -> int:
         """How many of the last tokens fed must be answered with logits."""
         return len(self.options[0]) if self.options else 1 + self._guessed
+
+    @property
+    def _first(self) -> list[int]:
+        """What is fed first: the query, and of options what all begin with."""
+        return [*self.prompt.query, *(self.options[0][:-1] if self.options else ())]
 
     @property
     def needs_model(self) -> bool:
@@ -92,6 +97,7 @@ class Decoder:
             model, adapter, prompts, batch_tokens=batch_tokens, rows=self._capacity
         )
         first = len(self._rows)
+        self._slots.reserve(first + len(rows), max(map(_columns, rows, begun)))
         for number, (row, known) in enumerate(zip(rows, begun, strict=True), start=first):
             prefix, *examples = known
             self._slots.begin(number, prefix)
@@ -99,9 +105,7 @@ class Decoder:
             for block in examples:
                 self._slots.write(number, row._column, block)
                 row._column += block.tokens
-            row._fed = list(row.prompt.query)
-            if row.options:
-                row._fed += row.options[0][:-1]
+            row._fed = row._first
         self._rows += rows
 
     @torch.inference_mode()
@@ -150,6 +154,11 @@ class Decoder:
         if not self._rows:
             self._slots = Slots(self._capacity)  # long prompts' room is given back
         return finished
+
+
+def _columns(row: Row, known: Sequence[KeyValues]) -> int:
+    """Return how many columns of its own a row has after the first step, its beginning known."""
+    return own_columns(known[0], sum(block.tokens for block in known) + len(row._first))
 
 
 def _choose(answer: GrowingAnswer, logits: torch.Tensor) -> int:

@@ -55,13 +55,14 @@ class Feed:
 
 
 class Slots:
-    """Room for the keys and values of `rows` prompts; columns grow as they are needed."""
+    """Room for the keys and values of at most `rows` prompts; it grows as it is needed."""
 
     is_compileable = False  # asked by transformers
 
     def __init__(self, rows: int) -> None:
         self._layers: list[list[torch.Tensor]] = []
-        self._columns = 0  # that there is room for in each row, behind what it shares
+        self._rows = 0  # that there is room for
+        self._columns = 0  # of each of these, behind what it shares
         self._begun: list[KeyValues | None] = [None] * rows
         self._packed: _Packed
 
@@ -76,7 +77,8 @@ class Slots:
             _Placed(f, f.column - (shared.tokens if shared else 0), shared)
             for f, shared in zip(feeds, begun, strict=True)
         ]
-        self._reach(max(p.column + len(p.feed.tokens) for p in placed))
+        most = max(p.column + len(p.feed.tokens) for p in placed)
+        self.reserve(first + len(feeds), most)
         self._packed = _Packed(placed, first, device=model.device, dtype=model.dtype)
         tokens = [i for f in feeds for i in f.tokens]
         tokens += [0] * (len(self._packed.positions) - len(tokens))
@@ -99,9 +101,7 @@ class Slots:
         *Shape:* given (1, kv_heads, all feeds' tokens, head_dim).
         """
         while len(self._layers) <= layer:
-            shapes = (
-                (len(self._begun), t.shape[1], self._columns, t.shape[3]) for t in (keys, values)
-            )
+            shapes = ((self._rows, t.shape[1], self._columns, t.shape[3]) for t in (keys, values))
             self._layers.append([keys.new_zeros(shape) for shape in shapes])
         seen = self._packed.write(layer, self._layers[layer], keys[0], values[0])
         return seen, seen
@@ -123,7 +123,7 @@ class Slots:
 
     def begin(self, row: int, block: KeyValues) -> None:
         """Begin a row anew with a block, which other rows may share."""
-        shared = block.tokens >= _SHARED_FROM
+        shared = own_columns(block, block.tokens) == 0
         self._begun[row] = block if shared else None
         if not shared:
             self.write(row, 0, block)
@@ -131,11 +131,10 @@ class Slots:
     def write(self, row: int, start: int, block: KeyValues) -> None:
         """Set a row's own columns from `start` on."""
         start -= self._skipped(row)
-        self._reach(start + block.tokens)
+        self.reserve(row + 1, start + block.tokens)
         if not self._layers:
-            rows = len(self._begun)
             self._layers = [
-                [t.new_zeros(rows, t.shape[0], self._columns, t.shape[2]) for t in pair]
+                [t.new_zeros(self._rows, t.shape[0], self._columns, t.shape[2]) for t in pair]
                 for pair in zip(block.keys, block.values, strict=True)
             ]
         for held, *given in zip(self._layers, block.keys, block.values, strict=True):
@@ -155,16 +154,26 @@ class Slots:
         begun = self._begun[row]
         return 0 if begun is None else begun.tokens
 
-    def _reach(self, columns: int) -> None:
-        """Grow so that `columns` fit."""
-        if columns <= self._columns:
+    def reserve(self, rows: int, columns: int) -> None:
+        """Grow so that the first `rows` have so many columns of their own.
+
+        Growing copies all that is there: what is known beforehand is best reserved at once.
+        """
+        if rows <= self._rows and columns <= self._columns:
             return
-        self._columns = -(-columns // _COLUMN_STEP) * _COLUMN_STEP
+        if rows > self._rows:
+            self._rows = min(len(self._begun), 2 ** (rows - 1).bit_length())
+        self._columns = max(self._columns, rounded_up(columns, _COLUMN_STEP))
         for pair in self._layers:
             for number, held in enumerate(pair):
-                grown = held.new_zeros(*held.shape[:2], self._columns, held.shape[3])
-                grown[:, :, : held.shape[2]] = held
+                grown = held.new_zeros(self._rows, held.shape[1], self._columns, held.shape[3])
+                grown[: held.shape[0], :, : held.shape[2]] = held
                 pair[number] = grown
+
+
+def own_columns(beginning: KeyValues, columns: int) -> int:
+    """Return how many of a row's columns are its own where it begins with `beginning`."""
+    return columns - (beginning.tokens if beginning.tokens >= _SHARED_FROM else 0)
 
 
 @dataclass(frozen=True, slots=True)

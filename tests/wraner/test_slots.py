@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wraner.language_model import LanguageModel
-from wraner.slots import Feed, KeyValues, Slots
+from wraner.slots import Feed, KeyValues, Slots, own_columns
 
 LONG, LONGER, SHORT = (
     [5 + number % step for number in range(length)]
@@ -73,3 +73,21 @@ def test_runs_come_in_few_sizes(tiny_model: LanguageModel, monkeypatch: pytest.M
         assert logits.shape[0] == 1
         assert count <= sizes[-1] < count * 17 / 16 or sizes[-1] == count
     assert len(set(sizes)) < 90
+
+
+@torch.inference_mode()
+def test_room_is_made_for_the_rows_there_are_and_once(tiny_model: LanguageModel) -> None:
+    slots, example = Slots(8), computed(tiny_model, SHORT)
+    prefix = computed(tiny_model, LONG)
+    slots.reserve(1, own_columns(prefix, len(LONG) + 9 * len(SHORT) + 1))
+    rooms = set()
+    slots.begin(0, prefix)
+    for number in range(9):
+        slots.write(0, len(LONG) + number * len(SHORT), example)
+        rooms.add(tuple(slots._layers[0][0].shape[:3:2]))
+    ((rows, columns),) = rooms
+    assert rows == 1 and 9 * len(SHORT) < columns < len(LONG) + 9 * len(SHORT)
+    slots.begin(4, example)  # a row that comes later leaves the others what they have
+    assert slots._layers[0][0].shape[0] == 8
+    kept = slots.read(0, len(LONG), len(LONG) + len(SHORT))
+    torch.testing.assert_close(kept.keys, example.keys, rtol=0, atol=0)
