@@ -3,7 +3,6 @@
 Gets its retriever and engine injected, so serving, evaluation and tests run this same code.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -90,17 +89,14 @@ class Extractor:
     async def extract(self, task: ExtractTask) -> list[Extraction]:
         """Return one extraction a text, in their order. Raises as retriever and engine do."""
         seen = await self._ask(task)
-        # Aside, as prompts are rendered: votes on many windows and types take seconds too.
-        return await asyncio.to_thread(self._extractions, task, seen)
-
-    def _extractions(self, task: ExtractTask, seen: Sequence[_Seen]) -> list[Extraction]:
         own: list[list[_Seen]] = [[] for _ in task.texts]
         for window in seen:
             own[window.text].append(window)
-        return [
-            _extraction(source, windows, task.min_score, self._fusion)
-            for source, windows in zip(task.texts, own, strict=True)
-        ]
+        # Aside, as prompts are rendered: votes on many windows and types take seconds too.
+        return await while_wanted(
+            lambda left: [_extraction(*one, task.min_score, self._fusion) for one in left],
+            list(zip(task.texts, own, strict=True)),
+        )
 
     def _cut(self, texts: Iterable[str]) -> list[tuple[Window, ...]]:
         words, overlap = self._window_words, self._overlap_words

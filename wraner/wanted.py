@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+
+# A loop's own threads may be as few as five, which as many long calls would hold to their end. What
+# computes for long takes turns itself; all calls that are let in must come to that.
+_THREADS = ThreadPoolExecutor(256, thread_name_prefix="wraner-wanted")
 
 
 async def while_wanted(
@@ -27,7 +32,7 @@ async def while_wanted(
             yield item
 
     try:
-        return await asyncio.to_thread(work, left())
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, work, left())
     except asyncio.CancelledError:
         given_up.set()
         raise

@@ -150,6 +150,31 @@ def test_others_are_answered_while_answers_are_read(monkeypatch: pytest.MonkeyPa
     assert len(threads) == 2 and threading.current_thread().name not in threads
 
 
+def test_what_nobody_waits_for_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    read: list[str] = []
+
+    def reading(source: str, *_: object) -> None:
+        read.append(source)
+        begun.set()
+        go_on.wait(timeout=30)
+
+    monkeypatch.setattr("wraner.extract._extraction", reading)
+    extractor = Extractor(retriever=FakeRetriever(), engine=CapitalEngine())
+
+    async def hang_up() -> None:
+        task = ExtractTask(DOMAIN, PackRef("v1"), ("Ann", "Bob", "Eve"))
+        asked = asyncio.ensure_future(extractor.extract(task))
+        await asyncio.to_thread(begun.wait, 30)
+        asked.cancel()
+        await asyncio.wait([asked])
+        go_on.set()
+
+    asyncio.run(hang_up())
+    extract(CapitalEngine(), "Joe")
+    assert read == ["Ann", "Joe"]
+
+
 def test_the_engine_is_not_asked_what_votes_settle() -> None:
     fusion = EntityFusion((0.0, 0.0, 0.0, 0.0, 1.0, 0.0), threshold=0.5, enough_mentions=2)
     for labels, asked in ((("city",), 0), ((), 1), (("name",), 1)):
