@@ -310,15 +310,18 @@ class Moderator:
         led = [j for j in ranked if j.policy.threshold is None and not j.cleared]
         own_score = self._scores_text(task) and led[:1] == ranked[:1]
         for decision, short in _STEPS:
-            reach = -self._settings.review_band if short else 0.0
-            over = [j for j in ranked if lead[j.policy.id] >= reach]
+            over = [j for j in ranked if self._reaches(lead[j.policy.id], short)]
             whole = [j for j in over if j.policy.threshold is None]
             if own_score:
-                whole = (whole or led[:1]) if score - common >= reach else []
+                whole = (whole or led[:1]) if self._reaches(score - common, short) else []
             alone = [j for j in over if j.policy.threshold is not None]
             if whole or alone:
                 return decision, [*whole, *alone]
         return "allowed", ()
+
+    def _reaches(self, lead: float, short: bool) -> bool:
+        """Return whether a score with this lead over its threshold decides; `short`: for review."""
+        return lead > -self._settings.review_band if short else lead >= 0.0
 
     def _threshold(self, policy: Policy, common: float) -> float:
         return common if policy.threshold is None else policy.threshold
