@@ -78,6 +78,7 @@ async def score_groups(
     """
     if not groups:
         raise Unavailable("nothing is mapped to policies; map it in the file of WRANER_DROP_IN")
+    deadline = gateway.deadline()
     by_text: list[list[GroupScore]] = [[] for _ in ([text] if isinstance(text, str) else text)]
     model = ""
     for name in dict.fromkeys(g.group.policy_set for g in groups):
@@ -86,7 +87,9 @@ async def score_groups(
         ids = [_check(g, stored) for g in own]
         request = _request(ids, stored, text=text, drop_in=gateway.drop_in)
         try:
-            verdicts, versions = await gateway.judge(request, among=_union(ids), beside=tuple(ids))
+            verdicts, versions = await gateway.judge(
+                request, among=_union(ids), beside=tuple(ids), deadline=deadline
+            )
         except InvalidInput as error:
             raise await _told(gateway, stored, error, field) from None
         except Refused:  # of the policy set's name, which was right when it was read

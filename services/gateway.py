@@ -116,9 +116,9 @@ class Gateway:
             k=self.limits.default_k if request.k is None else request.k,
             min_score=request.min_score,
             adapter=await asyncio.to_thread(self._adapters.of, Task.NER),
-            deadline=self._deadline(),
+            deadline=self.deadline(),
         )
-        found = await self._in_time(self._extractor.extract(task))
+        found = await self._in_time(self._extractor.extract(task), task.deadline)
         return ExtractResponse(
             results=[
                 replies.extraction(text, one, request.offset_unit)
@@ -138,10 +138,12 @@ class Gateway:
         *,
         among: tuple[str, ...] = (),
         beside: tuple[tuple[str, ...], ...] = (),
+        deadline: float | None = None,
     ) -> tuple[list[Verdict], Versions]:
         """Return a verdict a text, in their order, and what gave them.
 
         A shortlist is drawn and completed as `ModerateTask` says of `among` and `beside`.
+        `deadline` is that of a call that asks several times; None: this is the whole call.
         """
         texts = _texts(request.text)
         check_choice(request.policy_set, request.inline, field="policy_set", limits=self.limits)
@@ -163,9 +165,9 @@ class Gateway:
             threshold=request.threshold,
             adapter=adapter,
             fusion=await asyncio.to_thread(self._adapters.calibration, adapter),
-            deadline=self._deadline(),
+            deadline=self.deadline() if deadline is None else deadline,
         )
-        found = await self._in_time(self._moderator.moderate(task))
+        found = await self._in_time(self._moderator.moderate(task), task.deadline)
         return found, await self._versions(task.adapter, pack, found[0].index)
 
     async def list_packs(self, kind: Kind) -> tuple[list[Stored], list[DamagedPack]]:
@@ -252,10 +254,11 @@ class Gateway:
             raise at_pointer(error, f"/{field}") from error
         return stored.definitions, PackRef(stored.version)
 
-    def _deadline(self) -> float:
+    def deadline(self) -> float:
+        """Return by when a call that begins now is answered, in seconds since the epoch."""
         return time.time() + self.limits.request_timeout_s
 
-    async def _in_time(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _in_time(self, work: Coroutine[Any, Any, Result], deadline: float) -> Result:
         if self._answering >= self._settings.gateway_queue:
             work.close()
             raise Overloaded(
@@ -264,7 +267,7 @@ class Gateway:
             )
         self._answering += 1
         try:
-            async with asyncio.timeout(self.limits.request_timeout_s):
+            async with asyncio.timeout(deadline - time.time()):
                 return await work
         except NotFound as error:  # names are resolved by now: it is the chosen adapter
             raise Unavailable(str(error)) from error

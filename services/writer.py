@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -40,6 +41,17 @@ class Generations(Protocol):
     def drop(self, pack_version: str) -> None:
         """Forget a version's index."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """What stood under a name: a version and its pack, None where there is none or it is damaged;
+    `damaged` says that nobody knows which version.
+    """
+
+    version: str | None = None
+    pack: Pack | None = None
+    damaged: bool = False
 
 
 class Writer:
@@ -97,11 +109,11 @@ class Writer:
     ) -> Written:
         async with self._lock(kind, name):
             for _ in range(_TRIES):
-                current, old = await asyncio.to_thread(self._read, kind, name, condition, anew)
-                condition.check(current)
+                old = await asyncio.to_thread(self._read, kind, name, anew)
+                condition.check(old.version)
                 try:
                     written = await asyncio.to_thread(
-                        self._apply, name, change, current, old, made_anew=anew
+                        self._apply, name, change, old, made_anew=anew
                     )
                 except Stale:  # another process was faster: begin again from what it wrote
                     continue
@@ -121,46 +133,37 @@ class Writer:
                 await asyncio.to_thread(self._packs.delete, kind, name, expected=current)
             self._tidy_later(kind, name)
 
-    def _read(
-        self, kind: Kind, name: str, condition: Condition, anew: bool
-    ) -> tuple[str | None, Pack | None]:
-        """Return the current version and its pack; None for what `anew` may do without."""
+    def _read(self, kind: Kind, name: str, anew: bool) -> _Old:
+        """Return what stands under a name, as far as `anew` may do without."""
         try:
             current = self._packs.current(kind, name)
         except NotFound:
             if not anew:
                 raise
-            return None, None
+            return _Old()
         except Unavailable:
             if not anew:
                 raise
-            condition.check(None)  # what is refused leaves the damaged one as it was
-            self._packs.discard_damaged(kind, name)
-            return None, None
+            return _Old(damaged=True)
         try:
-            return current, self._packs.pack(kind, name, current)
+            return _Old(current, self._packs.pack(kind, name, current))
         except Unavailable:
             if not anew:
                 raise
-            return current, None
+            return _Old(current)
 
-    def _apply(
-        self,
-        name: str,
-        change: Change,
-        current: str | None,
-        old: Pack | None,
-        *,
-        made_anew: bool,
-    ) -> Written:
-        new = change(old)
+    def _apply(self, name: str, change: Change, old: _Old, *, made_anew: bool) -> Written:
+        new = change(old.pack)
         with self._under_way(version(new)):
-            self._generations.build(new, current)
-            made = self._packs.publish(name, new, expected=current)
+            self._generations.build(new, old.version)
+            if old.damaged:  # not sooner: what is refused, or fails, leaves it as it was
+                self._packs.discard_damaged(kind_of(new), name)
+            made = self._packs.publish(name, new, expected=old.version)
             # One that was found built may have been let go meanwhile by a process that started.
-            self._generations.build(new, current)
+            self._generations.build(new, old.version)
         self._prune(kind_of(new), name)
-        created = current is None if made_anew else len(new.examples) > len(_there(old).examples)
+        before = 0 if made_anew else len(_there(old.pack).examples)
+        created = old.version is None if made_anew else len(new.examples) > before
         return Written(name, made, len(new.examples), created)
 
     @contextmanager

@@ -13,7 +13,7 @@ from services.conditions import Condition
 from services.settings import Limits
 from services.writer import Writer
 from tests.services.fakes import FakeIndex
-from wraner.errors import Stale
+from wraner.errors import InvalidInput, Stale, Unavailable
 from wraner.packs import Domain, EntityType, TaggedExample, version
 from wraner.registry import Kind, PackStore
 
@@ -248,3 +248,24 @@ def test_a_write_that_is_refused_leaves_a_damaged_pack_as_it_was(
         assert pointer.read_text() == "?" and not store.was_deleted(Kind.DOMAIN, "d")
     asyncio.run(writer.delete(Kind.DOMAIN, "d", Condition()))
     assert store.was_deleted(Kind.DOMAIN, "d")
+
+
+@pytest.mark.parametrize("fails", ["too many examples", "the index"])
+def test_a_pack_that_cannot_be_written_anew_leaves_the_damaged_one_as_it_was(
+    tmp_path: Path, fails: str
+) -> None:
+    index, store = FakeIndex(), PackStore(tmp_path)
+    writer = Writer(packs=store, generations=index, limits=Limits(max_changed_examples=1))
+    asyncio.run(writer.put("d", DOMAIN, Condition()))
+    (pointer,) = tmp_path.glob("*/d/CURRENT")
+    pointer.write_text("?")
+    count, error = (1, Unavailable("no room")) if fails == "the index" else (2, None)
+    larger = DOMAIN.model_copy(update={"examples": tuple(map(example, range(count)))})
+    index.error = error
+    with pytest.raises(InvalidInput if error is None else Unavailable):
+        asyncio.run(writer.put("d", larger, Condition()))
+    assert pointer.read_text() == "?" and not store.was_deleted(Kind.DOMAIN, "d")
+    assert store.prune(Kind.DOMAIN, "d", superseded_for_s=0) == []
+    index.error = None
+    written = asyncio.run(writer.put("d", DOMAIN, Condition()))
+    assert store.current(Kind.DOMAIN, "d") == written.version and written.created

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from services import drop_in_examples
 from services.api import build_api
 from services.conditions import condition
-from services.drop_in import BUNDLED, Category, read_drop_in
+from services.drop_in import BUNDLED, Category, Group, read_drop_in
 from services.drop_in_scores import FEW, NamedGroup, score_groups
 from services.schema import ModerateRequest
+from services.settings import Limits
 from tests.services.drop_in_service import (
     MAPPING,
     NAMES,
@@ -30,7 +31,7 @@ from tests.services.drop_in_service import (
 )
 from tests.services.fakes import make_gateway
 from tests.services.test_any_input import ANY
-from wraner.errors import InvalidInput, Unavailable
+from wraner.errors import DeadlineExceeded, InvalidInput, Unavailable
 from wraner.fusion import UNTUNED, Fusion, VerdictFusion
 from wraner.moderate import ModeratorSettings
 from wraner.pack_folders import read_pack_folder
@@ -238,6 +239,27 @@ def test_groups_may_lie_in_several_policy_sets(tmp_path: Path) -> None:
     assert flags == [["hate"], ["harassment", "violence"]]
     assert results[0]["category_scores"]["violence"] == pytest.approx(0.2)
     assert sorted(engine.asked) == ["beat", "beat", "mock", "mock", "swear", "swear"]
+
+
+def test_all_policy_sets_of_a_call_are_judged_in_its_one_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped(tmp_path, monkeypatch)
+    engine = PolicyEngine()
+    engine.seconds = 0.4
+    limits = Limits(request_timeout_s=0.6)
+    gateway = make_gateway(tmp_path / "state", engine=engine, limits=limits)
+
+    async def ask() -> None:
+        groups = []
+        for name in ("forum", "other"):
+            await gateway.put(name, PolicySet.model_validate(POLICIES), condition(None, None))
+            groups.append(NamedGroup(name, Group(policy_set=name, policies=("beat",))))
+        with pytest.raises(DeadlineExceeded):
+            await score_groups(gateway, groups, text="beat=0.9", field="/input")
+        await score_groups(gateway, groups[:1], text="beat=0.9", field="/input")
+
+    asyncio.run(ask())
 
 
 def test_a_policy_set_that_changes_meanwhile_is_not_judged_by_old_thresholds(
