@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         complain(stopped.cause, debug=debug)
         if not stopped.done:
             return exit_code(stopped.cause)
-        again = shlex.join(["wraner", *_without_skip(arguments), "--skip", str(stopped.line)])
+        again = shlex.join(["wraner", *_skipping(arguments, stopped.line)])
         done = counted(stopped.done, "text")
         say(f"stopped at line {stopped.line}; {done} done; go on with: {again}")
         return exit_code(stopped.cause)
@@ -101,15 +101,17 @@ def main(arguments: Sequence[str]) -> int:
         return exit_code(error)
 
 
-def _without_skip(arguments: Sequence[str]) -> list[str]:
+def _skipping(arguments: Sequence[str], lines: int) -> list[str]:
+    """Return the command line with another `--skip`; behind `--` all are texts, and stay."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
     kept: list[str] = []
-    left = iter(arguments)
+    left = iter(arguments[:end])
     for one in left:
         if one == "--skip":
             next(left, None)
         elif not one.startswith("--skip="):
             kept.append(one)
-    return kept
+    return [*kept, "--skip", str(lines), *arguments[end:]]
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class StreamOptions:
         bool,
         typer.Option(
             "--jsonl",
-            help="Lines are JSON objects; files ending in .jsonl always are.",
+            help="Texts come in JSON objects, one a line; from .jsonl and .ndjson files always.",
             rich_help_panel=_INPUT,
         ),
     ] = False

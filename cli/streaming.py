@@ -161,7 +161,7 @@ def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
     """Ask about every input and show every result.
 
     Raises:
-        WrongUse: there is no input, or two kinds of it.
+        WrongUse: there is no input, or two kinds of it, or a field is named of what has none.
         Stopped: the stream ended early.
     """
     options = asked.options
@@ -207,11 +207,21 @@ class Watch:
 
 
 def _sources(asked: Asked) -> list[Source]:
+    sources, named = _opened(asked), asked.options.jsonl_field
+    if named != StreamOptions.jsonl_field and not any(source.jsonl for source in sources):
+        raise WrongUse(
+            f"expected JSON lines where --jsonl-field {named!r} says what holds the text, was: "
+            f"plain texts; add --jsonl"
+        )
+    return sources
+
+
+def _opened(asked: Asked) -> list[Source]:
     options = asked.options
     if asked.arguments and options.file:
         raise WrongUse("expected texts either as arguments or in files, was: both")
     if asked.arguments:
-        return [texts.from_arguments(asked.arguments)]
+        return [texts.from_arguments(asked.arguments, jsonl=options.jsonl)]
     if options.file:
         return [texts.from_file(path, jsonl=options.jsonl) for path in options.file]
     return [Source(texts.lines_of(_standard_input, "standard input"), jsonl=options.jsonl)]

@@ -14,7 +14,7 @@ import httpx
 from cli.failures import say
 from cli.options import TargetOptions
 from wraner.client.asynchronous import AsyncClient
-from wraner.client.problems import ApiError, Unreachable
+from wraner.client.problems import ApiError, NotWraner, Unreachable
 from wraner.client.retries import Retry
 from wraner.errors import WranerError
 
@@ -78,6 +78,8 @@ def _passes(error: WranerError) -> bool:
     """Return whether a server that restarts or is full may be why; one that keeps silent is not."""
     if isinstance(error, Unreachable):
         return not isinstance(error.__cause__, httpx.TimeoutException)
+    if isinstance(error, NotWraner):  # a proxy's page, in the place of a server that is away
+        return error.status in (502, 503, 504)
     return isinstance(error, ApiError) and error.status in (429, 503)
 
 

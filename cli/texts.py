@@ -5,6 +5,8 @@ so that nothing is lost and nothing stands in the way of the rest. Knows no serv
 """
 
 import json
+import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from wraner.formats.lines import refuse_binary
 MAX_LINE_BYTES = 8 * 2**20
 """A longer line is not kept in memory; no server takes it (WRANER_MAX_BODY_BYTES)."""
 _BOM = b"\xef\xbb\xbf"
+_JSON_LINES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +66,17 @@ class _Unfit(Exception):
     """A line is no text; the message says why."""
 
 
-def from_arguments(texts: Sequence[str]) -> Source:
-    """Return arguments as a source."""
+def from_arguments(texts: Sequence[str], *, jsonl: bool) -> Source:
+    """Return arguments as a source, each as a line."""
     # Python keeps arguments' undecodable bytes as lone surrogates; this gives the bytes back.
-    return Source((text.encode("utf-8", "surrogateescape") for text in texts), jsonl=False)
+    return Source((text.encode("utf-8", "surrogateescape") for text in texts), jsonl=jsonl)
 
 
 def from_file(path: Path, *, jsonl: bool) -> Source:
-    """Return a file as a source; its ending `.jsonl` says the same as `jsonl`."""
+    """Return a file as a source; its ending, `.jsonl` or `.ndjson`, says the same as `jsonl`."""
     return Source(
         lines_of(lambda: path.open("rb"), str(path)),
-        jsonl=jsonl or path.suffix == ".jsonl",
+        jsonl=jsonl or path.suffix.lower() in _JSON_LINES,
         file=str(path),
     )
 
@@ -149,7 +152,9 @@ def _visible(text: str) -> str:
 
 def _record(line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line, object_pairs_hook=_once, parse_constant=_finite)
+        record = json.loads(
+            line, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         fault = error.msg.removesuffix(" starting at")
         raise _Unfit(f"not valid JSON at column {error.colno}: {fault}") from None
@@ -169,5 +174,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _finite(name: str) -> Any:
+def _refuse(name: str) -> Any:
     raise _Unfit(f"{name} is no JSON number; write a finite one")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # it would come back as Infinity, which is no JSON
+        raise _Unfit(f"holds a number beyond {sys.float_info.max:.2g}; write a smaller one")
+    return number

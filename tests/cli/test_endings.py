@@ -81,6 +81,15 @@ def test_a_server_that_stays_away_stops_the_stream_and_what_is_done_is_said(
 
 
 @pytest.mark.usefixtures("cities")
+def test_texts_behind_two_dashes_stay_behind_them(wraner: Wraner) -> None:
+    texts = ("-5 is cold", " ", "--skip", "1")
+    ran = wraner("extract", "cities", "--strict", "--skip", "0", "--", *texts)
+    assert ran.code == 1 and ran.err.endswith(
+        "go on with: wraner extract cities --strict --skip 2 -- '-5 is cold' ' ' --skip 1\n"
+    )
+
+
+@pytest.mark.usefixtures("cities")
 def test_a_pipe_that_is_closed_ends_quietly(served: Served, tmp_path: Path) -> None:
     lines = tmp_path / "lines.txt"
     lines.write_text("Ann\n" * 2_000)

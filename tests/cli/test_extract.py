@@ -81,9 +81,20 @@ def test_json_lines_keep_their_other_fields(wraner: Wraner, tmp_path: Path) -> N
     assert first["id"] == 7 and first["text"] == "Ann" and first["entities"][0]["text"] == "Ann"
     assert first["given"] == {"entities": ["gold"]} and "given" not in second
     assert second["odd"] == "\ud800"
-    named = tmp_path / "in.jsonl"
-    named.write_text('{"text": "Ann"}\n')
-    assert texts(wraner("extract", "cities", "--file", str(named)).out) == ["Ann"]
+    for name in ("in.jsonl", "IN.JSONL", "in.ndjson"):
+        named = tmp_path / name
+        named.write_text('{"text": "Ann"}\n')
+        assert texts(wraner("extract", "cities", "--file", str(named)).out) == ["Ann"]
+
+
+def test_arguments_are_json_where_that_is_said(wraner: Wraner) -> None:
+    field = ("--jsonl-field", "body")
+    ran = wraner("extract", "cities", '{"id": 7, "body": "Ann"}', "--jsonl", *field)
+    (found,) = records(ran.out)
+    assert (found["id"], found["text"]) == (7, "Ann")
+    for stdin, words in ((b"", ["Ann"]), (b"Ann\n", [])):
+        ran = wraner("extract", "cities", *words, *field, stdin=stdin)
+        assert ran.code == 2 and "was: plain texts; add --jsonl" in ran.err
 
 
 BAD_LINES = {
@@ -98,6 +109,7 @@ BAD_LINES = {
     b'{"text": "\\ud800"}': "surrogate",
     b'{"text": "x", "text": "y"}': "twice",
     b'{"text": "x", "n": NaN}': "NaN",
+    b'{"text": "x", "n": [-1e999]}': "beyond 1.8e+308",
     b'{"text": "x", "n": ' + b"[" * 100_000 + b"}": "nested",
     b'{"text": "x", "n": ' + b"9" * 5_000 + b"}": "digits",
     b'{"text": "' + b"x" * 20_001 + b'"}': "up to 20000 characters",

@@ -5,7 +5,9 @@ import gc
 import io
 import json
 import random
+import resource
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from cli import stream
 from cli.answering import Refused, answer_each
 from cli.failures import Stopped
-from cli.records import Records
+from cli.records import Records, encoded
 from cli.stream import Pace, Tally
 from cli.texts import Bad, Input, Place, Text
 from wraner.client.problems import ApiError, error_of
@@ -185,6 +187,25 @@ def test_records_are_written_whole_where_nothing_is_buffered() -> None:
     out = Raw()
     Records(out).put({"text": "a long text of many words"})
     assert json.loads(out.taken) == {"text": "a long text of many words"}
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_a_file_without_room_for_a_record_keeps_nothing_of_it(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "found.jsonl"
+    before = b'{"text": "before"}\n' if mode == "ab" else b""
+    path.write_bytes(before)
+    first = encoded({"text": "first"})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with path.open(mode) as out:
+        records = Records(out)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before + first) + 5, limits[1]))
+        try:
+            records.put({"text": "first"})
+            with pytest.raises(OSError, match="large"):
+                records.put({"text": "second"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before + first
 
 
 @pytest.mark.parametrize(("status", "pointer"), [(413, ""), (504, ""), (422, "/text")])

@@ -44,6 +44,10 @@ def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) ->
         (refusal(503), 3, 4),
         (refusal(500), 1, 1),
         (NotWraner("not now"), 1, 1),
+        (NotWraner("not now", status=404), 1, 1),
+        (NotWraner("not now", status=502), 3, 4),
+        (NotWraner("not now", status=503), 3, 4),
+        (NotWraner("not now", status=504), 3, 4),
     ],
 )
 def test_a_server_that_restarts_or_is_full_is_waited_for(

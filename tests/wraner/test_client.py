@@ -1,6 +1,7 @@
 """What calls look like on the wire, and what answers turn into."""
 
 import json
+import pickle
 from typing import Any
 
 import httpx
@@ -91,6 +92,7 @@ def test_a_page_of_a_proxy_is_no_answer(status: int) -> None:
     page = httpx.Response(status, html=f"<html>{'Bad gateway ' * 100}</html>")
     error = ask(page)
     assert type(error) is NotWraner
+    assert error.status == pickle.loads(pickle.dumps(error)).status == status
     for part in (f"POST {URL}/v1/extract", str(status), "text/html", "--server", "WRANER_URL"):
         assert part in str(error)
     assert len(str(error)) < 700

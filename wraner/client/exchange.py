@@ -120,17 +120,17 @@ class Exchange(Generic[T]):
             problem = self._parsed_problem(response)
             raise error_of(problem, after=self._tried(problem.status))
         if response.status_code not in self._call.answered:
-            raise NotWraner(self._foreign(response))
+            raise self._foreign(response)
         try:
             return self._call.parse(response.content)
         except ValueError as error:
-            raise NotWraner(self._foreign(response, _fault(error))) from None
+            raise self._foreign(response, _fault(error)) from None
 
     def _parsed_problem(self, response: httpx.Response) -> Problem:
         try:
             return Problem.model_validate_json(response.content)
         except ValueError as error:
-            raise NotWraner(self._foreign(response, _fault(error))) from None
+            raise self._foreign(response, _fault(error)) from None
 
     def _tried(self, status: int) -> str:
         """Say what came before a refusal, where something did."""
@@ -143,7 +143,7 @@ class Exchange(Generic[T]):
         path = self._call.path.partition("?")[0]
         return f"{self._call.method} {self._server.shown}{path}"
 
-    def _foreign(self, response: httpx.Response, fault: str = "") -> str:
+    def _foreign(self, response: httpx.Response, fault: str = "") -> NotWraner:
         came = f"{response.status_code} {response.headers.get('Content-Type', 'without a type')}"
         target = response.headers.get("Location")
         if target:
@@ -154,10 +154,11 @@ class Exchange(Generic[T]):
             begins = " ".join(response.text.split())[:_QUOTED_CHARACTERS]
             said = f"which begins {begins!r}" if begins else "without a body"
         tried = self._attempts.summary()
-        return (
+        return NotWraner(
             f"expected an answer of wraner to {self._asked()}, was: {came}, {said}"
             f"{' (' + tried + ')' if tried else ''}; look whether the URL is the server's "
-            f"(--server / WRANER_URL) and whether a proxy stands in between"
+            f"(--server / WRANER_URL) and whether a proxy stands in between",
+            status=response.status_code,
         )
 
     def _starting(self) -> str:

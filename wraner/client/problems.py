@@ -86,7 +86,14 @@ class Unreachable(WranerError):
 
 
 class NotWraner(WranerError):
-    """An answer came that no wraner gives: another program's, a proxy's, or a broken one."""
+    """An answer came that no wraner gives: another program's, a proxy's, or a broken one.
+
+    `status` is its HTTP status, None where it could not be read at all.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 CLASSES: Mapping[int, type[ApiError]] = {

@@ -1,12 +1,14 @@
 """CoNLL's layout: a token a line, its tag in the last column, a blank line between sentences.
 
-Read: columns parted by tabs or spaces, those in between passed over; `-DOCSTART-` lines only part;
-a text is its tokens joined by single spaces. Written: ``token TAB tag`` in IOB2. What that cannot
-say stands in comments before the sentence, after CoNLL-U: ``# text = …`` where the text is not
-its tokens and single spaces, ``# id = …`` where the id is not the content hash; a value that is
-not printable as it is, is a JSON string. Other comments of CoNLL-U (``# sent_id = …``,
-``# newdoc``) are passed over. An empty token that is tagged O stands for white space: it leaves a
-second space in the text, and a sentence of nothing else is a blank line.
+Read: columns parted by tabs or spaces, those in between passed over, as many in every line of a
+sentence; no other white space parts them, for a token may hold it (``10<NBSP>000``). A first column
+that counts tokens is refused. `-DOCSTART-` lines only part; a text is its tokens joined by single
+spaces. Written: ``token TAB tag`` in IOB2. What that cannot say stands in comments before the
+sentence, after CoNLL-U: ``# text = …`` where the text is not its tokens and single spaces,
+``# id = …`` where the id is not the content hash; a value that is not printable as it is, is a JSON
+string. Other comments of CoNLL-U (``# sent_id = …``, ``# newdoc``) are passed over. An empty token
+that is tagged O stands for white space: it leaves a second space in the text, and a sentence of
+nothing else is a blank line.
 Sources: https://www.clips.uantwerpen.be/conll2003/ner/ for the columns and `-DOCSTART-`,
 https://universaldependencies.org/format.html for comments. Knows no pack.
 """
@@ -50,26 +52,36 @@ def iterate_sentences(lines: Iterable[Line], name: str) -> Iterator[TaggedExampl
     Raises:
         InvalidInput: a line is not of that layout; names file and line.
     """
+    checked = False
+    for sentence in _sentences(lines, name):
+        if not checked and len(sentence.tokens) > 1:
+            # A first column that counts does so in every sentence; a later "1 2" may be a text.
+            sentence.refuse_counts(name)
+            checked = True
+        yield sentence.example(name)
+
+
+def _sentences(lines: Iterable[Line], name: str) -> Iterator["_Sentence"]:
     sentence = _Sentence()
-    width = 0
     for line in lines:
         if line.text.split(maxsplit=1)[:1] in ([], [_DOCUMENT]):
             if sentence.begun:
-                yield sentence.example(name)
-            sentence = _Sentence()
+                yield sentence
+            sentence = _Sentence(width=sentence.width)
         elif "\t" not in line.text and line.text.startswith((_TEXT, _ID)):
             sentence.add_comment(line, f"{name}:{line.number}")
         elif sentence.tokens or not _is_other_comment(line.text):
-            width = sentence.add_token(line, name, width)
+            sentence.add_token(line, f"{name}:{line.number}")
     if sentence.begun:
-        yield sentence.example(name)
+        yield sentence
 
 
 @dataclass(slots=True)
 class _Sentence:
-    """What was read of a sentence so far."""
+    """What was read of a sentence so far; `width` is the last line's number of columns."""
 
     start: int = 0
+    width: int = 0
     tokens: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     text: str | None = None
@@ -93,25 +105,37 @@ class _Sentence:
         else:
             self.known_id = _readings(value)[0]
 
-    def add_token(self, line: Line, name: str, width: int) -> int:
-        """Take a token's line and return its number of columns; `width` is the line before's."""
-        fields = line.text.split("\t") if "\t" in line.text else line.text.split()
-        token, tag = fields[0].strip(), fields[-1].strip()
-        where = f"{name}:{line.number}"
-        if len(fields) < 2 or not is_tag(tag) or not (token or tag == "O"):
+    def add_token(self, line: Line, where: str) -> None:
+        columns = _columns(line.text)
+        token, tag = columns[0].strip(), columns[-1].strip()
+        if len(columns) < 2 or not is_tag(tag) or not (token or tag == "O"):
             raise InvalidInput(
                 f"{where}: expected a token, a tab or space, and a tag ({TAGS}), was: "
                 f"{shortened(line.text)}; correct the line"
             )
-        if not line.ended and (tag != "O" or width not in (0, len(fields))):
+        if not line.ended and (tag != "O" or self.width not in (0, len(columns))):
             raise InvalidInput(
                 f"{where}: expected a line end, was: the file's end behind {shortened(line.text)}, "
                 f"which may be cut; get the whole file again, or end the line if it is whole"
             )
+        if self.tokens and len(columns) != self.width:
+            raise InvalidInput(
+                f"{where}: expected {self.width} columns as in the line before, was: "
+                f"{len(columns)} in {shortened(line.text)}; correct the line, and part columns by "
+                f"tabs where a token holds a space"
+            )
         self.start = self.start or line.number
+        self.width = len(columns)
         self.tokens.append(token)
         self.tags.append(tag)
-        return len(fields)
+
+    def refuse_counts(self, name: str) -> None:
+        counts = [str(number) for number in range(1, len(self.tokens) + 1)]
+        if self.width > 2 and self.tokens == counts:
+            raise InvalidInput(
+                f"{name}:{self.start}: expected tokens in the first column, was: their numbers, 1 "
+                f"to {len(counts)}; remove that column"
+            )
 
     def example(self, name: str) -> TaggedExample:
         where = f"{name}:{self.start}"
@@ -134,9 +158,16 @@ class _Sentence:
         )
 
 
+def _columns(line: str) -> list[str]:
+    if "\t" in line:
+        return line.split("\t")
+    return [column for column in line.rstrip().split(" ") if column]
+
+
 def _is_other_comment(line: str) -> bool:
-    fields = line.split()
-    return "\t" not in line and _OTHER_COMMENT.match(line) is not None and not is_tag(fields[-1])
+    if "\t" in line or _OTHER_COMMENT.match(line) is None:
+        return False
+    return not is_tag(_columns(line)[-1])
 
 
 def _readings(value: str) -> list[str]:

@@ -159,6 +159,29 @@ def test_comments_that_do_not_fit_are_refused(tmp_path: Path, content: str, mess
         read(tmp_path, content)
 
 
+def test_only_spaces_and_tabs_part_columns(tmp_path: Path) -> None:
+    content = "10\u00a0000 O\nfrancs\u202fsuisses B-MON\n\u3000 O\nNew\u00a0York B-a\u00a0b\n"
+    money, place = ("francs\u202fsuisses", "MON"), ("New\u00a0York", "a\u00a0b")
+    text = "10\u00a0000 francs\u202fsuisses  New\u00a0York"
+    assert read(tmp_path, content) == [(text, [money, place])]
+    assert read(tmp_path, "# sent_id = a\u00a0O\na O\n") == [("a", [])]
+
+
+@pytest.mark.parametrize("line", ["10 000 O", "10\t000\tO", "b X Y O"])
+def test_columns_are_as_many_in_every_line_of_a_sentence(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InvalidInput, match=r"some\.txt:4: expected 2 columns as in .*, was: [34] "):
+        read(tmp_path, f"a X O\n\nb O\n{line}\n")
+
+
+@pytest.mark.parametrize("mark", ["\t", " "])
+def test_a_first_column_that_counts_is_no_text(tmp_path: Path, mark: str) -> None:
+    content = "1 Na O O\n\n1 In O O\n2 Bonn B-city O\n\n1 Ja O O\n".replace(" ", mark)
+    with pytest.raises(InvalidInput, match=r"some\.txt:3: .*first column, was: .*1 to 2; remove"):
+        read(tmp_path, content)
+    assert read(tmp_path, "1 O\n2 O\n") == [("1 2", [])]
+    assert read(tmp_path, "a X O\nb X O\n\n1 X O\n2 X O\n") == [("a b", []), ("1 2", [])]
+
+
 @pytest.mark.parametrize("last", ["b\tB-pers", "b", "b\t", "Rome NNP O", "Rome\tB-"])
 def test_a_last_line_that_may_be_cut_is_refused(tmp_path: Path, last: str) -> None:
     with pytest.raises(InvalidInput, match=r"some\.txt:2: expected .*was: "):
