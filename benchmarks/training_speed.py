@@ -87,7 +87,7 @@ def _settings(steps: int) -> TrainingSettings:
     return TrainingSettings.model_validate(
         {
             "sources": {"wikigold": 1, "gum": 1},
-            "optimiser": {"steps": steps, "run_tokens": 2048, "warm_up": 0, "final_rate": 1},
+            "optimiser": {"steps": steps, "run_tokens": 4096, "warm_up": 0, "final_rate": 1},
             "prompts": {"view": View.SEQUENCE, "shown_weight": 0},
         }
     )

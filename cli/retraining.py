@@ -55,7 +55,7 @@ from wraner.extract import Extractor
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Domain
 from wraner.registry import missing_shipped
-from wraner.weights import BUNDLED
+from wraner.weights import BUNDLED, sha256_of
 
 _SHORT = 12
 
@@ -116,6 +116,7 @@ def _learner(
 ) -> Learner:
     places = Places(settings.state_dir, plan.data)
     asked = [example.text for example in (*request.pack.examples, *request.test)]
+    asked += [sentence.text for domain in request.elsewhere for sentence in domain.asked]
     replayed = not plan.options.no_replay
     if plan.options.tune is Tune.WORDS:
         tools = WordTools(partial(encoders_with, settings), partial(_promote, settings), console)
@@ -127,6 +128,7 @@ def _learner(
             tools=tools,
             asked=asked,
         )
+    _check_base(settings, retraining.model.base)
     followed = settings.model_copy(update={"extract_adapter": FOLLOW})
     serving = AdapterChoice(followed).of(Task.NER)
     encoders = word_encoders(settings)
@@ -134,6 +136,16 @@ def _learner(
     return ModelLearner(
         retraining, places, serving=serving, replayed=replayed, tools=model_tools, asked=asked
     )
+
+
+def _check_base(settings: Settings, base: str) -> None:
+    """Refuse to train for other base weights than those that serve: none could be asked."""
+    served = settings.base_model
+    if base != served and sha256_of(base) != sha256_of(served):
+        raise InvalidInput(
+            f"expected the base model that serves, {served}, was: base: {base} in the settings; "
+            f"set WRANER_BASE_MODEL={base}, for the server too"
+        )
 
 
 def _word_tuning(settings: Settings) -> Serving:

@@ -47,7 +47,8 @@ def read_clean_sources(
     such a name stands in for it.
 
     Raises:
-        InvalidInput: a source is not configured, or it or a held-out file cannot be read.
+        InvalidInput: a source is not configured, or it or a held-out file cannot be read; or the
+            held-out files leave nothing of any, and nothing else is taught, for `asked` is empty.
     """
     configs = {c.name: c for c in read_source_configs(chosen.source_file or DEFAULT_SOURCES)}
     unknown = sorted(chosen.sources.keys() - {*configs, *written_names()})
@@ -69,6 +70,11 @@ def read_clean_sources(
             say(f"{name} is left out whole: nothing of it is apart from what is asked about")
             continue
         found.append(replace(source, train=kept))
+    if chosen.sources and not found and not asked:
+        raise InvalidInput(
+            f"expected a source of which the held-out files leave something, was: "
+            f"{', '.join(chosen.sources)}; name another source, or fewer files as held_out"
+        )
     return tuple(found)
 
 

@@ -2,7 +2,8 @@
 
 Left out are texts that occurred before, sentences of fewer than two words or without a letter,
 and mentions without a letter or digit: of a user name whose @ is tagged apart, the name stays.
-What would be wrong rather than useless is refused. Knows no file.
+Of examples that share an id, as sentences of one document may, the first keeps it. What would be
+wrong rather than useless is refused. Knows no file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,7 @@ class Cleaning:
     source: str
     names: dict[str, str]
     _seen: set[str] = field(default_factory=set)
+    _ids: set[str] = field(default_factory=set)
     _duplicates: int = 0
     _sentences: int = 0
     _mentions: int = 0
@@ -86,7 +88,15 @@ class Cleaning:
             check_mentions(example.text, mentions, self.names.values())
         except InvalidInput as error:
             raise InvalidInput(f"{where}: {error.message}", pointer=error.pointer) from None
-        return tagged(example.text, mentions, where=where, known_id=own_id(example) or None)
+        return tagged(example.text, mentions, where=where, known_id=self._unused_id(example))
+
+    def _unused_id(self, example: TaggedExample) -> str | None:
+        """Return an example's own id; None where it has none or another has the same."""
+        given = own_id(example)
+        if not given or given in self._ids:
+            return None
+        self._ids.add(given)
+        return given
 
 
 def _is_sentence(text: str) -> bool:

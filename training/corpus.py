@@ -138,6 +138,8 @@ def _rows(
     say: Callable[[str], None],
 ) -> Iterator[dict[str, Any]]:
     short = [i for i, e in enumerate(examples) if len(chunk(e.text)) <= settings.longest_words]
+    if long := len(examples) - len(short):
+        say(f"{name}: {long} left out as longer than {settings.longest_words} words")
     rng = np.random.default_rng(settings.seed)
     dealt = [short[i] for i in rng.permutation(len(short))[: settings.sentences]]
     for start, end in _stores(len(dealt), settings, rng):

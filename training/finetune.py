@@ -90,7 +90,7 @@ def train_to_end(prepared: Prepared, folder: Path, console: Console, *, run: str
     with claimed(folder):
         start = checkpoints.latest(folder / CHECKPOINTS, run=run)
         with Watched(prepared.run.settings, folder, console, start, run=run) as hooks:
-            train(prepared.run, hooks, start=start)
+            train(prepared.run, hooks, start=start, place=str(folder))
         return write_adapter_files(prepared, folder)
 
 

@@ -61,11 +61,13 @@ def read_collected(path: Path) -> list[CollectedText]:
     Rows of HateCheck, marked in the training file, are left out.
 
     Raises:
-        InvalidInput: a row cannot be read, naming file and line.
+        InvalidInput: the file is missing, or a row cannot be read, naming file and line.
     """
     policies = policies_by_guideline()
     merged: dict[str, _Merged] = {}
     for row in _rows(path):
+        if row.dataset in _NEVER_TRAINED_ON:
+            continue
         key = guideline_key(row.guideline)
         if key not in policies:
             raise InvalidInput(f"{path}: expected one of 41 guidelines, was: an unknown one")
@@ -77,6 +79,15 @@ def read_collected(path: Path) -> list[CollectedText]:
         for e in merged.values()
         if len(e.labels) == 1
     ]
+
+
+def read_texts(path: Path) -> Iterator[str]:
+    """Yield the text of every row, also of those that `read_collected` leaves out.
+
+    Raises:
+        InvalidInput: as `read_collected`.
+    """
+    return (row.text for row in _rows(path))
 
 
 def read_hatemoderate(path: Path) -> list[JudgedExample]:
@@ -117,14 +128,20 @@ class _Row:
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
-            text = row.get("text") or row.get("sentence") or ""
-            guideline, label = row.get("guideline"), row.get("labels")
-            if not text.strip() or not guideline or label not in ("0", "1"):
-                raise InvalidInput(
-                    f"{path}: row {number}: expected text, guideline and a label 0 or 1"
-                )
-            dataset = row.get("dataset") or ""
-            if dataset not in _NEVER_TRAINED_ON:
-                yield _Row(text, guideline, label, dataset)
+    for number, row in enumerate(_table(path), start=2):
+        text = row.get("text") or row.get("sentence") or ""
+        guideline, label = row.get("guideline"), row.get("labels")
+        if not text.strip() or not guideline or label not in ("0", "1"):
+            raise InvalidInput(f"{path}: row {number}: expected text, guideline and a label 0 or 1")
+        yield _Row(text, guideline, label, row.get("dataset") or "")
+
+
+def _table(path: Path) -> Iterator[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file, delimiter="\t")
+    except FileNotFoundError:
+        raise InvalidInput(
+            f"expected a file of HateModerate, was: {path}, which is not there; name the folder of "
+            "the data sets with --data"
+        ) from None

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.hatemoderate import CollectedText, dev_keys, normalised, read_collected
+from training.hatemoderate import CollectedText, dev_keys, normalised, read_collected, read_texts
 from training.moderation_rows import same_text
 from training.near_copies import parts
 from wraner.adapters import TrainingData
@@ -116,9 +116,7 @@ def read_judged_texts(settings: JudgedSettings, data: Path) -> JudgedTexts:
     if not isinstance(pack, PolicySet):
         raise InvalidInput(f"expected a policy set in {settings.policy_set}, was: a domain")
     _check_left_out(settings.without, pack)
-    held_out = {
-        same_text(t.text) for file in settings.held_out for t in read_collected(data / file)
-    }
+    held_out = {same_text(t) for file in settings.held_out for t in read_texts(data / file)}
     texts = [t for t in read_collected(data / settings.train) if same_text(t.text) not in held_out]
     texts.sort(key=lambda text: normalised(text.text))
     everything = settings.model_copy(update={"without": ()})

@@ -111,8 +111,12 @@ class Run:
     world: World = field(default_factory=Alone)
 
 
-def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
+def train(
+    run: Run, hooks: Hooks, *, start: State | None = None, place: str = "the run's folder"
+) -> None:
     """Train to the last step, from `start` or from the beginning.
+
+    `place` is where the run's states are kept, as an error calls it.
 
     Raises:
         InvalidInput: the steps before `start` would teach something else by now.
@@ -120,7 +124,7 @@ def train(run: Run, hooks: Hooks, *, start: State | None = None) -> None:
     settings = run.settings
     taught = _Taught()
     if start is not None:
-        _check_taught(run, start, taught)
+        _check_taught(run, start, taught, place)
     optimiser = _optimiser(run.model, settings.optimiser)
     done = 0 if start is None else _restore(run.model, optimiser, start)
     noise = _EmbeddingNoise(run.model, settings.regularisers.embedding_noise)
@@ -154,15 +158,15 @@ class _Taught:
         return hashlib.sha256("".join(self._steps).encode()).hexdigest()
 
 
-def _check_taught(run: Run, start: State, taught: _Taught) -> None:
+def _check_taught(run: Run, start: State, taught: _Taught, place: str) -> None:
     """Refuse to go on where the newest steps so far would teach something else by now."""
     for step in range(max(1, start.step - _REMEMBERED_STEPS + 1), start.step + 1):
         taught.add(run.drawing.step(step, tokens=run.settings.optimiser.step_tokens))
     if taught.digest != start.taught:
         raise InvalidInput(
             f"expected a run whose steps up to {start.step} teach what they taught, was: one "
-            "whose data, wordings or prompts have changed since; restore these, or remove the "
-            "run's folder below the state's training/ to begin anew"
+            f"whose data, wordings or prompts have changed since; restore these, or remove {place} "
+            "to begin anew"
         )
 
 
@@ -230,14 +234,14 @@ def _update(
 def _runs(run: Run, groups: Sequence[Lessons]) -> Iterator[Packed]:
     """Yield this worker's part of some groups in runs of the model."""
     own = share_out(groups, [g.tokens for g in groups], run.world)
+    most = room = run.settings.optimiser.run_tokens
     batch: list[Lessons] = []
-    room = run.settings.optimiser.run_tokens
-    for group in own:
-        if batch and group.tokens > room:
+    for piece in (p for group in own for p in group.pieces(most)):
+        if batch and piece.tokens > room:
             yield run.packer.pack(batch)
-            batch, room = [], run.settings.optimiser.run_tokens
-        batch.append(group)
-        room -= group.tokens
+            batch, room = [], most
+        batch.append(piece)
+        room -= piece.tokens
     if batch:
         yield run.packer.pack(batch)
 

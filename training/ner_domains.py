@@ -6,7 +6,8 @@ ones too: a benchmark's score is over all. Knows no model and no score.
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -76,7 +77,8 @@ class NerDomain:
 def read_domain(folder: Path, sheet: Sheet, split: Split) -> NerDomain:
     """Read a domain's `train` and what is asked, and for `test` also `dev`, to find repeats.
 
-    Examples of `train` that are equal in text and entities are one.
+    Examples of `train` that are equal in text and entities are one. An id that several others
+    share, as sentences of one document may, is no example's: their content names them.
 
     Raises:
         InvalidInput: a file is missing or cannot be read, or names a type that the sheet lacks.
@@ -84,11 +86,10 @@ def read_domain(folder: Path, sheet: Sheet, split: Split) -> NerDomain:
     splits = ["train", "dev"] if split is Split.TEST else ["train"]
     files = {name: _file(folder, name) for name in [*splits, split]}
     read_before = {name: list(_examples(files[name], sheet.names)) for name in splits}
-    store = {e.id: e for e in read_before["train"]}
     pack = Domain(
         description=sheet.description,
         entity_types=sheet.entity_types,
-        examples=tuple(store.values()),
+        examples=_different(read_before["train"]),
     )
     check_domain(pack)
     met = {e.text: name for name in reversed(splits) for e in read_before[name]}
@@ -103,6 +104,15 @@ def read_domain(folder: Path, sheet: Sheet, split: Split) -> NerDomain:
         files=tuple(
             DataFile(path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files.values()
         ),
+    )
+
+
+def _different(examples: Sequence[TaggedExample]) -> tuple[TaggedExample, ...]:
+    """Return each different example once, without the ids that several share."""
+    once = {(e.text, e.entities): e for e in examples}.values()
+    times = Counter(e.id for e in once)
+    return tuple(
+        e if times[e.id] == 1 else TaggedExample(text=e.text, entities=e.entities) for e in once
     )
 
 

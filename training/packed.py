@@ -5,7 +5,7 @@ tokens look at them and at their own past. Which of a prompt's examples may look
 the `View`, the same one that serves. Knows no model and no data set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -56,6 +56,19 @@ class Lessons:
     def tokens(self) -> int:
         """Tokens that a model must read."""
         return len(self.members[0].prompt.prefix) + sum(m.own_tokens for m in self.members)
+
+    def pieces(self, most: int) -> "Iterator[Lessons]":
+        """Yield the lessons in pieces of at most so many tokens; a longer lesson stands alone.
+
+        Each piece reads the instruction anew; what is taught, and how it counts, stays the same.
+        """
+        piece: tuple[Lesson, ...] = ()
+        for member in self.members:
+            if piece and Lessons((*piece, member)).tokens > most:
+                yield Lessons(piece)
+                piece = ()
+            piece = (*piece, member)
+        yield Lessons(piece)
 
 
 @dataclass(frozen=True, slots=True)

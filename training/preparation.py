@@ -96,8 +96,9 @@ def prepare(
     sources = read_clean_sources(settings, places.data, say, asked=asked)
     encoder = ContextualEncoder(layer=DOMAIN_LAYER)
     opened = partial(open_store, encoder, places, say)
-    train = [(s, opened(s.name, s.train, settings.most_sentences)) for s in sources]
-    dev = [(s, opened(f"{s.name}-dev", s.dev, _DEV_SENTENCES)) for s in sources if s.dev]
+    supply = partial(supply_of, settings=settings)
+    train = [supply(s, opened(s.name, s.train, settings.most_sentences)) for s in sources]
+    dev = [supply(s, opened(f"{s.name}-dev", s.dev, _DEV_SENTENCES)) for s in sources if s.dev]
     tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
     chat = ChatEncoder(tokenizer)
     model, shape = adapted_model(settings, base, device=device)
@@ -105,11 +106,11 @@ def prepare(
         settings=settings,
         model=model,
         packer=packer_of(settings.prompts, chat, model=model),
-        drawing=drawing_of(_supplies(train, settings), chat, settings=settings),
-        dev=drawing_of(_supplies(dev, settings), chat, settings=settings) if dev else None,
+        drawing=drawing_of(train, chat, settings=settings),
+        dev=drawing_of(dev, chat, settings=settings) if dev else None,
         world=world or Alone(),
     )
-    return Prepared(run, base, shape, sources, tuple(corpus for _, corpus in train), chat)
+    return Prepared(run, base, shape, sources, tuple(one.corpus for one in train), chat)
 
 
 def _judge(
@@ -221,8 +222,18 @@ def open_store(
     return open_corpus(name, examples, encoder, cache=cache, settings=settings, say=say)
 
 
-def _supplies(corpora: Sequence[tuple[Source, Corpus]], settings: TrainingSettings) -> list[Supply]:
-    return [Supply(corpus, s.sheet.types, settings.sources[s.name]) for s, corpus in corpora]
+def supply_of(source: Source, corpus: Corpus, settings: TrainingSettings) -> Supply:
+    """Return how sentences of a source are drawn.
+
+    Raises:
+        InvalidInput: there is none, for each was too long.
+    """
+    if not len(corpus):
+        raise InvalidInput(
+            f"expected sentences of at most {StoreSettings().longest_words} words in "
+            f"{corpus.name}, was: none; cut its texts into sentences, or leave it out"
+        )
+    return Supply(corpus, source.sheet.types, settings.sources[source.name])
 
 
 def drawing_of(

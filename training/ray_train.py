@@ -46,11 +46,20 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a worker is told; paths are absolute, for it works in another folder."""
+    """What a worker is told; paths are absolute, for it works in another folder.
+
+    `storage` is the folder or URL below which Ray keeps checkpoints, by the run's name.
+    """
 
     settings: TrainingSettings
     places: Places
     run: str
+    storage: str
+
+    @property
+    def kept(self) -> str:
+        """Where this run's checkpoints lie."""
+        return f"{self.storage.rstrip('/')}/{self.run}"
 
 
 def finetune_on_ray(
@@ -70,8 +79,9 @@ def finetune_on_ray(
     prepared = prepare(absolute, places, say=console.log)
     base, data = prepared.base, taught_data(prepared)
     del prepared  # the model's memory is the workers'
-    work = _Work(absolute, places, run_name(settings, base))
-    folder = places.state / "training" / "ray" / work.run
+    runs = places.state / "training" / "ray"
+    work = _Work(absolute, places, run_name(settings, base), _storage(cluster, runs))
+    folder = runs / work.run
     with claimed(folder):
         with connected(cluster):
             state = _trained(work, folder, cluster, console)
@@ -118,8 +128,13 @@ def _absolute_pack(judgements: JudgementSettings) -> JudgementSettings:
     return judgements.model_copy(update={"texts": texts})
 
 
+def _storage(cluster: Cluster, runs: Path) -> str:
+    """Return where Ray keeps the checkpoints of all runs: `runs`, where nothing else is named."""
+    named = cluster.storage or str(runs)
+    return named if "://" in named else str(Path(named).absolute())
+
+
 def _trainer(work: _Work, folder: Path, cluster: Cluster) -> TorchTrainer:
-    storage = cluster.storage or str(folder.parent)
     return TorchTrainer(
         _train,
         train_loop_config={"work": work},
@@ -128,7 +143,7 @@ def _trainer(work: _Work, folder: Path, cluster: Cluster) -> TorchTrainer:
         scaling_config=ScalingConfig(num_workers=cluster.workers, use_gpu=cluster.gpu),
         run_config=RunConfig(
             name=work.run,
-            storage_path=storage if "://" in storage else str(Path(storage).absolute()),
+            storage_path=work.storage,
             failure_config=FailureConfig(
                 max_failures=_RESTARTS, controller_failure_limit=_RESTARTS
             ),
@@ -184,7 +199,7 @@ def _train(config: dict[str, _Work]) -> None:
         prepared = prepare(work.settings, work.places, world=Group(), device=device)
     start = _read(ray.train.get_checkpoint(), work.run)
     begin(start)
-    train(prepared.run, Reporting(work.run), start=start)
+    train(prepared.run, Reporting(work.run), start=start, place=work.kept)
 
 
 def _compute_on_own_share() -> None:

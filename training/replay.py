@@ -141,12 +141,12 @@ def _drawing(
 def _supplies(
     subject: Subject, pack: Corpus, replayed: Sequence[Corpus], sources: Sequence[Source]
 ) -> list[Supply]:
-    weights = subject.training.sources
-    rest = (1 - subject.share) / sum(weights.values()) if weights else 0.0
+    weights = [subject.training.sources[source.name] for source in sources]
+    rest = (1 - subject.share) / (sum(weights) or 1.0)  # of the sources that are left, if any
     return [
         Supply(pack, types_of(subject.pack), subject.share),
         *(
-            Supply(corpus, source.sheet.types, rest * weights[source.name])
-            for corpus, source in zip(replayed, sources, strict=True)
+            Supply(corpus, source.sheet.types, rest * weight)
+            for corpus, source, weight in zip(replayed, sources, weights, strict=True)
         ),
     ]

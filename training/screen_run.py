@@ -25,7 +25,15 @@ from training.drawing import Drawing, Supply
 from training.examination import Bench, Examination
 from training.loop import Run, train
 from training.ner_domains import NerDomain
-from training.preparation import Places, Say, adapted_model, drawing_of, open_store, packer_of
+from training.preparation import (
+    Places,
+    Say,
+    adapted_model,
+    drawing_of,
+    open_store,
+    packer_of,
+    supply_of,
+)
 from training.settings import OptimiserSettings, TrainingSettings
 from training.token_count import TokenCount
 from wraner import weights
@@ -77,10 +85,10 @@ def gather(
     base = weights.resolve(settings.base, places.state / "models", say=say)
     tokenizer: Any = AutoTokenizer.from_pretrained(base.path)
     supplies = tuple(
-        Supply(
+        supply_of(
+            s,
             open_store(encoder, places, say, s.name, s.train, settings.most_sentences),
-            s.sheet.types,
-            settings.sources[s.name],
+            settings,
         )
         for s in read_clean_sources(settings, places.data, say=say)
     )

@@ -175,7 +175,7 @@ class TrainingSettings(_Frozen):
     """Files, from the data root, with which no training sentence may share 8 words in a row."""
     start: Path | None = None
     """The folder of an adapter of the same shape to go on from; unset: a fresh one."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     """Decides about everything that is drawn."""
     lora: LoraSettings = LoraSettings()
     optimiser: OptimiserSettings = OptimiserSettings()

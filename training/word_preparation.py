@@ -74,7 +74,7 @@ def prepare_words(
     supply = partial(_supply, reader=reader, settings=settings, say=say)
     supplies = [supply(_of_source(s, "train", s.train, settings)) for s in sources]
     dev = [supply(_of_source(s, "dev", s.dev, settings)) for s in sources if s.dev]
-    own = [supply(_of_pack(pack, settings))] if pack is not None else []
+    own = [supply(_of_pack(pack, sources, settings))] if pack is not None else []
     return PreparedWords(
         tuned=tuned,
         episodes=Episodes([*own, *supplies], settings, untuned=untuned),
@@ -141,9 +141,9 @@ def _of_source(
     return _Drawn(source.name, place, examples, labels, settings.sources[source.name])
 
 
-def _of_pack(pack: TaughtPack, settings: WordSettings) -> _Drawn:
+def _of_pack(pack: TaughtPack, sources: Sequence[Source], settings: WordSettings) -> _Drawn:
     """Return the pack's examples; their weight makes up their share beside the sources."""
-    others = sum(settings.sources.values())
+    others = sum(settings.sources[source.name] for source in sources)
     weight = pack.share / (1 - pack.share) * others if others else 1.0
     return _Drawn(pack.name, pack.name, pack.pack.examples, pack.pack.labels, weight)
 
@@ -159,9 +159,11 @@ def _supply(
     if len(found) < len(drawn.examples):
         say(f"{drawn.place}: {len(drawn.examples) - len(found)} left out as too long")
     if len(found) < _FEWEST_SENTENCES:
+        few = len(drawn.examples) < _FEWEST_SENTENCES
+        remedy = "add some" if few else "add some, or raise longest_words and longest_subwords"
         raise InvalidInput(
             f"expected at least {_FEWEST_SENTENCES} sentences that are not too long in "
-            f"{drawn.place}, was: {len(found)}; leave it out or raise longest_words"
+            f"{drawn.place}, was: {len(found)} of {len(drawn.examples)}; leave it out, or {remedy}"
         )
     return WordSupply(drawn.name, found, len(drawn.labels), drawn.weight)
 

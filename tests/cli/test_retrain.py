@@ -1,5 +1,6 @@
 """`wraner train --domain NAME`: what is trained on and judged by, what is said, what is refused."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,8 @@ class Retraining:
 class ModelLearner:
     """Stands in for the language model's learner, which would load the model."""
 
-    def __init__(self, *_: Any, serving: str, **__: Any) -> None:
-        self.serving = Serving(serving, None, serving)
+    def __init__(self, *_: Any, serving: str, asked: Sequence[str], **__: Any) -> None:
+        self.serving, self.asked = Serving(serving, None, serving), list(asked)
         self.manifest = manifest_of(BASE)
 
 
@@ -196,6 +197,31 @@ def test_a_domain_that_is_damaged_is_not_measured_and_stops_no_other(
     assert retrain_domain(trips, tmp_path, None, []) == 0 and ran.requests[0].elsewhere == ()
     said = capsys.readouterr().err
     assert "tours is not measured: " in said and "is damaged" in said
+
+
+def test_nothing_that_judges_is_taught_by_what_is_replayed(ran: Retraining, tmp_path: Path) -> None:
+    trips = DomainOptions(domain="trips", test=write_test(tmp_path / "own.jsonl"), tune=Tune.MODEL)
+    assert retrain_domain(trips, tmp_path, None, []) == Exit.OK
+    (learner,) = ran.learners
+    assert isinstance(learner, ModelLearner)
+    assert learner.asked == ["She saw Ghent.", "It rains in Hull.", "It snows in Cork."]
+
+
+def test_an_adapter_that_no_server_could_load_is_not_trained(
+    ran: Retraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, weights in (("one", b"1"), ("copy", b"1"), ("other", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(weights)
+    monkeypatch.setenv("WRANER_BASE_MODEL", str(tmp_path / "one"))
+    own = tmp_path / "own.yaml"
+    trips = DomainOptions(domain="trips", own=own, tune=Tune.MODEL)
+    own.write_text(f"model: {{base: {tmp_path / 'other'}}}")
+    with pytest.raises(InvalidInput, match=r"set WRANER_BASE_MODEL=.*other, for the server too"):
+        retrain_domain(trips, tmp_path, None, [])
+    assert not ran.requests
+    own.write_text(f"model: {{base: {tmp_path / 'copy'}}}")
+    assert retrain_domain(trips, tmp_path, None, []) == Exit.OK
 
 
 @pytest.mark.parametrize(("tune", "task"), [(Tune.WORDS, Task.WORDS), (Tune.MODEL, Task.NER)])

@@ -166,8 +166,11 @@ def test_long_sentences_and_those_beyond_the_limit_are_left_out(
 ) -> None:
     long = TaggedExample(text="word " * 97)
     settings = StoreSettings(smallest=8, largest=20, kept=4, sentences=30)
+    said: list[str] = []
     found = open_corpus(
-        "towns", [long, *sentences], LetterEncoder(), cache=tmp_path, settings=settings
-    )
+        "towns", [long, *sentences], LetterEncoder(), cache=tmp_path, settings=settings,
+        say=said.append,
+    )  # fmt: skip
+    assert said[0] == "towns: 1 left out as longer than 96 words"
     assert len(found) == 30
     assert long.text not in {found.example(i).text for i in range(30)}

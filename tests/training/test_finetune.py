@@ -1,6 +1,7 @@
 """A run in this process: what it leaves, and that it goes on where it stopped."""
 
 import io
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from tests.training.conftest import LetterEncoder
 from tests.training.judged_towns import TOWNS, judge_settings
-from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_towns
+from tests.training.towns import SOURCES, TERMS, TRAIN_SENTENCES, town_settings, write_towns
 from training import finetune as finetuning
 from training import preparation
 from training.communities import shipped_communities
@@ -163,6 +164,30 @@ def test_a_source_that_is_not_configured_is_named(
     unknown = settings.model_copy(update={"sources": {"villages": 1.0}})
     with pytest.raises(InvalidInput, match="among towns, was: villages"):
         finetune(unknown, places, console=quiet())
+
+
+@pytest.mark.parametrize(("split", "named"), [("train", "towns"), ("dev", "towns-dev")])
+def test_a_source_of_long_sentences_alone_is_refused_before_the_first_step(
+    settings: TrainingSettings, places: Places, split: str, named: str
+) -> None:
+    long = "\n".join(f"word{n} O" for n in range(97))
+    (places.data / f"{split}.conll").write_text(long + "\n\n")
+    with pytest.raises(InvalidInput, match=f"at most 96 words in {named}, was: none; cut its"):
+        prepare(settings, places)
+
+
+def test_a_run_whose_corpus_changed_names_its_folder(
+    settings: TrainingSettings, places: Places
+) -> None:
+    configured = SOURCES.replace("dev: [dev.conll]", "test: [dev.conll]")  # no loss is measured
+    (places.data / "sources.yaml").write_text(configured)
+    short = settings.optimiser.model_copy(update={"steps": 1, "step_tokens": 1})
+    once = settings.model_copy(update={"optimiser": short})
+    outcome = finetune(once, places, console=quiet())
+    train = places.data / "train.conll"
+    train.write_text(train.read_text().replace("again", "today"))
+    with pytest.raises(InvalidInput, match=f"or remove {re.escape(str(outcome.folder))} to begin"):
+        finetune(once, places, console=quiet())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from training import hatemoderate
-from training.hatemoderate import read_hatemoderate
+from training.hatemoderate import read_hatemoderate, read_texts
 from wraner.errors import InvalidInput
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +48,22 @@ def test_bad_rows_are_named(table: Path) -> None:
     write(table, ("ok", "x", "three", "1"))
     with pytest.raises(InvalidInput, match="unknown"):
         read_hatemoderate(table)
+
+
+def test_texts_are_those_of_all_rows(table: Path) -> None:
+    write(
+        table,
+        ("both ways", "x", "one", "0"),
+        ("both ways", "x", "two", "1"),
+        ("a test suite's", "hatecheck", "one", "1"),
+    )
+    assert list(read_texts(table)) == ["both ways", "both ways", "a test suite's"]
+    assert read_hatemoderate(table) == []
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"was: .*none\.csv, .* name the folder .* --data"):
+        read_hatemoderate(tmp_path / "none.csv")
 
 
 def test_the_mapping_names_the_packs_policies() -> None:

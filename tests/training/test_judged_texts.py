@@ -1,12 +1,14 @@
 """Judged texts: what is held out or kept for choosing is not taught, nor policies left out."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks.near_pairs import read_pairs
 from benchmarks.plain_speech import read_sentences
-from training.hatemoderate import dev_keys, read_collected
+from training import hatemoderate as corpus
+from training.hatemoderate import dev_keys, guideline_key, read_collected
 from training.judged_texts import JudgedSettings, read_judged_texts
 from training.moderation_rows import same_text
 from wraner.errors import InvalidInput
@@ -31,6 +33,25 @@ def test_taught_kept_and_held_out_texts_are_apart(hatemoderate: Path) -> None:
     assert [d.sentences for d in judged.data] == [2494, len(judged.own)] == [2494, 446]
     assert {t.weight for t in judged.train} == {1.0, 2.0}
     assert judged.asked_of_dev.train == judged.dev
+
+
+def test_no_text_of_a_held_out_file_is_taught_whatever_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {guideline_key("one"): "exclude-expel"}
+    (tmp_path / "policies.json").write_text(json.dumps(keys))
+    monkeypatch.setattr(corpus, "_POLICIES", tmp_path / "policies.json")
+    files = {
+        "train": [("Torn.", "x", 0), ("Of a suite.", "x", 1), ("Taught.", "x", 1)],
+        "held": [("torn", "x", 0), ("torn", "x", 1), ("of a suite", "hatecheck", 1)],
+    }
+    for name, rows in files.items():
+        lines = [f"{text}\t{dataset}\tone\t{label}" for text, dataset, label in rows]
+        table = "\n".join(["text\tdataset\tguideline\tlabels", *lines])
+        (tmp_path / f"{name}.csv").write_text(table + "\n")
+    chosen = {"train": Path("train.csv"), "held_out": (Path("held.csv"),)}
+    judged = read_judged_texts(SETTINGS.model_copy(update=chosen), tmp_path)
+    assert [t.example.text for t in judged.train] == ["Taught."]
 
 
 def test_a_part_of_all_texts_can_be_kept_with_its_near_copies(hatemoderate: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from training import checkpoints, lora
 from training.loop import Drawing, Run, Schedule, State, StepReport, measure, rate, train
 from training.objective import supervised
-from training.packed import Lessons, Packed
+from training.packed import Lessons, Packed, Packer
 from training.policy_settings import PolicySettings
 from training.settings import OptimiserSettings, PromptSettings, Regularisers, TrainingSettings
 from training.word_settings import WordSettings
@@ -110,6 +110,38 @@ def test_weights_decay_by_the_rate(begin: Begin) -> None:
         expected = free[name] - 3.0 * highest * start
         assert torch.allclose(decayed[name], expected, atol=1e-6), name
     assert any(not torch.equal(free[name], decayed[name]) for name in before)
+
+
+class Measuring:
+    """A packer that remembers how many tokens each run of the model reads."""
+
+    def __init__(self, packer: Packer) -> None:
+        self.tokens: list[int] = []
+        self._packer = packer
+
+    def pack(self, groups: Sequence[Lessons]) -> Packed:
+        packed = self._packer.pack(groups)
+        self.tokens.append(packed.ids.shape[1])
+        return packed
+
+
+def test_a_group_that_is_longer_than_a_run_is_taught_in_pieces_by_the_same_gradient(
+    begin: Begin,
+) -> None:
+    read, gradients = [], []
+    for most in (100_000, 1000, 1):
+        usual = one_step(run_tokens=most, step_tokens=1, clip_norm=1e9)
+        run = begin(usual.model_copy(update={"prompts": PromptSettings(questions=4)}))
+        heard, packer = Heard(), Measuring(run.packer)
+        train(replace(run, packer=packer), heard)  # type: ignore[arg-type]
+        read.append(packer.tokens)
+        (report,), (state,) = heard.steps, heard.states
+        moments = [t.flatten() for name, t in state.tensors.items() if name.startswith("first/")]
+        gradients.append(torch.cat([*moments, torch.tensor([report.loss, report.taught_tokens])]))
+    whole, pieces, alone = read
+    assert len(whole) == 1 and max(pieces) <= 1000 and 1 < len(pieces) < len(alone) == 4
+    for pieced in gradients[1:]:
+        torch.testing.assert_close(pieced, gradients[0], rtol=1e-4, atol=1e-6)
 
 
 def test_noise_falls_on_what_is_taught_and_never_on_what_is_measured(begin: Begin) -> None:
@@ -243,8 +275,9 @@ def test_a_run_whose_data_changed_does_not_go_on(begin: Begin) -> None:
     start = heard.states[0]
     whole = begin(settings())
     for first in (1, start.step):
-        with pytest.raises(InvalidInput, match="have changed since; restore these, or remove"):
-            train(replace(whole, drawing=Changed(whole.drawing, first)), Heard(), start=start)
+        changed = replace(whole, drawing=Changed(whole.drawing, first))
+        with pytest.raises(InvalidInput, match=r"changed since; restore .* remove kept/run to"):
+            train(changed, Heard(), start=start, place="kept/run")
     train(replace(whole, drawing=Changed(whole.drawing, start.step + 1)), Heard(), start=start)
 
 

@@ -6,6 +6,7 @@ from training.ner_domains import NerDomain, Split, read_domain
 from training.sheets import Sheet, shipped_sheet
 from wraner.entities import Mention
 from wraner.errors import InvalidInput
+from wraner.packs import TaggedExample
 
 SHEET = Sheet.model_validate(
     {
@@ -86,6 +87,19 @@ def test_other_formats_are_told_by_their_ending(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text(line + "\n")
     domain = read_domain(write(tmp_path, dev=[MAY]), SHEET, Split.DEV)
     assert [(e.id, e.entities) for e in domain.pack.examples] == [("x", (Mention(3, 7, "city"),))]
+
+
+def test_sentences_that_share_an_id_are_all_there(tmp_path: Path) -> None:
+    lines = [
+        f'{{"id": "{name}", "text": "In {town}", "entities": []}}'
+        for name, town in [("doc", "Rome"), ("doc", "Bonn"), ("doc", "Rome"), ("own", "Ulm")]
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
+    domain = read_domain(write(tmp_path, dev=[MAY]), SHEET, Split.DEV)
+    rome, bonn, ulm = domain.pack.examples
+    assert [e.text for e in (rome, bonn, ulm)] == ["In Rome", "In Bonn", "In Ulm"]
+    assert rome == TaggedExample(text="In Rome") and bonn == TaggedExample(text="In Bonn")
+    assert ulm.id == "own"
 
 
 def test_what_is_missing_or_unknown_is_named(trips: Path) -> None:

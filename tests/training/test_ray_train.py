@@ -23,7 +23,7 @@ from training.loop import StepReport
 from training.metric_log import read_metrics
 from training.preparation import Places
 from training.ray_cluster import Cluster, missing_resources
-from training.ray_train import _cause, finetune_on_ray
+from training.ray_train import _cause, _storage, _Work, finetune_on_ray
 from training.settings import TrainingSettings
 from wraner import weights
 from wraner.adapters import WEIGHTS, TrainingData
@@ -142,6 +142,17 @@ def test_workers_are_told_paths_that_hold_in_their_folders(
     assert judge.judgements is not None
     assert judge.judgements.texts.policy_set == Path("packs/hate-speech").absolute()
     assert judge.judgements.texts.more == (Path("training/near_misses.jsonl").absolute(),)
+
+
+@pytest.mark.parametrize(
+    ("storage", "kept"),
+    [("", "/runs/r"), ("s3://bucket/folder/", "s3://bucket/folder/r"), ("/mnt/x", "/mnt/x/r")],
+)
+def test_an_error_names_where_checkpoints_lie(
+    settings: TrainingSettings, places: Places, storage: str, kept: str
+) -> None:
+    found = _storage(Cluster(storage=storage), Path("/runs"))
+    assert _Work(settings, places, "r", found).kept == kept
 
 
 def test_steps_on_gpus_are_looked_at_more_often(monkeypatch: pytest.MonkeyPatch) -> None:

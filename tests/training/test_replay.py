@@ -15,12 +15,15 @@ from tests.training.conftest import LetterEncoder
 from tests.training.test_retraining import GARDEN, TEST
 from tests.training.towns import SOURCES, TERMS, town_settings, write_towns
 from training import preparation, replay, retraining
+from training.corpus import Corpus
 from training.examination import examination
 from training.model_learner import ModelLearner, ModelTools
 from training.preparation import Places
 from training.replay import Subject
 from training.retrain_settings import RetrainSettings
 from training.retraining import Request, Shelf, retrain
+from training.settings import TrainingSettings
+from training.sources import read_source, read_source_configs
 from training.verdict import Verdict
 from training.word_settings import WordSettings
 from wraner.adapters import WEIGHTS, read_adapter
@@ -110,3 +113,14 @@ def test_another_encoder_another_order_and_more_types_make_another_run(
     endless = EntityType(name="endless", definition="so many words " * 200)
     with pytest.raises(InvalidInput, match="tokens, the model reads at most"):
         taught(small.model_copy(update={"entity_types": (endless,)}), LetterEncoder())
+
+
+def test_the_pack_has_its_share_where_sources_are_left_out(corpus: Corpus, tmp_path: Path) -> None:
+    (config,) = read_source_configs(write_towns(tmp_path))
+    towns = read_source(config, data_root=tmp_path)
+    training = TrainingSettings(sources={"towns": 2.0, "left-out": 6.0})
+    subject = Subject(GARDEN, 0.25, training, None)
+    for sources in ([towns], []):
+        pack, *others = replay._supplies(subject, corpus, [corpus] * len(sources), sources)
+        assert pack.weight == 0.25
+        assert sum(one.weight for one in others) == (0.75 if sources else 0)

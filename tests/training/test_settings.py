@@ -51,6 +51,7 @@ def test_some_settings_ship() -> None:
         ("sources: {towns: 0}", "sources/towns: "),
         ("optimiser: {steps: 5}", "expected either sources or judgements"),
         ("sources: {towns: 1}\nregularisers: {letters: 1.5}", "regularisers/letters: "),
+        ("sources: {towns: 1}\nseed: -1", "seed: "),
         ("- 1", "valid dictionary"),
         ("", "expected either sources or judgements"),
         ("sources: {", "expected a YAML file"),

@@ -91,6 +91,17 @@ def test_ids_are_kept_where_they_were_given(root: Path) -> None:
     assert [e.id for e in source.train] == ["first"]
 
 
+def test_an_id_that_several_share_is_the_firsts(root: Path) -> None:
+    for split, texts in (("dev", ["Ann sang."]), ("train", ["Bo sang.", "Cem sang."])):
+        rows = [json.dumps({"id": "doc", "text": text}) for text in texts]
+        (root / f"{split}.jsonl").write_text("\n".join(rows) + "\n")
+    given = config(train=["train.jsonl"], dev=["dev.jsonl"], format="jsonl")
+    source = read_source(given, data_root=root)
+    assert [e.id for e in source.dev] == ["doc"]
+    own = [TaggedExample(text=text) for text in ("Bo sang.", "Cem sang.")]
+    assert list(source.train) == own, "their content names them"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -170,3 +181,11 @@ def test_a_source_that_is_wholly_asked_about_is_left_out(tmp_path: Path) -> None
     assert read_clean_sources(chosen, tmp_path, said.append, asked=texts[1:])[0].train
     assert read_clean_sources(chosen, tmp_path, said.append, asked=texts) == ()
     assert "towns is left out whole" in said[-1]
+
+
+def test_held_out_files_that_leave_no_source_are_refused(tmp_path: Path) -> None:
+    file = write_towns(tmp_path)
+    chosen = WordSettings(sources={"towns": 1.0}, source_file=file, held_out=(Path("train.conll"),))
+    with pytest.raises(InvalidInput, match="held-out files leave something, was: towns; name"):
+        read_clean_sources(chosen, tmp_path, lambda _: None)
+    assert read_clean_sources(chosen, tmp_path, lambda _: None, asked=["a pack's"]) == ()

@@ -19,8 +19,10 @@ from training.preparation import Places
 from training.retrain_settings import RetrainSettings
 from training.retraining import Request, Shelf, retrain
 from training.settings import TrainingSettings
+from training.sources import read_source, read_source_configs
 from training.verdict import Verdict
 from training.word_learner import WordLearner, WordTools
+from training.word_preparation import TaughtPack, _of_pack
 from wraner.adapters import WEIGHTS, Task, content_hash, identities, read_adapter
 from wraner.entities import Mention
 from wraner.errors import InvalidInput, Stale, Unavailable
@@ -174,8 +176,25 @@ def test_what_cannot_serve_is_on_the_shelf(bed: Bed, error: Exception) -> None:
 
 def test_a_pack_of_long_sentences_is_refused(bed: Bed) -> None:
     long = TaggedExample(id="long", text="word " * 80)
-    with pytest.raises(InvalidInput, match="sentences that are not too long in the pack"):
+    said = "sentences that are not too long in the pack, was: 0 of 1; leave it out, or add some"
+    with pytest.raises(InvalidInput, match=said):
         bed.retrain(ALONE, pack=GARDEN.model_copy(update={"examples": (long,)}))
+
+
+def test_an_example_alone_is_refused(bed: Bed) -> None:
+    one = GARDEN.model_copy(update={"examples": GARDEN.examples[:1]})
+    with pytest.raises(InvalidInput, match=r"was: 1 of 1; leave it out, or add some$"):
+        bed.retrain(ALONE, pack=one)
+
+
+def test_the_pack_has_its_share_where_sources_are_left_out(bed: Bed) -> None:
+    both = {"towns": 2.0, "left-out": 6.0}
+    settings = word_settings(bed.bert, bed.folder / "sources.yaml", sources=both)
+    (config,) = read_source_configs(bed.folder / "sources.yaml")
+    towns = read_source(config, data_root=bed.folder)
+    pack = TaughtPack("garden", GARDEN, 0.75)
+    assert _of_pack(pack, [towns], settings).weight == pytest.approx(3 * 2.0)
+    assert _of_pack(pack, [], settings).weight == 1.0
 
 
 def test_a_damaged_serving_tuning_is_named(bed: Bed) -> None:
