@@ -94,7 +94,7 @@ def fit(heard: Iterable[Heard]) -> EntityFusion:
     rows = [
         (c.features, c.mention in h.sentence.gold)
         for h in heard
-        for c in candidates(h.sentence.found, h.votes)
+        for c in candidates(h.sentence.text, h.sentence.found, h.votes)
     ]
     features = np.array([f for f, _ in rows])
     signs = np.array([1.0 if right else -1.0 for _, right in rows])

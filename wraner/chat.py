@@ -127,11 +127,21 @@ class ChatEncoder:
             for i, slot in enumerate(slots[1 : None if answered else -1])
         ]
         system = {"role": "system", "content": slots[0]}
+        wanted = slots[: len(turns) + 1]
         try:
-            return self._apply([system, *turns], answered)
-        except TemplateError:  # a template without a system role: instruct in the first turn
+            rendered = self._apply([system, *turns], answered)
+        except TemplateError:  # a template without a system role
+            rendered = ""
+        if _SLOT.findall(rendered) != wanted:  # or one that instructs in the last turn
             first = {"role": "user", "content": f"{slots[0]}\n\n{turns[0]['content']}"}
-            return self._apply([first, *turns[1:]], answered)
+            rendered = self._apply([first, *turns[1:]], answered)
+        if _SLOT.findall(rendered) != wanted:
+            raise InvalidInput(
+                "expected a chat template that writes each turn once and in its order, was: one "
+                "that leaves out, repeats or moves some; use an instruction-tuned model with "
+                "another template"
+            )
+        return rendered
 
     def _apply(self, messages: list[dict[str, str]], answered: bool) -> str:
         return str(

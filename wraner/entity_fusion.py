@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from wraner.entities import Entity, Mention
-from wraner.tagging import LONGEST_WORDS, flat, likely, span_odds
+from wraner.tagging import flat, likely, longest_words, span_odds
 from wraner.word_votes import WordVotes
 
 _LEAST_ODDS = 0.02  # votes alone propose nothing less likely
@@ -77,7 +77,7 @@ class EntityFusion:
             return tuple(found)
         scored = [
             Entity(m.start, m.end, text[m.start : m.end], m.label, self.score(c))
-            for c in candidates(found, votes)
+            for c in candidates(text, found, votes)
             for m in (c.mention,)
         ]
         kept = [e for e in scored if e.score >= self.threshold]
@@ -95,7 +95,7 @@ VOTES_ALONE = replace(FAST, least_examples=0, enough_mentions=0)
 """Never asks the model: what votes find by themselves, measured."""
 
 
-def candidates(found: Sequence[Entity], votes: WordVotes) -> list[Candidate]:
+def candidates(text: str, found: Sequence[Entity], votes: WordVotes) -> list[Candidate]:
     """Return what could be an entity in a text, in order.
 
     `found` are the model's entities, which must begin and end with words; those whose label no
@@ -104,7 +104,7 @@ def candidates(found: Sequence[Entity], votes: WordVotes) -> list[Candidate]:
     place = {word.start: i for i, word in enumerate(votes.words)}
     reach = {word.end: i for i, word in enumerate(votes.words)}
     sizes = [reach[e.end] - place[e.start] + 1 for e in found]
-    odds = span_odds(votes, longest=max([LONGEST_WORDS, *sizes]))
+    odds = span_odds(votes, longest=max([longest_words(text, votes.words), *sizes]))
     likelihood = dict(likely(votes, odds, _LEAST_ODDS))
     for e, size in zip(found, sizes, strict=True):
         for number, label in enumerate(votes.labels):

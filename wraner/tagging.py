@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from wraner.entities import Entity, Mention, apart
+from wraner.chunks import is_unspaced
+from wraner.entities import Entity, Mention, Span, apart
 from wraner.word_votes import OUTSIDE, Shares, WordVotes, begins, insides
 
 LONGEST_WORDS = 12
 """Longer entities are not proposed; 19 of 16,478 in CrossNER (train and dev) are longer."""
+
+_LONGEST_UNSPACED = 40  # where most words are single characters: a long name, written in full
 
 _FLOOR = 1e-4  # no word's tag is impossible because no neighbour has it
 
@@ -36,6 +39,12 @@ class _Chain:
     backward: Shares
     inside: Shares
     onward: Shares
+
+
+def longest_words(text: str, words: Sequence[Span]) -> int:
+    """Return of how many words the longest entity is that is proposed in this text."""
+    unspaced = sum(is_unspaced(text[word.start : word.end]) for word in words)
+    return LONGEST_WORDS if 2 * unspaced <= len(words) else _LONGEST_UNSPACED
 
 
 def span_odds(votes: WordVotes, *, longest: int = LONGEST_WORDS) -> Odds:
@@ -113,7 +122,8 @@ def likely(votes: WordVotes, odds: Odds, least: float) -> list[tuple[Mention, fl
 
 def tag(text: str, votes: WordVotes, *, threshold: float = 0.4) -> tuple[Entity, ...]:
     """Return what the votes alone find in the text; scores are probabilities."""
-    found = likely(votes, span_odds(votes), threshold)
+    odds = span_odds(votes, longest=longest_words(text, votes.words))
+    found = likely(votes, odds, threshold)
     return flat([Entity(m.start, m.end, text[m.start : m.end], m.label, p) for m, p in found])
 
 

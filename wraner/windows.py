@@ -1,7 +1,8 @@
 """Long texts: overlapping windows at sentence or word borders, and the way back.
 
-Each window owns the stretch up to the middle of its overlap with the next, so an entity that two
-windows found is kept once, from the window that saw more around it. Knows no model.
+Each window owns the stretch up to the middle of its overlap with the next. An entity that two
+windows found is kept once: from the window that owns its beginning, which saw more around it,
+unless that window saw it cut. Knows no model.
 """
 
 from bisect import bisect_right
@@ -90,13 +91,31 @@ def _owned(
 def merge(found: Iterable[tuple[Window, Sequence[Entity]]]) -> tuple[Entity, ...]:
     """Return the entities of all windows with positions in the whole text, flat and in order.
 
-    Each entity's positions are those inside its window. Where two still overlap, the higher score
-    stays, then the longer, then the first.
+    `found` has the windows in order; each entity's positions are those inside its window. One that
+    its window does not own only counts where a window beside found something there too. Where two
+    overlap, one that is not cut stays, then one that is owned, then the higher score, the longer
+    and the first.
     """
-    shifted = [
-        replace(e, start=e.start + w.start, end=e.end + w.start)
-        for w, entities in found
-        for e in entities
-        if w.owned_start <= e.start + w.start < w.owned_end
-    ]
-    return apart(sorted(shifted, key=lambda e: (-e.score, e.start - e.end, e.start)))
+    seen = [(w, [_shifted(e, w.start) for e in entities]) for w, entities in found]
+    ranked: list[tuple[tuple[bool, bool], Entity]] = []
+    for number, (window, entities) in enumerate(seen):
+        beside = [e for n in (number - 1, number + 1) if 0 <= n < len(seen) for e in seen[n][1]]
+        near = [e for e in beside if e.start < window.end and window.start < e.end]
+        # The text goes on there: an entity that reaches so far may be cut.
+        edges = (window.start if number else -1, window.end if number + 1 < len(seen) else -1)
+        for e in entities:
+            owned = window.owned_start <= e.start < window.owned_end
+            if owned or any(o.start < e.end and e.start < o.end for o in near):
+                ranked.append(((_is_cut(e, edges, near), not owned), e))
+    ranked.sort(key=lambda r: (*r[0], -r[1].score, r[1].start - r[1].end, r[1].start))
+    return apart(e for _, e in ranked)
+
+
+def _shifted(entity: Entity, by: int) -> Entity:
+    return replace(entity, start=entity.start + by, end=entity.end + by)
+
+
+def _is_cut(entity: Entity, edges: tuple[int, int], near: Sequence[Entity]) -> bool:
+    """Return whether an entity ends with its window, and no window beside saw it end there too."""
+    reaches = entity.start == edges[0] or entity.end == edges[1]
+    return reaches and all((o.start, o.end) != (entity.start, entity.end) for o in near)

@@ -33,8 +33,8 @@ def insides(labels: int) -> slice:
 class Habits:
     """How tags stand in the examples, whatever their labels: outside, beginning, inside.
 
-    *Shape:* ``prior`` (3,) shares of all words; ``following`` (3, 3) shares of what comes after
-    each, the end of a text being outside.
+    *Shape:* ``prior`` (3,) shares of all words and ends of texts, an end counting as one more word
+    outside; ``following`` (3, 3) shares of what comes after each, an end being outside there too.
     """
 
     prior: Shares

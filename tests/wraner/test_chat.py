@@ -83,3 +83,33 @@ def test_a_template_without_a_system_role_instructs_in_the_first_turn(
     assert decode(tiny_model, ids) == (
         "<|user|>Do it.\n\nt<|end|><|assistant|>a<|end|><|user|>u<|end|><|assistant|>"
     )
+
+
+def with_template(model: LanguageModel, template: str) -> ChatEncoder:
+    tokenizer = model.chat._tokenizer
+    tokenizer.chat_template = template
+    return ChatEncoder(tokenizer)
+
+
+def test_a_template_that_instructs_in_the_last_turn_does_so_in_the_first(
+    tiny_model: LanguageModel,
+) -> None:
+    chat = with_template(
+        tiny_model,
+        "{% for m in messages if m['role'] != 'system' %}<|{{ m['role'] }}|>"
+        "{% if loop.last and messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}\n\n"
+        "{% endif %}{{ m['content'] }}<|end|>{% endfor %}<|assistant|>",
+    )
+    ids = chat.encode(Prompt("Do it.", (Turn("t", "a"),), "u"), max_tokens=100).ids
+    assert decode(tiny_model, ids) == (
+        "<|user|>Do it.\n\nt<|end|><|assistant|>a<|end|><|user|>u<|end|><|assistant|>"
+    )
+
+
+@pytest.mark.parametrize("turns", ["messages[-1:]", "messages[::-1]", "messages + messages"])
+def test_a_template_that_does_not_write_each_turn_in_its_order_is_refused(
+    tiny_model: LanguageModel, turns: str
+) -> None:
+    written = f"{{% for m in {turns} %}}{{{{ m['content'] }}}}<|end|>{{% endfor %}}"
+    with pytest.raises(InvalidInput, match=r"each turn once and in its order, .* another template"):
+        with_template(tiny_model, written)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wraner.chunks import chunk
+from wraner.chunks import chunk, is_unspaced
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,9 @@ from wraner.chunks import chunk
         ("서울에서", list("서울에서")),
         ("Ünïcode e\u0301te\u0301", ["Ünïcode", "e\u0301te\u0301"]),
         ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+        ("ソニー2024年", ["ソ", "ニ", "ー", "2024", "年"]),
+        ("ｿﾆｰA ﾊﾞB ﾊﾟ", ["ｿ", "ﾆ", "ｰ", "A", "ﾊ", "ﾞ", "B", "ﾊ", "ﾟ"]),
+        ("〆2024", ["〆", "2024"]),
         ("a\x00b\n\tc", ["a", "\x00", "b", "c"]),
         ("£20.50", ["£", "20", ".", "50"]),
         ("אבג דה", ["אבג", "דה"]),
@@ -31,3 +34,8 @@ def test_every_visible_character_lies_in_exactly_one_chunk(source: str) -> None:
     covered = [i for c in chunks for i in range(c.start, c.end)]
     assert len(covered) == len(set(covered))
     assert all(source[i].isspace() for i in set(range(len(source))) - set(covered))
+
+
+def test_words_of_unspaced_scripts_are_told_apart() -> None:
+    told = [c.text for c in chunk("ソニー e\u0301té 2024 울 กำ. x") if is_unspaced(c.text)]
+    assert told == list("ソニー울กำ")

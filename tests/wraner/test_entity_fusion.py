@@ -73,7 +73,8 @@ def test_the_fast_one_differs_from_what_ships_in_asking_the_model_less() -> None
 
 def test_features_say_what_the_model_named() -> None:
     found = [named(0, 5, "city"), named(6, 8, "city")]
-    by_mention = {c.mention: c.features for c in candidates(found, votes_of([CITY, CITY, CITY]))}
+    votes = votes_of([CITY, CITY, CITY])
+    by_mention = {c.mention: c.features for c in candidates(TEXT, found, votes)}
     assert by_mention[Mention(0, 5, "city")][:4] == (1.0, 0.0, 0.0, 0.0)
     assert by_mention[Mention(0, 5, "person")][:4] == (0.0, 0.0, 1.0, 0.0)
     assert by_mention[Mention(0, 2, "city")][:4] == (0.0, 0.0, 0.0, 1.0)
@@ -83,3 +84,13 @@ def test_features_say_what_the_model_named() -> None:
 def test_weights_must_fit_the_features() -> None:
     with pytest.raises(ValueError, match=r"expected a weight for each of named, .* was: \(1.0,\)"):
         EntityFusion((1.0,), threshold=0.5)
+
+
+def test_a_long_name_in_an_unspaced_script_is_a_candidate() -> None:
+    name = "中华人民共和国国家发展和改革委员会"
+    inside = [[0.01, 0.0, 0.0, 0.99, 0.0]] * (len(name) - 1)
+    votes = replace(
+        votes_of([[0.01, 0.99, 0.0, 0.0, 0.0], *inside]),
+        words=tuple(Span(n, n + 1) for n in range(len(name))),
+    )
+    assert Mention(0, len(name), "city") in {c.mention for c in candidates(name, [], votes)}

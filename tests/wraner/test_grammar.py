@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from wraner.answers import GAP, AnswerSpec
 from wraner.chunks import chunk
 from wraner.entities import Mention
 from wraner.errors import InvalidInput, Unavailable
-from wraner.grammar import GrowingAnswer
+from wraner.grammar import GrowingAnswer, TokenGrammar, _as_written
 from wraner.language_model import LanguageModel
 
-SPECIAL = "<|end|>"
-LABELS = ("person", "a: b", '"q', GAP, 'we"ird\\n {x} /re/ \x00 é 北', SPECIAL)
+LABELS = ("person", "a: b", '"q', GAP, 'we"ird\\n {x} /re/ \x00 é 北', "<|end|")
 
 
 def spell(model: LanguageModel, answer: GrowingAnswer, words: str) -> bool:
@@ -114,6 +115,66 @@ def test_a_score_is_the_product_of_a_lines_choices_and_of_where_it_began(
 def test_a_grammar_that_cannot_be_compiled_is_said(tiny_model: LanguageModel) -> None:
     with pytest.raises(Unavailable, match="cannot be compiled"):
         tiny_model.grammar.matcher("start: ???")
+
+
+def grow(grammar: TokenGrammar, spec: AnswerSpec) -> GrowingAnswer:
+    """Answer with one mention of all words: the first permitted token that begins and ends none."""
+    answer = GrowingAnswer(grammar, spec, max_tokens=99)
+    while not answer.done:
+        tokens = answer.permitted().nonzero()[:, 0].tolist()
+        spelt = {token: grammar.text([token]) for token in tokens}
+        on = [t for t in tokens if "\n" not in spelt[t] and not spelt[t].startswith(GAP)]
+        answer.accept((on or tokens)[0], 0.0)
+        answer.take_forced()
+    return answer
+
+
+def normalising(
+    tokenizer: PreTrainedTokenizerFast, *steps: normalizers.Normalizer
+) -> PreTrainedTokenizerFast:
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.normalizer = steps[0] if len(steps) == 1 else normalizers.Sequence(list(steps))
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (normalizers.NFC(),),
+        (normalizers.NFKC(),),
+        (normalizers.Replace("\t", " "), normalizers.NFC()),
+    ],
+)
+def test_text_that_a_tokenizer_would_compose_is_answered_as_it_stands(
+    tiny_model: LanguageModel, steps: tuple[normalizers.Normalizer, ...]
+) -> None:
+    tokenizer = normalising(tiny_model.chat._tokenizer, *steps)
+    grammar = TokenGrammar(tokenizer, vocabulary=260, end_of_turn=0)
+    text = "Cafe\u0301 \u212b \ufb01n"
+    (line,) = grow(grammar, AnswerSpec(("x",), text)).lines
+    assert line.text == f"x: {text}"
+
+
+def test_what_sentencepiece_does_to_blanks_stays() -> None:
+    blanks = {"type": "Replace", "pattern": {"String": " "}, "content": "_"}
+    given = {"normalizer": {"type": "Sequence", "normalizers": [blanks, {"type": "NFKC"}]}}
+    kept = {"type": "Sequence", "normalizers": [blanks]}
+    assert _as_written(given)["normalizer"] == kept
+
+
+def test_a_tokenizer_that_spells_other_words_is_said(tiny_model: LanguageModel) -> None:
+    tokenizer = normalising(tiny_model.chat._tokenizer, normalizers.Lowercase())
+    grammar = TokenGrammar(tokenizer, vocabulary=260, end_of_turn=0)
+    with pytest.raises(Unavailable, match=r"spells words as the text has them, .*; use another"):
+        grow(grammar, AnswerSpec(("x",), "FOO"))
+
+
+@pytest.mark.parametrize("label", ["<|end|>", "an <|user|> b", '"<|end|>: x'])
+def test_a_label_that_holds_a_control_token_is_refused(
+    tiny_model: LanguageModel, label: str
+) -> None:
+    with pytest.raises(InvalidInput, match=r"no control token .* another name"):
+        GrowingAnswer(tiny_model.grammar, AnswerSpec(("x", label), "Foo Bar"), max_tokens=9)
 
 
 @pytest.mark.model

@@ -1,11 +1,14 @@
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wraner.chunks import chunk
 from wraner.entities import Mention, Span
-from wraner.tagging import likely, span_odds, tag
+from wraner.tagging import LONGEST_WORDS, likely, longest_words, span_odds, tag
 from wraner.word_votes import Habits, WordVotes
 
 HABITS = Habits(
@@ -80,3 +83,27 @@ def test_what_is_not_asked_for_counts_as_outside() -> None:
 def test_likely_stretches_name_their_characters() -> None:
     votes = votes_of([[0, 9, 0, 0, 0], [0, 0, 0, 9, 0]])
     assert likely(votes, span_odds(votes), 0.5)[0][0] == Mention(0, 5, "city")
+
+
+def votes_for_one_name(text: str, words: int) -> WordVotes:
+    """Votes for a person of so many words behind one word of no type."""
+    rows = [[0, 0, 9, 0, 0], *[[0, 0, 0, 0, 9]] * (words - 1)]
+    chunks = chunk(text)
+    outside = [[9, 0, 0, 0, 0]] * (len(chunks) - words - 1)
+    votes = votes_of([[9, 0, 0, 0, 0], *rows, *outside])
+    return replace(votes, words=tuple(Span(c.start, c.end) for c in chunks))
+
+
+@pytest.mark.parametrize("text", ["在" + "京" * 17 + "工作。", "in" + "서울" * 10 + " 2024"])
+def test_a_long_name_in_an_unspaced_script_is_found(text: str) -> None:
+    name = len(chunk(text)) - 1 - (3 if text.endswith("。") else 1)
+    (entity,) = tag(text, votes_for_one_name(text, name))
+    assert entity.label == "person"
+    assert len(entity.text) == name > LONGEST_WORDS
+
+
+def test_elsewhere_an_entity_has_at_most_so_many_words() -> None:
+    spaced = "in " + "Foo " * 20 + "京京京京"
+    words = len(chunk(spaced))
+    assert tag(spaced, votes_for_one_name(spaced, 13)) == ()
+    assert longest_words(spaced, votes_for_one_name(spaced, 13).words) == LONGEST_WORDS < words

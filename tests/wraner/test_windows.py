@@ -69,3 +69,49 @@ def test_merged_entities_are_flat_and_in_global_positions() -> None:
         ]
     )
     assert [(e.start, e.end, e.label) for e in merged] == [(0, 3, "x"), (9, 11, "y")]
+
+
+def found_in(source: str, mentions: list[tuple[int, int]]) -> list[tuple[Window, list[Entity]]]:
+    """What each window finds of the mentions that lie in it whole, and of others the part in it."""
+    return [
+        (
+            w,
+            [
+                Entity(max(s, w.start) - w.start, min(e, w.end) - w.start, "", "x", 0.5)
+                for s, e in mentions
+                if s < w.end and w.start < e
+            ],
+        )
+        for w in cut(source, words=96, overlap=24)
+    ]
+
+
+@pytest.mark.parametrize("place", [(83, 100), (84, 100), (71, 90), (10, 12), (118, 120)])
+def test_a_mention_that_one_window_saw_cut_is_the_other_windows(place: tuple[int, int]) -> None:
+    merged = merge(found_in("文" * 140, [place]))
+    assert [(e.start, e.end) for e in merged] == [place]
+
+
+def test_a_mention_whose_beginning_no_window_owns_as_it_found_it_is_kept() -> None:
+    left, right = cut("w " * 120, words=96, overlap=24)
+    border = left.owned_end
+    late = Entity(border, border + 5, "", "x", 0.6)
+    early = Entity(border - 2 - right.start, border + 5 - right.start, "", "x", 0.9)
+    (kept,) = merge([(left, [late]), (right, [early])])
+    assert (kept.start, kept.end) == (border - 2, border + 5)
+    assert merge([(left, [late]), (right, [])]) == ()
+    assert merge([(left, []), (right, [early])]) == ()
+
+
+def test_what_two_windows_found_alike_is_as_its_owner_said() -> None:
+    left, right = cut("文" * 120, words=96, overlap=24)
+    at_the_edge = Entity(80, 96, "", "x", 0.3)
+    again = Entity(80 - right.start, 96 - right.start, "", "y", 0.9)
+    assert merge([(left, [at_the_edge]), (right, [again])]) == (at_the_edge,)
+
+
+@given(st.sets(st.integers(0, 99)), st.integers(0, 3))
+def test_where_all_windows_agree_each_mention_is_found_once(numbers: set[int], gap: int) -> None:
+    mentions = [(3 * n, 3 * n + 3 - min(gap, 2)) for n in sorted(numbers)]
+    merged = merge(found_in("文" * 300, mentions))
+    assert [(e.start, e.end) for e in merged] == mentions
