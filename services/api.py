@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match, Mount
 
 from services import openapi, replies, schema
 from services.conditions import Condition, condition, etag
@@ -46,8 +47,8 @@ _MODELS: dict[Kind, tuple[type[BaseModel], ...]] = {
 }
 
 
-def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
-    """Return the ASGI application."""
+def build_api(gateway: Gateway, meter: Meter | None = None, *, echoed: bool = False) -> FastAPI:
+    """Return the ASGI application. `echoed`: a server in front returns each request's id."""
     meter = meter or Meter()
     api = FastAPIOffline(
         title="wraner",
@@ -58,7 +59,7 @@ def build_api(gateway: Gateway, meter: Meter | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=partial(_complaining, gateway),
-        middleware=[Middleware(Traffic, meter=meter)],
+        middleware=[Middleware(Traffic, meter=meter, echoed=echoed)],
         exception_handlers={
             HTTPException: _explained,
             RequestValidationError: _misread,
@@ -84,7 +85,19 @@ async def _complaining(gateway: Gateway, api: FastAPI) -> AsyncIterator[None]:
 
 
 async def _explained(request: Request, error: Exception) -> Response:
-    return answer(explain(error), request.state.request_id, path=request.url.path)
+    found = explain(error)
+    if found.problem.status == 405:
+        found.headers["Allow"] = _allowed(request)
+    return answer(found, request.state.request_id, path=request.url.path)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes at a path; the error names only those of the first."""
+    routes = [r for r in request.app.routes if not isinstance(r, Mount)]  # which takes any
+    asked = [(m, {**request.scope, "method": m}) for m in ("DELETE", "GET", "POST", "PUT")]
+    found = [m for m, scope in asked if any(r.matches(scope)[0] is Match.FULL for r in routes)]
+    # What is mounted are the files beside /docs. Where GET is answered, HEAD is.
+    return ", ".join(found or ["GET"]).replace("GET", "GET, HEAD")
 
 
 async def _misread(request: Request, error: Exception) -> Response:
@@ -105,10 +118,17 @@ def _written(done: Written) -> Response:
 
 
 async def _condition(
+    request: Request,
     if_match: Annotated[str | None, Header(description="change only these versions")] = None,
     if_none_match: Annotated[str | None, Header(description="`*`: make, never replace")] = None,
 ) -> Condition:
-    return condition(if_match, if_none_match)
+    # The parameters are for the document: of a header of several lines they hold the first.
+    return condition(_all_lines(request, "If-Match"), _all_lines(request, "If-None-Match"))
+
+
+def _all_lines(request: Request, header: str) -> str | None:
+    lines = request.headers.getlist(header)
+    return ", ".join(lines) if lines else None
 
 
 Conditional = Annotated[Condition, Depends(_condition)]
@@ -245,7 +265,7 @@ def _running(gateway: Gateway, meter: Meter) -> APIRouter:
         health = schema.Health(status="starting" if missing else "ok", detail=missing)
         return _json(health, 503 if missing else 200)
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Count requests and seconds, for Prometheus."""
         return PlainTextResponse(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)

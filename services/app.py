@@ -155,7 +155,7 @@ class GatewayReplica:
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_api(self._gateway, self._meter)
+        return build_api(self._gateway, self._meter, echoed=True)
 
     async def drain(self) -> None:
         """Refuse new requests and return when those under way are answered."""

@@ -1,13 +1,15 @@
 """Bodies: bytes on the wire -> plain JSON, read no further than the limit.
 
 Duplicate keys, NaN, lone surrogates and deep nesting, which JSON readers pass over in silence or
-choke on, are refused with an RFC 6901 pointer. Knows no contract.
+choke on, are refused with an RFC 6901 pointer; so are objects of more or longer keys than any
+contract's. Knows none.
 """
 
 import json
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from services.problems import HTTP_ROWS, refusal
@@ -16,16 +18,20 @@ from wraner.errors import InvalidInput
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_QUOTED = 80
+# There may be an error for every key, and each repeats those above it.
+_MAX_KEYS, _MAX_KEY = 100, 200
 
 
 async def read_body(
     chunks: AsyncIterator[bytes], *, content_type: str, encoding: str, length: str, limit: int
 ) -> bytes:
     """Collect a body, and give up as soon as it passes `limit` bytes, packed or unpacked."""
-    if content_type.split(";")[0].strip().lower() not in ("application/json", ""):
+    # Without a type, or with another, a page of any site could have a browser send it unasked.
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        given = content_type[:_MAX_QUOTED] or "none"
         raise refusal(
             HTTP_ROWS[415],
-            f"expected Content-Type: application/json, was: {content_type[:_MAX_QUOTED]}",
+            f"expected Content-Type: application/json, was: {given}; send that header",
         )
     unpacker = _unpacker(encoding)
     too_large = refusal(
@@ -87,11 +93,20 @@ def decode(body: bytes) -> Any:
     marks: list[_Marked] = []
 
     def pairs(items: list[tuple[str, Any]]) -> Any:
+        if len(items) > _MAX_KEYS:
+            return mark(
+                "", f"expected up to {_MAX_KEYS} keys in an object, was: {len(items)}; send fewer"
+            )
         content = dict(items)
+        longest = max(map(len, content), default=0)
+        if longest > _MAX_KEY:
+            return mark(
+                "", f"expected keys of up to {_MAX_KEY} characters, was: {longest}; shorten it"
+            )
         if len(content) == len(items):
             return content
-        keys = [key for key, _ in items]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        times = Counter(key for key, _ in items)
+        twice = next(key for key, count in times.items() if count > 1)
         return mark(twice, f"the key {twice[:_MAX_QUOTED]!r} comes twice; keep one of them")
 
     def constant(name: str) -> Any:
@@ -121,22 +136,33 @@ def decode(body: bytes) -> Any:
 
 
 def _refuse_marked(content: Any) -> None:
-    """Walk the whole body, which only suspicious ones are worth."""
-    pending: list[tuple[str, Any]] = [("", content)]
-    while pending:
-        pointer, node = pending.pop()
+    """Walk the whole body, which only suspicious ones are worth; no deeper than it is nested."""
+    path: list[str | int] = [""]
+    within: list[Iterator[tuple[str | int, Any]]] = [iter([("", content)])]
+    while within:
+        step, node = next(within[-1], (None, None))
+        if step is None:
+            within.pop()
+            path.pop()
+            continue
+        path[-1] = step
         if isinstance(node, _Marked):
             key = pointer_step(node.key) if node.key else ""
-            raise InvalidInput(node.message, pointer=pointer + key)
-        if isinstance(node, str) and _SURROGATE.search(node):
-            raise _surrogate(pointer)
-        if isinstance(node, list):
-            pending.extend((f"{pointer}/{i}", item) for i, item in enumerate(node))
-        elif isinstance(node, dict):
-            for key, item in node.items():
-                if _SURROGATE.search(key):
-                    raise _surrogate(pointer)
-                pending.append((pointer + pointer_step(key), item))
+            raise InvalidInput(node.message, pointer=_pointer(path) + key)
+        if isinstance(node, str | dict) and _has_surrogate(node):
+            raise _surrogate(_pointer(path))
+        if isinstance(node, list | dict):
+            path.append("")
+            within.append(iter(enumerate(node) if isinstance(node, list) else node.items()))
+
+
+def _has_surrogate(node: str | dict[str, Any]) -> bool:
+    """Return whether half a pair is in a string, or in a key."""
+    return any(map(_SURROGATE.search, [node] if isinstance(node, str) else node))
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join(pointer_step(str(step)) for step in path[1:])
 
 
 def _surrogate(pointer: str) -> InvalidInput:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from wraner.errors import InvalidInput, Stale
 
 ANY = "*"
-_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
+# One element of a list, which may be empty, with its comma; a tag may hold commas too.
+_ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a write expects of the current version; () expects nothing."""
+    """What a write expects of the current version; () expects nothing.
+
+    A weak tag in `if_match` stands there as it came, which no version is like.
+    """
 
     if_match: tuple[str, ...] = ()
     if_none_match: tuple[str, ...] = ()
@@ -26,6 +30,11 @@ class Condition:
             Stale: it is not.
         """
         if self.if_match and not _among(current, self.if_match):
+            if current is not None and _weak(current) in self.if_match:
+                raise Stale(
+                    f"If-Match: a weak tag never matches, was: {_weak(current)}; send the version "
+                    f"in quotes alone: {etag(current)}"
+                )
             raise Stale(
                 f"If-Match names another version than the current one, which is "
                 f"{current or 'none'}; read the pack again and repeat the change"
@@ -52,6 +61,10 @@ def etag(version: str) -> str:
     return f'"{version}"'
 
 
+def _weak(version: str) -> str:
+    return f"W/{etag(version)}"
+
+
 def _among(current: str | None, tags: tuple[str, ...]) -> bool:
     return current is not None and (ANY in tags or current in tags)
 
@@ -61,9 +74,16 @@ def _tags(header: str, value: str | None, *, weak: bool) -> list[str]:
         return []
     if value.strip() == ANY:
         return [ANY]
-    found = [_TAG.fullmatch(part) for part in value.split(",")]
-    if not all(found):
+    found, at = [], 0
+    while at < len(value):
+        element = _ELEMENT.match(value, at)
+        if element is None:
+            break
+        at = element.end()
+        if element[2] is not None:
+            found.append(element[2] if weak or not element[1] else _weak(element[2]))
+    if not found or at < len(value):
         raise InvalidInput(
             f'expected {header}: * or versions in quotes such as "6f1e", was: {value[:80]}'
         )
-    return [m[2] if weak or not m[1] else "weak" for m in found if m]
+    return found

@@ -74,13 +74,13 @@ async def score_groups(
     Raises:
         InvalidInput: a text breaks a limit; the pointer is under `field`.
         Unavailable: a group names a policy or a policy set that is not there, there is no group,
-            or a policy set is changed meanwhile.
+            or a policy set or the adapter is changed meanwhile.
     """
     if not groups:
         raise Unavailable("nothing is mapped to policies; map it in the file of WRANER_DROP_IN")
     deadline = gateway.deadline()
     by_text: list[list[GroupScore]] = [[] for _ in ([text] if isinstance(text, str) else text)]
-    model = ""
+    judges: set[tuple[str, str]] = set()
     for name in dict.fromkeys(g.group.policy_set for g in groups):
         stored = await _stored(gateway, name)
         own = [g for g in groups if g.group.policy_set == name]
@@ -97,11 +97,13 @@ async def score_groups(
             raise _changed(name) from None
         if versions.pack != stored.version:
             raise _changed(name)
-        # The adapter decides with the base model, and changes where another is promoted.
-        model = "+".join(filter(None, (versions.model, versions.adapter[:_SHOWN])))
+        judges.add((versions.model, versions.adapter))
+        if len(judges) > 1:  # another adapter was promoted: its scores are not like the others
+            raise Unavailable("the adapter for moderation was changed meanwhile; try again")
         for found, verdict in zip(by_text, verdicts, strict=True):
             found += [_grouped(g, set(of), verdict) for g, of in zip(own, ids, strict=True)]
-    return Scored(tuple(map(tuple, by_text)), model)
+    ((model, adapter),) = judges
+    return Scored(tuple(map(tuple, by_text)), "+".join(filter(None, (model, adapter[:_SHOWN]))))
 
 
 async def complaints(gateway: Gateway) -> list[str]:

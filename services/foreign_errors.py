@@ -77,7 +77,9 @@ class GoogleFault(_Frozen):
     code: int
     message: str
     status: str
-    details: tuple[CommentError | BadRequest, ...] = Field(exclude_if=lambda details: not details)
+    details: tuple[CommentError | BadRequest, ...] = Field(
+        (), exclude_if=lambda details: not details
+    )
 
 
 class GoogleError(_Frozen):

@@ -14,6 +14,7 @@ from services.drop_in import Category
 from services.drop_in_scores import GroupScore, NamedGroup, score_groups
 from services.gateway import Gateway
 from wraner.errors import InvalidInput
+from wraner.packs import Several
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 
@@ -60,8 +61,8 @@ class ModerationCreateRequest(_Frozen):
 
     input: (
         StrictStr
-        | Annotated[tuple[StrictStr, ...], Field(min_length=1)]
-        | Annotated[tuple[Part, ...], Field(min_length=1)]
+        | Annotated[Several[StrictStr], Field(min_length=1)]
+        | Annotated[Several[Part], Field(min_length=1)]
     )
     model: StrictStr | None = None
 

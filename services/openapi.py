@@ -58,7 +58,7 @@ def answers(
     described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         described[status] = {"description": HTTPStatus(status).phrase}
-        if model is not None:
+        if model is not None and status != HTTPStatus.NOT_MODIFIED:
             schema = {"$ref": _REF.format(model=model.__name__)}
             example = _RESPONSES[model.__name__]
             described[status]["content"] = {

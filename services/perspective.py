@@ -18,6 +18,7 @@ from services.offsets import converter
 from services.problems import UNSUPPORTED, Refused, Row, refusal
 from services.schema import Share
 from wraner.errors import InvalidInput
+from wraner.packs import Several
 
 _EMPTY = Row("comment-empty", 422, "The comment is empty")
 _LONG = Row("comment-too-long", 422, "The comment is too long")
@@ -72,7 +73,7 @@ class AnalyzeCommentRequest(_Request):
     comment: Comment
     requested_attributes: dict[StrictStr, RequestedAttribute] = Field(default_factory=dict)
     span_annotations: StrictBool = False
-    languages: tuple[StrictStr, ...] = ()
+    languages: Several[StrictStr] = ()
     drop_unsupported_attributes: StrictBool = False
     client_token: StrictStr | None = None
     context: Any = None
@@ -114,7 +115,7 @@ class AnalyzeCommentResponse(_Response):
     attribute_scores: dict[str, AttributeScores]
     languages: tuple[str, ...]
     detected_languages: tuple[str, ...] = ()
-    client_token: str | None = Field(exclude_if=lambda token: token is None)
+    client_token: str | None = Field(None, exclude_if=lambda token: token is None)
     calibrated: bool
 
 

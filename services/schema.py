@@ -25,12 +25,13 @@ from wraner.packs import (
     Label,
     Policy,
     PolicySet,
+    Several,
     TaggedExample,
 )
 
 Share = Annotated[StrictFloat, Field(ge=0, le=1), AllowInfNan(False)]
 Texts = Annotated[
-    StrictStr | Annotated[tuple[StrictStr, ...], Field(min_length=1)],
+    StrictStr | Annotated[Several[StrictStr], Field(min_length=1)],
     Field(description="one text, or several; each is answered on its own"),
 ]
 MAX_NEIGHBOURS = 64
@@ -53,7 +54,7 @@ class ExtractRequest(_Request):
     domain: StrictStr | None = None
     inline: Domain | None = None
     text: Texts
-    entity_types: Annotated[tuple[Label, ...], Field(min_length=1)] | None = Field(
+    entity_types: Annotated[Several[Label], Field(min_length=1)] | None = Field(
         None, description="limit the answer to these types of the domain; left out: all"
     )
     k: Annotated[StrictInt, Field(ge=0, le=MAX_NEIGHBOURS)] | None = Field(
@@ -69,7 +70,7 @@ class ModerateRequest(_Request):
     policy_set: StrictStr | None = None
     inline: PolicySet | None = None
     text: Texts
-    policies: Annotated[tuple[Label, ...], Field(min_length=1)] | None = Field(
+    policies: Annotated[Several[Label], Field(min_length=1)] | None = Field(
         None, description="judge these, without a shortlist"
     )
     exhaustive: StrictBool = Field(False, description="judge every policy of the set")
@@ -79,13 +80,13 @@ class ModerateRequest(_Request):
 class AddTaggedExamples(_Request):
     """Examples to add to a domain."""
 
-    examples: Annotated[tuple[TaggedExample, ...], Field(min_length=1)]
+    examples: Annotated[Several[TaggedExample], Field(min_length=1)]
 
 
 class AddJudgedExamples(_Request):
     """Examples to add to a policy set."""
 
-    examples: Annotated[tuple[JudgedExample, ...], Field(min_length=1)]
+    examples: Annotated[Several[JudgedExample], Field(min_length=1)]
 
 
 class Neighbour(_Response):

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.problems import answer, explain
 from wraner.errors import Unavailable
 
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_MAX_ID = 128
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,%d}" % _MAX_ID)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _GONE = 499  # the client hung up; nobody reads this status but our log
@@ -57,11 +58,15 @@ class Meter:
 
 
 class Traffic:
-    """Wraps the API."""
+    """Wraps the API. HEAD is asked as GET; its answer goes out without a body.
 
-    def __init__(self, app: ASGIApp, meter: Meter) -> None:
+    `echoed`: a server in front returns each request's id, as Ray Serve's does.
+    """
+
+    def __init__(self, app: ASGIApp, meter: Meter, *, echoed: bool = False) -> None:
         self._app = app
         self._meter = meter
+        self._echoed = echoed
         self._log = structlog.get_logger("wraner.gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,9 +74,13 @@ class Traffic:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = _request_id(scope, echoed=self._echoed)
         scope.setdefault("state", {})["request_id"] = request_id
-        exchange = _Exchange(request_id, receive, send)
+        method, head = scope["method"], scope["method"] == "HEAD"
+        if head:
+            scope = {**scope, "method": "GET"}
+        shown = None if self._echoed else request_id
+        exchange = _Exchange(shown, receive, send, head=head)
         began = time.perf_counter()
         self._meter.running += 1
         try:
@@ -80,11 +89,11 @@ class Traffic:
             self._meter.running -= 1
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "none")
-            self._meter.count(scope["method"], route, exchange.status, seconds)
+            self._meter.count(method, route, exchange.status, seconds)
             self._log.info(
                 "request",
                 request_id=request_id,
-                method=scope["method"],
+                method=method,
                 route=route,
                 status=exchange.status,
                 milliseconds=round(1000 * seconds, 1),
@@ -110,12 +119,13 @@ class Traffic:
 
 
 class _Exchange:
-    """One request's way in and out, counted; the id goes out with the first message."""
+    """One request's way in and out, counted; an id goes out with the first message."""
 
-    def __init__(self, request_id: str, receive: Receive, send: Send) -> None:
-        self._id = request_id.encode()
+    def __init__(self, request_id: str | None, receive: Receive, send: Send, *, head: bool) -> None:
+        self._id = request_id
         self._receive = receive
         self._send = send
+        self._head = head
         self.status = _GONE
         self.bytes_in = 0
         self.bytes_out = 0
@@ -128,16 +138,24 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", ()), (b"x-request-id", self._id)]
-            message = {**message, "headers": headers}
+            own = [(b"x-request-id", self._id.encode())] if self._id is not None else []
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        elif self._head:
+            message = {**message, "body": b""}
         self.bytes_out += len(message.get("body", b""))
         await self._send(message)
 
 
-def _request_id(scope: Scope) -> str:
-    """Return the client's id for the request, or a new one where it sent none that can be kept."""
+def _request_id(scope: Scope, *, echoed: bool) -> str:
+    """Return the client's id for the request, or a new one where it sent none that can be kept.
+
+    One that is echoed all the same is kept as what of it can be read in a log.
+    """
     sent = next((v for k, v in scope["headers"] if k.lower() == b"x-request-id"), b"")
-    return sent.decode("ascii") if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+    if _REQUEST_ID.fullmatch(sent):
+        return sent.decode("ascii")
+    readable = sent.decode("latin-1").encode("unicode_escape").decode()[:_MAX_ID]
+    return readable if echoed and readable else uuid.uuid4().hex
 
 
 def _where(error: BaseException) -> dict[str, Any]:

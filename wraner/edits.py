@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from wraner.errors import Conflict, NotFound
-from wraner.packs import Example, Pack, TaggedExample, check_examples, example_hash
+from wraner.packs import Example, Pack, check_examples, example_hash, in_order
 
 
 def with_examples(pack: Pack, examples: Sequence[Example]) -> Pack:
@@ -29,11 +29,8 @@ def with_examples(pack: Pack, examples: Sequence[Example]) -> Pack:
 
 
 def said_by(example: Example) -> str:
-    """Return a hash of what an example says; in which order entities are named says nothing."""
-    if isinstance(example, TaggedExample):
-        entities = sorted(example.entities, key=lambda m: (m.start, m.end, m.label))
-        example = example.model_copy(update={"entities": tuple(entities)})
-    return example_hash(example)
+    """Return a hash of what an example says; in which order it names things says nothing."""
+    return example_hash(in_order(example))
 
 
 def without_example(pack: Pack, example_id: str) -> Pack:

@@ -63,7 +63,7 @@ def check_mentions(text: str, mentions: Sequence[Mention], labels: Iterable[str]
     Raises:
         InvalidInput: with a pointer such as ``/entities/2/end`` relative to the example.
     """
-    known = set(labels)
+    known = frozenset(labels)  # one that is given is no copy: a pack has as many as examples
     starts, ends = _borders(text)
     for number, m in enumerate(mentions):
         where = f"/entities/{number}"

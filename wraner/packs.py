@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictStr
 
@@ -42,6 +42,10 @@ Label = Annotated[
 ]
 Words = Annotated[StrictStr, AfterValidator(_not_blank)]
 
+Item = TypeVar("Item")
+Several = Annotated[tuple[Item, ...], Field(fail_fast=True)]
+"""An array, read up to its first fault: there may be one for every few bytes of a body."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,8 +69,8 @@ class Policy(_Frozen):
     title: Label
     tier: Annotated[int, Field(strict=True, ge=1)] | None = None
     definition: Words
-    includes: tuple[Words, ...] = ()
-    excludes: tuple[Words, ...] = ()
+    includes: Several[Words] = ()
+    excludes: Several[Words] = ()
     threshold: Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
 
     @property
@@ -89,7 +93,7 @@ class TaggedExample(_Frozen):
 
     id: Label = ""
     text: Words
-    entities: tuple[Mention, ...] = ()
+    entities: Several[Mention] = ()
 
     def model_post_init(self, context: Any) -> None:
         """Fill a missing id."""
@@ -104,8 +108,8 @@ class JudgedExample(_Frozen):
 
     id: Label = ""
     text: Words
-    violates: tuple[Label, ...] = ()
-    complies: tuple[Label, ...] | Literal["all"] = ()
+    violates: Several[Label] = ()
+    complies: Several[Label] | Literal["all"] = ()
 
     def model_post_init(self, context: Any) -> None:
         """Fill a missing id."""
@@ -123,8 +127,8 @@ class Domain(_Frozen):
     """A pack whose definitions are entity types."""
 
     description: StrictStr = ""
-    entity_types: Annotated[tuple[EntityType, ...], Field(min_length=1)]
-    examples: tuple[TaggedExample, ...] = ()
+    entity_types: Annotated[Several[EntityType], Field(min_length=1)]
+    examples: Several[TaggedExample] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -136,8 +140,8 @@ class PolicySet(_Frozen):
     """A pack whose definitions are policies."""
 
     description: StrictStr = ""
-    policies: Annotated[tuple[Policy, ...], Field(min_length=1)]
-    examples: tuple[JudgedExample, ...] = ()
+    policies: Annotated[Several[Policy], Field(min_length=1)]
+    examples: Several[JudgedExample] = ()
 
 
 Pack = Domain | PolicySet
@@ -153,14 +157,22 @@ def example_hash(example: Example) -> str:
     return _digest(example.model_dump(mode="json", exclude={"id"}))
 
 
+def in_order(example: Example) -> Example:
+    """Return an example that says the same: in which order it names things says nothing."""
+    inside: dict[str, tuple[object, ...]]
+    if isinstance(example, TaggedExample):
+        inside = {"entities": tuple(sorted(example.entities))}
+    else:
+        inside = {"violates": tuple(sorted(example.violates))}
+        if example.complies != "all":
+            inside["complies"] = tuple(sorted(example.complies))
+    return example.model_copy(update=inside)
+
+
 def _fill_id(example: Example) -> None:
-    """Name an example by its content; the order in which entities were given says nothing."""
+    """Name an example by what it says."""
     if not example.id:
-        said = example
-        if isinstance(example, TaggedExample):
-            inside = sorted(example.entities, key=lambda m: (m.start, m.end, m.label))
-            said = example.model_copy(update={"entities": tuple(inside)})
-        object.__setattr__(example, "id", example_hash(said)[:16])
+        object.__setattr__(example, "id", example_hash(in_order(example))[:16])
 
 
 def definitions_of(pack: Pack) -> Pack:
@@ -202,12 +214,14 @@ def check_examples(pack: Pack, examples: Sequence[Example]) -> None:
         InvalidInput: with a pointer such as ``/examples/3/entities/0/label``.
     """
     _check_unique([e.id for e in examples], "/examples/{}/id")
+    # Collected once: a pack has as many definitions as examples.
+    declared = frozenset(pack.labels if isinstance(pack, Domain) else (p.id for p in pack.policies))
     for number, example in enumerate(examples):
         try:
             if isinstance(pack, Domain) and isinstance(example, TaggedExample):
-                check_mentions(example.text, example.entities, pack.labels)
+                check_mentions(example.text, example.entities, declared)
             elif isinstance(pack, PolicySet) and isinstance(example, JudgedExample):
-                _check_judgement(example, {p.id for p in pack.policies})
+                _check_judgement(example, declared)
             else:
                 raise InvalidInput(
                     f"a {type(pack).__name__} takes other examples than {type(example).__name__}"
@@ -216,7 +230,7 @@ def check_examples(pack: Pack, examples: Sequence[Example]) -> None:
             raise error.under(f"/examples/{number}") from None
 
 
-def _check_judgement(example: JudgedExample, known: set[str]) -> None:
+def _check_judgement(example: JudgedExample, known: frozenset[str]) -> None:
     complies = () if example.complies == "all" else example.complies
     for field, ids in (("violates", example.violates), ("complies", complies)):
         _check_unique(ids, f"/{field}/{{}}")

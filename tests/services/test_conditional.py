@@ -33,7 +33,10 @@ def test_if_match_lets_only_the_current_version_be_changed(client: TestClient) -
     second = put(client, "b", if_match=f'"zzz", {first}').headers["etag"]
     stale = put(client, "c", if_match=first)
     assert stale.status_code == 412 and second.strip('"') in stale.json()["detail"]
-    assert put(client, "c", if_match=f"W/{second}").status_code == 412
+    weak = put(client, "c", if_match=f"W/{second}")
+    assert weak.status_code == 412 and f"in quotes alone: {second}" in weak.json()["detail"]
+    other = put(client, "c", if_match=f"W/{first}")
+    assert other.status_code == 412 and "read the pack again" in other.json()["detail"]
     headers = {"If-Match": first}
     more = {"examples": [{"id": "x", "text": "x"}]}
     assert client.post(f"{URL}/examples", json=more, headers=headers).status_code == 412
@@ -46,10 +49,19 @@ def test_if_match_lets_only_the_current_version_be_changed(client: TestClient) -
     assert client.delete(f"{URL}/examples/x", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["abc", '"a', 'a"b"', '"a" "b"', ""])
+@pytest.mark.parametrize("value", ["abc", '"a', 'a"b"', '"a" "b"', "", ", ,", '"a", *'])
 def test_malformed_conditions_are_refused(client: TestClient, value: str) -> None:
     answer = put(client, "a", if_match=value)
     assert answer.status_code == 422 and "If-Match" in answer.json()["detail"]
+
+
+def test_lists_of_versions_are_read_as_http_writes_them(client: TestClient) -> None:
+    first = put(client, "a").headers["etag"]
+    second = put(client, "b", if_match=f', "a,b" ,,{first} ,').headers["etag"]
+    lines = [("If-Match", '"zzz"'), ("If-Match", second)]
+    third = client.put(URL, json={**TYPES, "description": "c"}, headers=lines).headers["etag"]
+    lines = [("If-None-Match", '"zzz"'), ("If-None-Match", f"W/{third}")]
+    assert client.get(URL, headers=lines).status_code == 304
 
 
 def test_of_many_conditional_writers_one_wins(client: TestClient) -> None:

@@ -1,13 +1,16 @@
 """Every route of the contract answers as the contract says, field for field."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from services import examples, schema
+from services import drop_in_examples, examples, schema
 from services.api import build_api
+from services.perspective import AnalyzeCommentResponse
 from tests.services.fakes import FakeEngine, FakeIndex, make_gateway
 from wraner.errors import Unavailable
 
@@ -137,6 +140,66 @@ def test_health_metrics_and_request_ids(
     made_up = client.get("/nowhere", headers={"X-Request-ID": "a b\x07"})
     assert made_up.headers["x-request-id"] == made_up.json()["request_id"] != "a b\x07"
     assert 'route="/healthz",status="200"} 2.0' in client.get("/metrics").text
+
+
+def test_an_id_that_a_server_in_front_returns_goes_out_once(tmp_path: Path) -> None:
+    with TestClient(build_api(make_gateway(tmp_path), echoed=True)) as client:
+        for sent, told in (("abc-1", "abc-1"), ("a b\x07", "a b\\x07"), ("a" * 200, "a" * 128)):
+            answer = client.get("/nowhere", headers={"X-Request-ID": sent})
+            assert "x-request-id" not in answer.headers
+            assert answer.json()["request_id"] == told
+        assert len(client.get("/nowhere").json()["request_id"]) == 32
+
+
+def test_what_can_be_read_answers_head_too(client: TestClient) -> None:
+    version = made(client, "/v1/domains/travel", DOMAIN)
+    paths = ("/healthz", "/readyz", "/v1/domains", "/v1/domains/travel", "/docs", "/openapi.json")
+    for path in paths:
+        head, read = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-length"] == read.headers["content-length"]
+    assert client.head("/v1/domains/travel").headers["etag"] == f'"{version}"'
+    assert client.head("/v1/domains/none").status_code == 404
+    assert client.head("/v1/extract").status_code == 405
+    assert 'method="HEAD",route="/healthz",status="200"} 1.0' in client.get("/metrics").text
+    operations = client.get("/openapi.json").json()["paths"].values()
+    assert not any("head" in methods for methods in operations)
+
+
+def test_an_answer_to_head_has_no_body_whatever_serves_it(tmp_path: Path) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "HEAD",
+        "path": "/healthz",
+        "headers": [],
+        "query_string": b"",
+    }
+    asyncio.run(build_api(make_gateway(tmp_path))(scope, receive, send))
+    assert sent[0]["status"] == 200 and b"".join(m["body"] for m in sent[1:]) == b""
+
+
+def test_the_document_asks_for_no_more_than_answers_hold(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    schemas = described["components"]["schemas"]
+    comment = drop_in_examples.REQUESTS["AnalyzeCommentRequest"]
+    fault = client.post("/v1alpha1/comments:analyze", json=comment).json()["error"]
+    assert "details" not in fault and set(schemas["GoogleFault"]["required"]) <= set(fault)
+    left_out = AnalyzeCommentResponse(attribute_scores={}, languages=(), calibrated=False)
+    answer = left_out.model_dump(by_alias=True)
+    assert "clientToken" not in answer
+    assert set(schemas["AnalyzeCommentResponse"]["required"]) <= set(answer)
+    routes = described["paths"]
+    read = routes["/v1/domains/{name}"]["get"]["responses"]
+    assert "content" in read["200"] and "content" not in read["304"]
+    assert set(routes["/metrics"]["get"]["responses"]["200"]["content"]) == {"text/plain"}
 
 
 def test_openapi_has_a_worked_example_for_every_route(client: TestClient) -> None:

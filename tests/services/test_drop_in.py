@@ -286,6 +286,28 @@ def test_a_policy_set_that_changes_meanwhile_is_not_judged_by_old_thresholds(
         asyncio.run(ask())
 
 
+def test_scores_of_two_adapters_make_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped(tmp_path, monkeypatch)
+    gateway = make_gateway(tmp_path / "state", engine=PolicyEngine())
+    promoted = iter(["a" * 64, "a" * 64, "a" * 64, "a" * 16 + "b" * 48])
+    monkeypatch.setattr(gateway._adapters, "of", lambda _: next(promoted))
+    monkeypatch.setattr(gateway._adapters, "calibration", lambda _: None)
+
+    async def ask() -> None:
+        groups = []
+        for name in ("forum", "other"):
+            await gateway.put(name, PolicySet.model_validate(POLICIES), condition(None, None))
+            groups.append(NamedGroup(name, Group(policy_set=name, policies=("beat",))))
+        scored = await score_groups(gateway, groups, text="beat=0.9", field="/input")
+        assert scored.model == "fake@0+" + "a" * 16
+        with pytest.raises(Unavailable, match="changed meanwhile; try again"):
+            await score_groups(gateway, groups, text="beat=0.9", field="/input")
+
+    asyncio.run(ask())
+
+
 @pytest.mark.parametrize("left", [("beat", "fool"), ()])
 def test_a_policy_that_goes_meanwhile_is_no_fault_of_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...]

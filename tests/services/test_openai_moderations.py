@@ -162,7 +162,8 @@ def test_wrong_input_names_the_field(client: TestClient, body: Any, param: str, 
 
 def test_no_json_and_no_such_method_have_the_same_shape(client: TestClient) -> None:
     for answer, status in (
-        (client.post(URL, content=b"{"), 400),
+        (client.post(URL, content=b"{", headers={"content-type": "application/json"}), 400),
+        (client.post(URL, content=b"{}"), 415),
         (client.post(URL, json={"input": "a"}, params={"x": "1"}), 400),
         (client.post(URL, content=b"a", headers={"content-type": "text/plain"}), 415),
         (client.get(URL), 405),

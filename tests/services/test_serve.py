@@ -178,6 +178,11 @@ def test_bad_input_is_told_through_the_proxy(service: Running) -> None:
         answer = client.post("/v1/extract", content=raw, headers=headers)
         assert (answer.status_code, answer.json()["pointer"]) == (status, pointer), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+    for sent in ({}, {"X-Request-Id": "abc-1"}):
+        answer = client.get("/nowhere", headers=sent)
+        # Serve returns the id that it was sent, or has made up and passed on.
+        assert answer.headers.get_list("x-request-id") == [answer.json()["request_id"]]
+    assert client.head("/healthz").status_code == 200
     page = client.get("/docs").text
     for path in re.findall(r"""(?:src|href)="([^"]+)"|url: '([^']+)'""", page):
         assert client.get("".join(path)).status_code == 200, path

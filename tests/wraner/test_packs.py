@@ -6,7 +6,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wraner.errors import InvalidInput
-from wraner.packs import Domain, Policy, PolicySet, check_pack, definitions_of, version
+from wraner.packs import (
+    Domain,
+    EntityType,
+    JudgedExample,
+    Pack,
+    Policy,
+    PolicySet,
+    TaggedExample,
+    check_pack,
+    definitions_of,
+    example_hash,
+    version,
+)
 
 
 def domain(**changes: Any) -> Domain:
@@ -132,6 +144,46 @@ def test_an_id_does_not_depend_on_the_order_of_entities() -> None:
         for some in (mentions, mentions[::-1])
     }
     assert len(ids) == 1
+
+
+def test_an_id_does_not_depend_on_the_order_of_policies() -> None:
+    for field in ("violates", "complies"):
+        ids = {
+            policy_set([{"text": "t", field: some}]).examples[0].id
+            for some in (["p", "q"], ["q", "p"])
+        }
+        assert len(ids) == 1
+    # As it was before the order was seen to: what is stored keeps its id.
+    (example,) = policy_set([{"text": "t", "violates": ["p"], "complies": ["q"]}]).examples
+    assert example.id == example_hash(example)[:16]
+
+
+class Counted(str):
+    """A name that counts how often any is looked up or put in a set."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        Counted.hashed += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize("kind", ["domain", "policy set"])
+def test_definitions_are_collected_once_for_all_examples(kind: str) -> None:
+    count = 100
+    names = [Counted(f"n{n}") for n in range(count)]
+    pack: Pack
+    if kind == "domain":
+        types = tuple(EntityType.model_construct(name=n, definition="") for n in names)
+        tagged = tuple(TaggedExample(id=f"e{n}", text="x") for n in range(count))
+        pack = Domain.model_construct(entity_types=types, examples=tagged)
+    else:
+        rules = tuple(Policy.model_construct(id=n, title="t", definition="d") for n in names)
+        judged = tuple(JudgedExample(id=f"e{n}", text="x") for n in range(count))
+        pack = PolicySet.model_construct(policies=rules, examples=judged)
+    Counted.hashed = 0
+    check_pack(pack)
+    assert count <= Counted.hashed < 10 * count
 
 
 @given(st.permutations(range(5)))
