@@ -23,7 +23,7 @@ from index.similarity import Words, concatenate, words_that_count
 from index.wordings import own_words
 from wraner.packs import Example, Pack, Policy, PolicySet, example_hash, version
 
-_HELD: dict[PackKind, str] = {"Domain": "generation-2", "PolicySet": "generation-5"}
+_HELD: dict[PackKind, str] = {"Domain": "generation-3", "PolicySet": "generation-6"}
 """What a generation of a kind holds; changed where that changes, so that it is built anew."""
 
 # Compaction: a part is merged into the new one when it is small, when much of it is gone, or when
@@ -222,14 +222,16 @@ def _definitions(
     old = previous.definitions if previous else None
     if old and old.holds(entries):
         return old
-    encoded = encoder.encode(list(texts.values()))
-    has_texts = bool(encoded[0].text.size)
-    briefly = encoder.encode(list(briefs.values())) if has_texts else encoded
-    words = [
-        words_that_count(replace(whole, text=brief.text), settings)
-        for whole, brief in zip(encoded, briefly, strict=True)
-    ]
-    return segments.make(list(zip(entries, words, strict=True)), storage, settings)
+    words = old.kept(entries) if old else {}
+    fresh = [policy for policy in texts if policy not in words]
+    encoded = encoder.encode([texts[policy] for policy in fresh])
+    has_texts = any(whole.text.size for whole in encoded)
+    briefly = encoder.encode([briefs[policy] for policy in fresh]) if has_texts else encoded
+    words |= {
+        policy: words_that_count(replace(whole, text=brief.text), settings)
+        for policy, whole, brief in zip(fresh, encoded, briefly, strict=True)
+    }
+    return segments.make([(entry, words[entry.id]) for entry in entries], storage, settings)
 
 
 def _wordings(

@@ -4,7 +4,7 @@ Implements `wraner.retrieval.Retriever`. Knows no network and no names of packs.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -151,6 +151,7 @@ class LocalRetriever:
                 evidence.gather(
                     opened.generation,
                     judgements,
+                    text,
                     encoded,
                     k,
                     self._settings,
@@ -218,6 +219,5 @@ class _Opened:
             return self._tagged_words
 
 
-@lru_cache(maxsize=16_384)
 def _tagged(record: str) -> TaggedExample:
     return TaggedExample.model_validate_json(record)

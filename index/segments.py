@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +27,9 @@ from index.similarity import Grid, Ints, Words, concatenate, from_grid
 from wraner.errors import Unavailable
 from wraner.whole_folders import to_disk
 
-_FORMAT = "segment-2"
+_FORMAT = "segment-3"  # changes too where `wraner.chunks` cuts words otherwise
 _MANIFEST = "manifest.json"
+_BLOCK_TEXTS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,15 @@ class Segment:
         """Return whether these are its entries, by id and content."""
         return {(e.id, e.digest) for e in self.entries} == {(e.id, e.digest) for e in entries}
 
+    def kept(self, entries: Iterable[Entry]) -> dict[str, Words]:
+        """Return by their ids the words of those that are its own, by id and content."""
+        found = ((entry, self.rows.get(entry.id)) for entry in entries)
+        return {
+            entry.id: self.words(row)
+            for entry, row in found
+            if row is not None and self.entries[row].digest == entry.digest
+        }
+
     @cached_property
     def rows(self) -> dict[str, int]:
         """The number of each entry by its id."""
@@ -85,7 +95,11 @@ class Segment:
 
     def likeness(self, rows: Ints, text: Grid) -> Floats:
         """Return how near the whole texts of some entries lie to `text`. *Shape:* (n_rows,)."""
-        return from_grid(self.texts[rows]) @ from_grid(text)
+        near, vector = np.empty(len(rows), np.float32), from_grid(text)
+        for first in range(0, len(rows), _BLOCK_TEXTS):  # as floats they stay in the cache
+            block = slice(first, first + _BLOCK_TEXTS)
+            near[block] = from_grid(self.texts[rows[block]]) @ vector
+        return near
 
 
 def make(pairs: list[tuple[Entry, Words]], storage: str, settings: IndexSettings) -> Segment:

@@ -56,9 +56,12 @@ class PolicyReader:
         entries = [Entry.of_text(name, text) for name, text in texts.items()]
         if previous and previous.holds(entries):
             return previous
-        vectors = to_grid(self.encoder.sentences(list(texts.values())))
+        words = previous.kept(entries) if previous else {}
+        fresh = [name for name in texts if name not in words]
+        vectors = to_grid(self.encoder.sentences([texts[name] for name in fresh]))
         nothing = np.zeros((0, 1), np.int16), np.zeros(0, np.float32), np.zeros(0, np.int64)
-        pairs = [(e, Words(*nothing, vector)) for e, vector in zip(entries, vectors, strict=True)]
+        words |= {name: Words(*nothing, row) for name, row in zip(fresh, vectors, strict=True)}
+        pairs = [(entry, words[entry.id]) for entry in entries]
         return segments.make(pairs, f"wordings {self.encoder.identity}", settings)
 
     def nearness(

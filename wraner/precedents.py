@@ -17,7 +17,6 @@ from wraner.retrieval import JudgedNeighbour, PolicyEvidence
 _MARKS = regex.compile(r"[\p{P}\p{Z}\s]+")
 
 
-@lru_cache(maxsize=1_000)
 def words_of(text: str) -> str:
     """Return a text without letter case, spaces and punctuation, or where it is nothing else, with.
 
@@ -25,6 +24,10 @@ def words_of(text: str) -> str:
     """
     folded = unicodedata.normalize("NFC", text).casefold()
     return _MARKS.sub(" ", folded).strip() or " ".join(folded.split())
+
+
+# The examples nearest to one text are near to many. Who reads a whole pack has no use for it.
+_found_words_of = lru_cache(maxsize=1_000)(words_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def precedents(found: Sequence[PolicyEvidence], *texts: str) -> Precedents:
 
     `texts` are a window and the whole text that it is of.
     """
-    words = set(map(words_of, texts))
+    words = set(map(_found_words_of, texts))
     against = {e.policy for e in found if _same(e.violating, words)}
     keeping = {e.policy: _same(e.complying, words) for e in found}
     for_it = {policy for policy, examples in keeping.items() if examples}
@@ -67,4 +70,4 @@ def precedents(found: Sequence[PolicyEvidence], *texts: str) -> Precedents:
 
 
 def _same(near: Sequence[JudgedNeighbour], words: set[str]) -> list[JudgedExample]:
-    return [n.example for n in near if words_of(n.example.text) in words]
+    return [n.example for n in near if _found_words_of(n.example.text) in words]

@@ -8,21 +8,27 @@ A reader resolves a name to a version once and reads that version, whatever is w
 A damaged pack spoils only itself. Knows no index and no HTTP.
 """
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from wraner import versions
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
+from wraner.formats.jsonl import parse_line
+from wraner.formats.lines import decode_lines
 from wraner.pack_folders import (
     EXAMPLES_FILE,
     iterate_examples,
     read_definitions,
     read_pack_folder,
 )
-from wraner.packs import Domain, Example, Pack, version
+from wraner.packs import Domain, Example, JudgedExample, Pack, TaggedExample, version
 from wraner.pointer import Pointer
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -34,6 +40,12 @@ class Kind(StrEnum):
 
     DOMAIN = "domains"
     POLICY_SET = "policy-sets"
+
+
+_MODELS: dict[Kind, type[Example]] = {
+    Kind.DOMAIN: TaggedExample,
+    Kind.POLICY_SET: JudgedExample,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +148,17 @@ class PackStore:
         """
         definitions = self.stored(kind, name, version).definitions
         file = self._folder(kind, name, version) / EXAMPLES_FILE
-        page: list[Example] = []
-        seen = not after
         try:
-            for _, example in iterate_examples(file, definitions):
-                if seen and len(page) < limit:
-                    page.append(example)
-                elif seen:
-                    break
-                seen = seen or example.id == after
+            start = _behind(file, after) if after else 0
+            if start:
+                with suppress(InvalidInput, OSError):  # else read whole, which says what is wrong
+                    return _read_from(file, start, _MODELS[kind], limit)
+            examples = (example for _, example in iterate_examples(file, definitions))
+            if after and not any(example.id == after for example in examples):
+                raise NotFound(f"there is no example {after!r} to read after")
+            return list(islice(examples, limit))
         except InvalidInput as error:
             raise self._damaged(kind, name, error.message) from None
-        if not seen:
-            raise NotFound(f"there is no example {after!r} to read after")
-        return page
 
     def publish(self, name: str, pack: Pack, *, expected: str | None) -> str:
         """Store a pack and point its name at it, if the name still points at `expected`.
@@ -273,6 +282,28 @@ def _pointed_at(pointer: Pointer) -> str | None:
 def _count_lines(file: Path) -> int:
     with file.open("rb") as lines:
         return sum(1 for line in lines if line.strip())
+
+
+def _behind(file: Path, after: str) -> int:
+    """Return where the line behind that of an example begins, 0 where no line begins with its id.
+
+    The store wrote the lines, ids first, so that those before need not be parsed for every page.
+    """
+    start = f'{{"id":{json.dumps(after, ensure_ascii=False)},'.encode(errors="surrogatepass")
+    try:
+        with file.open("rb") as lines, mmap(lines.fileno(), 0, access=ACCESS_READ) as whole:
+            line = whole.find(b"\n" + start) + 1  # 0 if it is the first, or none
+            return whole.find(b"\n", line) + 1 if whole[line : line + len(start)] == start else 0
+    except (OSError, ValueError):  # there is none, or it is empty
+        return 0
+
+
+def _read_from(file: Path, start: int, model: type[Example], limit: int) -> list[Example]:
+    """Return up to `limit` examples from the line on that begins at byte `start`."""
+    with file.open("rb") as lines:
+        lines.seek(start)
+        written = (line.text for line in decode_lines(lines, str(file)) if line.text.strip())
+        return [parse_line(model, line, str(file)) for line in islice(written, limit)]
 
 
 def missing_shipped(store: PackStore, shipped: Path) -> list[Path]:

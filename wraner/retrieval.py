@@ -44,15 +44,16 @@ class JudgedNeighbour:
 class PolicyEvidence:
     """What the index knows of one policy and one text, without any language model.
 
-    `violating` and `complying` hold the nearest examples of each side, best first; `definition`
-    is the similarity of the text to the policy's own words; `leaning` says how much likelier the
-    text is among all violating than among all complying examples (natural log; 0 where a side has
-    none), and `word_leaning` the same by the likeness of words alone, which holds for policies too
-    that no encoder was tuned on. So do `wording` and `case`, the similarity to all that the policy
-    names and to the nearest case of it (where it has none, to all), by an untuned encoder, known
-    where some policy of the set is of another kind than those that the encoder was tuned on, else
-    0; `kin` is how near the policy lies to these, -1 of one that names what alone is allowed.
-    `spans` are the text's words that speak most for a breach.
+    `violating` and `complying` hold the nearest examples of each side, best first, and in any case
+    those in the text's own words, as `wraner.precedents` compares them; `definition` is the
+    similarity of the text to the policy's own words; `leaning` says how much likelier the text is
+    among all violating than among all complying examples (natural log; 0 where a side has none),
+    and `word_leaning` the same by the likeness of words alone, which holds for policies too that no
+    encoder was tuned on. So do `wording` and `case`, the similarity to all that the policy names
+    and to the nearest case of it (where it has none, to all), by an untuned encoder, known where
+    some policy of the set is of another kind than those that the encoder was tuned on, else 0;
+    `kin` is how near the policy lies to these, -1 of one that names what alone is allowed. `spans`
+    are the text's words that speak most for a breach.
     """
 
     policy: str

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,35 @@ def test_policies_own_words_are_encoded_once(make_encoder: Callable[[], Any]) ->
     )
     assert encoder.encoded == ["AAAH"]
     assert second.definitions is first.definitions
+
+
+def test_of_changed_policies_only_what_changed_is_encoded(make_encoder: Callable[[], Any]) -> None:
+    encoder = make_encoder()
+    fish, noise, dogs = (
+        Policy(id=name, title=f"No {name}", definition=f"Whatever has to do with {name}.")
+        for name in ("fish", "noise", "dogs")
+    )
+    loud = noise.model_copy(update={"definition": "Loud noise."})
+    generation = None
+    for policies, read in (
+        ((noise, fish), [fish, noise]),
+        ((dogs, fish, noise), [dogs]),
+        ((dogs, fish, loud), [loud]),
+        ((loud, fish), []),
+    ):
+        encoder.encoded.clear()
+        generation = build(
+            PolicySet(policies=policies), Encoders.same(encoder), SETTINGS, generation
+        )
+        assert {p.id for p in read} == {
+            p.id for p in policies if any(p.definition in text for text in encoder.encoded)
+        }
+        fresh = build(PolicySet(policies=policies), Encoders.same(make_encoder()), SETTINGS)
+        assert generation.definitions and fresh.definitions
+        assert generation.definitions.name == fresh.definitions.name
+        for held in ("vectors", "weights", "offsets", "texts"):
+            ours, theirs = getattr(generation.definitions, held), getattr(fresh.definitions, held)
+            assert np.array_equal(ours, theirs)
 
 
 def test_a_line_that_moves_from_definition_to_includes_is_read_anew(

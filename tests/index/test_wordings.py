@@ -43,8 +43,8 @@ class Sentences:
 
     def sentences(self, texts: Sequence[str]) -> Floats:
         self.read += texts
-        vectors: Floats = np.stack([w.text for w in self._words.encode(texts)])
-        return vectors
+        vectors = [w.text for w in self._words.encode(texts)]
+        return np.array(vectors, np.float32).reshape(len(texts), self._words.dimension)
 
 
 @pytest.fixture
@@ -132,6 +132,12 @@ def test_words_that_stay_are_not_read_again(sentences: Sentences) -> None:
     first = reader.segment(FISH, SETTINGS)
     assert len(sentences.read) == 4
     assert reader.segment(FISH, SETTINGS, first) is first and len(sentences.read) == 4
+    changed = COD.model_copy(update={"includes": ("a pie", "smelly cod")})
+    second = reader.segment(PolicySet(policies=(EEL, changed, BREAD)), SETTINGS, first)
+    fresh = reader.segment(PolicySet(policies=(EEL, changed, BREAD)), SETTINGS)
+    assert second.name == fresh.name and np.array_equal(second.texts, fresh.texts)
+    assert sentences.read[4:8] == [own_words(changed), "a pie", "smelly cod", own_words(BREAD)]
+    assert reader.segment(PolicySet(policies=(EEL,)), SETTINGS, fresh).entries == first.entries[3:]
     other = FISH.model_copy(update={"policies": (COD, EEL.model_copy(update={"title": "Eel"}))})
     assert reader.segment(other, SETTINGS, first).name != first.name
 

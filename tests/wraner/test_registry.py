@@ -159,6 +159,29 @@ def test_examples_are_read_page_by_page(store: PackStore) -> None:
         page("z", 1)
 
 
+@pytest.mark.parametrize("name", ["b", 'the "Öder"', "a\\b/c"])
+def test_a_page_is_read_without_the_examples_before_it(
+    store: PackStore, tmp_path: Path, name: str
+) -> None:
+    examples = tuple(TaggedExample(id=i, text="The Oder.") for i in ("a", name, "c", "d"))
+    pack = DOMAIN.model_copy(update={"examples": examples})
+    made = store.publish("rivers", pack, expected=None)
+    (file,) = tmp_path.rglob("examples.jsonl")
+    good = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([b"{}\n", *good[1:]]))
+
+    def page(after: str) -> list[str]:
+        found = store.examples(Kind.DOMAIN, "rivers", made, after=after, limit=2)
+        return [e.id for e in found]
+
+    assert page(name) == ["c", "d"] and page("d") == []
+    with pytest.raises(Unavailable, match=r"examples.jsonl:1: "):
+        page("")
+    file.write_bytes(b"".join([*good[:3], b"{}\n"]))
+    with pytest.raises(Unavailable, match=r"examples.jsonl:4: "):
+        page(name)
+
+
 def test_a_stale_write_changes_nothing(store: PackStore) -> None:
     first = store.publish("rivers", DOMAIN, expected=None)
     with pytest.raises(Stale):
