@@ -212,9 +212,16 @@ def read(folder: Path) -> Segment:
     """Open a segment, its vectors memory-mapped, after checking it.
 
     Raises:
-        Unavailable: it is missing or damaged.
+        Unavailable: it is missing or damaged, or goes meanwhile.
     """
     manifest = check(folder)
+    try:
+        return _read(folder, manifest["kind"])
+    except OSError as error:  # another process let it go since it was checked
+        raise Unavailable(f"the index {folder.name} has gone meanwhile; ask again") from error
+
+
+def _read(folder: Path, kind: Kind) -> Segment:
     with (folder / "entries.jsonl").open(encoding="ascii") as file:
         entries = [Entry(*json.loads(line)) for line in file]
     return Segment(
@@ -224,6 +231,6 @@ def read(folder: Path) -> Segment:
         weights=np.load(folder / "weights.npy"),
         offsets=np.load(folder / "offsets.npy"),
         texts=np.load(folder / "texts.npy"),
-        kind=manifest["kind"],
+        kind=kind,
         index=candidates.read(folder),
     )

@@ -202,6 +202,23 @@ def test_concurrent_builders_do_not_clash(tmp_path: Path, make_encoder: Callable
     assert len(list((tmp_path / "index" / "segments").iterdir())) == 1
 
 
+def test_a_version_that_goes_while_it_is_opened_costs_time_only(store: GenerationStore) -> None:
+    store.build(BRIDGES)
+    check = segments.check
+
+    def check_and_lose(folder: Path) -> dict[str, Any]:
+        manifest = check(folder)
+        segments.remove(folder)
+        return manifest
+
+    with (
+        patch.object(segments, "check", check_and_lose),
+        pytest.raises(Unavailable, match="has gone meanwhile; ask again"),
+    ):
+        store.open(version(BRIDGES))
+    assert store.build(MORE, previous_version=version(BRIDGES)).count == 300
+
+
 def test_dropping_keeps_what_others_need_and_who_has_it_open(
     store: GenerationStore, tmp_path: Path, encoder: Any
 ) -> None:
