@@ -34,7 +34,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt weights.txt
 	@command -v $(PYTHON) >/dev/null || { echo "expected Python 3.11 as '$(PYTHON)', found none; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "installing into $(VENV), once: a few minutes, about 2 GB"
+	@echo "installing into $(VENV), once: a few minutes, about 3 GB"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 ifdef TORCH_INDEX
 	$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) --constraint constraints.txt torch

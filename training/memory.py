@@ -21,6 +21,7 @@ from training.loop import logits_of
 from training.objective import supervised
 from training.packed import Lesson, Lessons, Packer
 from training.settings import TrainingSettings, read_settings
+from wraner import weights
 from wraner.chat import EncodedPrompt
 
 GIB = 2**30
@@ -52,10 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("config", type=Path)
     parser.add_argument("--model", help="a folder with the model's config.json, or a hub id")
+    parser.add_argument("--state", type=Path, default=Path("state"))
     args = parser.parse_args()
     settings = read_settings(args.config)
+    base = args.model or settings.base
+    if base == weights.BUNDLED:
+        base = str(weights.resolve(base, args.state / "models").path)
     auto: Any = AutoConfig
-    counted = count_memory(settings, auto.from_pretrained(args.model or settings.base))
+    counted = count_memory(settings, auto.from_pretrained(base))
     for name in ("weights", "adapter", "kept", "total"):
         print(f"{name:8} {getattr(counted, name) / GIB:7.2f} GiB")
 

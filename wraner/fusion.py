@@ -112,14 +112,15 @@ class Fusion(BaseModel):
             return self._of_examples(examples)
         return self.untaught._of_kind(policy, found)._of_breaches([found])
 
-    def text_score(
+    def text_scores(
         self, overall: float | None, evidence: "Evidence", judged: Sequence[Judged]
-    ) -> float:
-        """Return how surely a text breaches any policy of a set, 0..1.
+    ) -> list[float]:
+        """Return how surely a text breaches policies of each kind that is judged, 0..1.
 
-        By the policies that were taught and `overall`, the judge's answer about the set, or by the
-        others, whichever is surer. `overall` is None where it was not asked for or there is no
-        answer: each taught policy's score then stands for itself.
+        The highest says how surely it breaches any; of several it is no probability. One is by the
+        policies that were taught and `overall`, the judge's answer about the set, one by each kind
+        of the others. `overall` is None where it was not asked for or there is no answer: each
+        taught policy's score then stands for itself.
         """
         known = tuple(score for policy, _, score in judged if self.knows(policy))
         others = [one for one in judged if not self.knows(one[0])]
@@ -131,7 +132,7 @@ class Fusion(BaseModel):
             scores = tuple(score for *_, score in some)
             apart = fusion._of_breaches([e for _, e, _ in some]).verdict
             found += scores if apart is None else [apart.score(0.0, evidence, scores)]
-        return max(found, default=0.0)
+        return found
 
     def asks_overall(self, policies: Iterable[Policy]) -> bool:
         """Return whether the judge's answer about a set of these policies is heard."""

@@ -106,14 +106,14 @@ class _Seen:
 class _Judged:
     """A window's judgements and its score, that it breaches any policy.
 
-    `complete` is false where the whole set's titles do not fit the model: the score is then the
-    highest among the policies'.
+    `alone` is false where the score is the highest of several: of policies', where the whole set's
+    titles do not fit the model, or of those of policies of several kinds.
     """
 
     text: int
     judgements: tuple[_Judgement, ...]
     score: float
-    complete: bool
+    alone: bool
 
 
 class Moderator:
@@ -192,7 +192,7 @@ class Moderator:
         """Return whether the score is that of one thing; the highest of several is none."""
         asked = task.policies or task.among or task.policy_set.policies
         one = self._scores_text(task) or len(asked) == 1
-        return one and all(window.complete for window in judged)
+        return one and len(judged) < 2 and all(window.alone for window in judged)
 
     def _asks_overall(self, task: ModerateTask) -> bool:
         fusion = self._fusion(task)
@@ -238,15 +238,17 @@ class Moderator:
             self._judgement(task, seen, policies[e.policy], e, s.examples_used, logit)
             for e, s, logit in zip(seen.chosen, scores, logits, strict=False)
         )
-        score = max((j.score for j in judgements), default=0.0)
+        score, several = max((j.score for j in judgements), default=0.0), False
         settled = seen.before.keeps_all or any(
             j.policy.id in seen.before.breached for j in judgements
         )
         if self._scores_text(task) and not settled:
             overall = logits[len(seen.chosen)] if len(logits) > len(seen.chosen) else None
             judged = [(j.policy, j.evidence, j.score) for j in judgements]
-            score = self._fusion(task).text_score(overall, seen.found, judged)
-        return _Judged(seen.text, judgements, score, complete=len(logits) == len(scores))
+            found = self._fusion(task).text_scores(overall, seen.found, judged)
+            score, several = max(found, default=0.0), len(found) > 1
+        alone = len(logits) == len(scores) and not several
+        return _Judged(seen.text, judgements, score, alone)
 
     def _judgement(
         self,

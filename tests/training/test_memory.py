@@ -17,7 +17,7 @@ from transformers import (
 from tests.conftest import tiny_tokenizer
 from training import lora, tree_attention
 from training.loop import logits_of
-from training.memory import GIB, bytes_kept, count_memory
+from training.memory import GIB, bytes_kept, count_memory, main
 from training.objective import supervised
 from training.packed import Lesson, Lessons, Packer
 from training.settings import LoraSettings, OptimiserSettings, TrainingSettings, read_settings
@@ -118,3 +118,17 @@ def test_other_architectures_are_trained_stored_and_served(
         weights.resolve(str(tmp_path / "base"), tmp_path), adapters=tmp_path, dtype="float32"
     )
     assert served.rotation is not None  # so examples can be remembered
+
+
+@pytest.mark.model
+def test_the_command_counts_for_the_bundled_model(
+    bundled_base: weights.BaseModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = str(bundled_base.path.parents[1])
+    monkeypatch.setattr("sys.argv", ["memory", str(CONFIGS / "ner.yaml"), "--state", state])
+    main()
+    counted = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert counted["weights"] == "0.25 GiB"  # 134.5 million in bf16
+    assert float(counted["kept"].split()[0]) > 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from wraner.fusion import FEW_EXAMPLES, KIN, Fusion, VerdictFusion, wordings
+from wraner.fusion import FEW_EXAMPLES, KIN, Fusion, Judged, VerdictFusion, wordings
 from wraner.packs import JudgedExample, Policy
 from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
@@ -21,6 +21,12 @@ FUSION = Fusion(
 BREACH = JudgedNeighbour(JudgedExample(text="t", violates=("filth",)), 0.5)
 SHOWN = PolicyEvidence("filth", (BREACH,), (), 0.2, ())
 NOT_SHOWN = PolicyEvidence("filth", (), (BREACH,), 0.2, ())
+
+
+def text_score(
+    fusion: Fusion, overall: float | None, found: Evidence, judged: list[Judged]
+) -> float:
+    return max(fusion.text_scores(overall, found, judged), default=0.0)
 
 
 def test_a_policy_is_known_by_its_words_and_not_by_its_id() -> None:
@@ -98,19 +104,21 @@ NOTHING = Evidence((), "g")
 def test_a_text_is_scored_by_taught_policies_or_by_others_whichever_is_surer() -> None:
     taught, other = (FILTH, SHOWN, 0.9), (SPOILERS, SHOWN, 0.8)
     low, high = -4.0, 4.0
-    assert WHOLE.text_score(low, NOTHING, [taught]) == pytest.approx(1 / (1 + math.exp(4)))
-    assert WHOLE.text_score(low, NOTHING, [taught, other]) == pytest.approx(0.8)
-    assert WHOLE.text_score(high, NOTHING, [taught, other]) == pytest.approx(1 / (1 + math.exp(-4)))
-    assert WHOLE.text_score(None, NOTHING, [other]) == pytest.approx(0.8)
-    bare = WHOLE.text_score(None, NOTHING, [(SPOILERS, NOT_SHOWN, 0.8)])
+    assert text_score(WHOLE, low, NOTHING, [taught]) == pytest.approx(1 / (1 + math.exp(4)))
+    assert text_score(WHOLE, low, NOTHING, [taught, other]) == pytest.approx(0.8)
+    assert text_score(WHOLE, high, NOTHING, [taught, other]) == pytest.approx(
+        1 / (1 + math.exp(-4))
+    )
+    assert text_score(WHOLE, None, NOTHING, [other]) == pytest.approx(0.8)
+    bare = text_score(WHOLE, None, NOTHING, [(SPOILERS, NOT_SHOWN, 0.8)])
     assert bare == pytest.approx(1 / (1 + math.exp(5)))
 
 
 def test_where_no_taught_policy_was_judged_the_answer_about_the_set_is_heard() -> None:
     hearing = WHOLE.model_copy(update={"verdict": verdict(1.0, 0.5, bias=-1.0)})
-    assert hearing.text_score(3.0, NOTHING, []) == pytest.approx(1 / (1 + math.exp(-2)))
+    assert text_score(hearing, 3.0, NOTHING, []) == pytest.approx(1 / (1 + math.exp(-2)))
     doubtful = (FILTH, SHOWN, 0.1)
-    assert hearing.text_score(3.0, NOTHING, [doubtful]) < hearing.text_score(3.0, NOTHING, [])
+    assert text_score(hearing, 3.0, NOTHING, [doubtful]) < text_score(hearing, 3.0, NOTHING, [])
 
 
 def test_a_text_is_scored_kind_by_kind_by_the_surest() -> None:
@@ -120,19 +128,19 @@ def test_a_text_is_scored_kind_by_kind_by_the_surest() -> None:
     both = WHOLE.model_copy(update={"untaught": untaught})
     near, far = (SPOILERS, SHOWN, 0.3), (SPOILERS, replace(SHOWN, kin=0.0), 0.8)
     alone = 1 / (1 + math.exp(2))
-    assert both.text_score(None, NOTHING, [far]) == pytest.approx(alone)
-    assert both.text_score(None, NOTHING, [near, far]) == pytest.approx(0.3)
+    assert text_score(both, None, NOTHING, [far]) == pytest.approx(alone)
+    assert text_score(both, None, NOTHING, [near, far]) == pytest.approx(0.3)
     surer = foreign.model_copy(update={"verdict": verdict(0.0, 0.0, bias=2.0)})
     untaught = untaught.model_copy(update={"foreign": surer})
     both = WHOLE.model_copy(update={"untaught": untaught})
-    assert both.text_score(None, NOTHING, [near, far]) == pytest.approx(1 - alone)
+    assert text_score(both, None, NOTHING, [near, far]) == pytest.approx(1 - alone)
 
 
 def test_a_text_without_an_answer_about_the_set_is_scored_by_the_surest_policy() -> None:
-    assert WHOLE.text_score(None, NOTHING, [(FILTH, SHOWN, 0.3), (EXPEL, SHOWN, 0.6)]) == 0.6
+    assert text_score(WHOLE, None, NOTHING, [(FILTH, SHOWN, 0.3), (EXPEL, SHOWN, 0.6)]) == 0.6
     mixed = [(FILTH, SHOWN, 0.9), (SPOILERS, SHOWN, 0.2)]
-    assert WHOLE.text_score(None, NOTHING, mixed) == 0.9, "others do not stand for taught ones"
-    assert WHOLE.text_score(None, NOTHING, []) == 0.0
+    assert text_score(WHOLE, None, NOTHING, mixed) == 0.9, "others do not stand for taught ones"
+    assert text_score(WHOLE, None, NOTHING, []) == 0.0
 
 
 def test_a_set_is_asked_about_where_any_of_it_was_taught() -> None:

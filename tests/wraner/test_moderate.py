@@ -278,7 +278,7 @@ def test_policies_that_were_not_taught_are_scored_by_their_own_weights() -> None
     plain, other = (WHOLE.score(2.0, evidence("a")), untaught.score(2.0, evidence("c")))
     assert [j.score for j in verdict.judged] == [plain, WHOLE.score(0.0, evidence("b")), other]
     assert [len(r.prompt.examples) for r in engine.asked] == [0, 0, 2, 0]
-    assert verdict.score == pytest.approx(0.5)
+    assert verdict.score == pytest.approx(0.5) and not verdict.calibrated
     (surer,) = moderate("aa", engine=OverallEngine(), fusion=mixed, exhaustive=True)
     assert surer.score == pytest.approx(1 / (1 + 2.718281828 ** -(4 - 2.0)))
 
@@ -326,11 +326,10 @@ def test_a_set_whose_titles_do_not_fit_is_judged_by_its_policies_alone() -> None
         ]
 
 
-def test_of_several_windows_one_that_does_not_fit_makes_the_text_uncalibrated() -> None:
-    (verdict,) = moderate("x y z !!! aaaaaaaaaa", engine=CrampedEngine(), fusion=WHOLE)
-    assert verdict.coverage.windows == 2 and not verdict.calibrated
-    (fitting,) = moderate("x y z !!! a", engine=CrampedEngine(), fusion=WHOLE)
-    assert fitting.coverage.windows == 2 and fitting.calibrated
+def test_the_highest_of_several_windows_is_no_probability() -> None:
+    for text, windows in (("x !!!", 1), ("x y z !!! a", 2)):
+        (verdict,) = moderate(text, engine=OverallEngine(), fusion=WHOLE)
+        assert verdict.coverage.windows == windows and verdict.calibrated is (windows == 1)
 
 
 def test_a_sure_policy_is_a_match_only_where_the_text_breaches_something() -> None:
