@@ -149,9 +149,10 @@ def rollback(
     if task is Task.WORDS:
         from services.word_promotion import rollback_words
 
-        after = rollback_words(settings, say=say)
+        after = rollback_words(settings, expected=before, say=say)
     else:
-        after = promotions.rollback(adapters, task, base_sha256=sha256_of(settings.base_model))
+        base = sha256_of(settings.base_model)
+        after = promotions.rollback(adapters, task, expected=before, base_sha256=base)
     _say_current(task, after, before=before)
     return Exit.OK
 

@@ -1,4 +1,4 @@
-"""A bounded memory of what was used last, counted in bytes. Knows not what it keeps."""
+"""A bounded memory of what was used last, in bytes and in number. Knows not what it keeps."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,10 +6,14 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_MOST = 256  # an opened generation holds up to three files, of often 1,024 that a process may
 
 
 class Recent(Generic[T]):
-    """Keeps the most recently used values, `limit_bytes` in all, but always at least one."""
+    """Keeps the most recently used values, `limit_bytes` in all, but always at least one.
+
+    However small they are, it keeps no more than 256, for each may hold files open.
+    """
 
     def __init__(self, limit_bytes: int, size_of: Callable[[T], int]) -> None:
         self._limit = limit_bytes
@@ -45,7 +49,7 @@ class Recent(Generic[T]):
         with self._lock:
             self._values[key] = value
             total = sum(self._size_of(v) for v in self._values.values())
-            while total > self._limit and len(self._values) > 1:
+            while len(self._values) > 1 and (total > self._limit or len(self._values) > _MOST):
                 _, oldest = self._values.popitem(last=False)
                 total -= self._size_of(oldest)
         return value

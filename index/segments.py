@@ -138,10 +138,27 @@ def _name(entries: Sequence[Entry], storage: str, kind: Kind) -> str:
 
 
 def write(segment: Segment, folder: Path) -> Path:
-    """Write a segment into `folder` under a temporary name, for `publish`; return its path."""
+    """Write a segment into `folder` under a temporary name, for `publish`; return its path.
+
+    An error leaves no trace: on a full disk, nothing half-written takes what is left of it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{segment.name}.{uuid.uuid4().hex}"
     temporary.mkdir()
+    try:
+        _write(segment, temporary)
+    except BaseException:
+        discard(temporary)
+        raise
+    return temporary
+
+
+def discard(temporary: Path) -> None:
+    """Delete what `write` returned, unless it has its name by now."""
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(segment: Segment, temporary: Path) -> None:
     np.save(temporary / "vectors.npy", segment.vectors)
     np.save(temporary / "weights.npy", segment.weights)
     np.save(temporary / "offsets.npy", segment.offsets)
@@ -154,9 +171,8 @@ def write(segment: Segment, folder: Path) -> Path:
     files = {p.name: [p.stat().st_size, hash_file(p)] for p in sorted(temporary.iterdir())}
     manifest = {"format": _FORMAT, "name": segment.name, "kind": segment.kind, "files": files}
     (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-    for path in temporary.iterdir():
+    for path in (*temporary.iterdir(), temporary):
         to_disk(path)
-    return temporary
 
 
 def publish(temporary: Path, name: str) -> Path:
@@ -186,7 +202,8 @@ def check(folder: Path) -> dict[str, Any]:
     """Return a segment's manifest after comparing every file's size and hash with it.
 
     Raises:
-        Unavailable: a file is missing or differs; names it and the way out.
+        Unavailable: a file is missing or differs, or the segment goes meanwhile; names it and the
+            way out.
     """
     way_out = "store the pack again to rebuild its index"
     try:
@@ -201,11 +218,20 @@ def check(folder: Path) -> dict[str, Any]:
         ) from error
     for name, (size, sha256) in files.items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != size or hash_file(path) != sha256:
+        try:
+            whole = path.is_file() and path.stat().st_size == size and hash_file(path) == sha256
+        except OSError as error:
+            raise _gone(folder) from error
+        if not whole:
             raise Unavailable(
                 f"the index file {folder.name}/{name} is missing or damaged; {way_out}"
             )
     return manifest
+
+
+def _gone(folder: Path) -> Unavailable:
+    """Return the error where another process let a segment go while it was opened."""
+    return Unavailable(f"the index {folder.name} has gone meanwhile; ask again")
 
 
 def read(folder: Path) -> Segment:
@@ -217,8 +243,8 @@ def read(folder: Path) -> Segment:
     manifest = check(folder)
     try:
         return _read(folder, manifest["kind"])
-    except OSError as error:  # another process let it go since it was checked
-        raise Unavailable(f"the index {folder.name} has gone meanwhile; ask again") from error
+    except OSError as error:
+        raise _gone(folder) from error
 
 
 def _read(folder: Path, kind: Kind) -> Segment:

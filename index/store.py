@@ -28,6 +28,7 @@ from index.segments import Segment
 from index.settings import IndexSettings
 from wraner.errors import NotFound, Unavailable, WranerError
 from wraner.packs import Pack, version
+from wraner.whole_folders import to_disk
 
 _FORMAT = "generation-1"
 _WRITING_S = 86_400
@@ -140,12 +141,19 @@ class GenerationStore:
 
     def _publish(self, generation: Generation) -> bool:
         """Write new segments, then the manifest; False where a kept segment has been dropped."""
-        new = [s for s in generation.all_segments if not isinstance(s.vectors, np.memmap)]
-        written = {s.name: segments.write(s, self._segments) for s in new}
+        written: dict[str, Path] = {}
+        try:
+            for segment in generation.all_segments:
+                if not isinstance(segment.vectors, np.memmap):
+                    written[segment.name] = segments.write(segment, self._segments)
+            return self._publish_written(written, generation)
+        finally:
+            for temporary in written.values():
+                segments.discard(temporary)
+
+    def _publish_written(self, written: dict[str, Path], generation: Generation) -> bool:
         with self._locked():
             if self._another_was_first(generation.version):
-                for temporary in written.values():
-                    segments.remove(temporary)
                 return True
             for name, temporary in written.items():
                 segments.publish(temporary, name)
@@ -170,7 +178,10 @@ class GenerationStore:
 
 def _being_written(folder: Path) -> bool:
     """Return whether a segment has no name yet; after a day its writer is taken for dead."""
-    return folder.name.startswith(".") and time.time() - folder.stat().st_mtime < _WRITING_S
+    try:
+        return folder.name.startswith(".") and time.time() - folder.stat().st_mtime < _WRITING_S
+    except FileNotFoundError:  # its writer failed and has removed it
+        return True
 
 
 def _names(manifest: dict[str, Any]) -> list[str]:
@@ -192,11 +203,15 @@ def _write_manifest(path: Path, generation: Generation) -> None:
         "policies": list(generation.policies),
     }
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("w", encoding="ascii") as file:
-        json.dump({"content": content, "sha256": _hash(content)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", encoding="ascii") as file:
+            json.dump({"content": content, "sha256": _hash(content)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    to_disk(path.parent)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
@@ -30,9 +31,15 @@ from services.settings import Settings, read_settings
 from services.tunings import policy_tuning, word_tuning
 from wraner.errors import InvalidInput, WranerError
 
+if TYPE_CHECKING:
+    from ray.serve.schema import DeploymentStatusOverview
+
 _NAME = "wraner"
 _OBJECT_STORE_BYTES = 100 * 2**20  # requests and answers are small; Ray's minimum is 75 MiB
 _CANNOT_START = 2
+_TERMINATED = 128 + signal.SIGTERM
+_WORKER = ("-W", "ignore", "-m", "services.prepare")
+_PROGRESS = ("converting ", "importing ", "indexing ")  # how it begins what is no complaint
 _ERROR_LINE = re.compile(r"[\w.]+(Error|Unavailable|NotFound|InvalidInput)\b.*: ")
 
 
@@ -46,6 +53,7 @@ def main() -> int:
     try:
         settings = read_settings()
         _set_environment(settings)
+        _exit_at_sigterm()
         with console.status("checking") as status:
             _check_port(settings)
             _prepare(settings, status)
@@ -61,6 +69,11 @@ def main() -> int:
     with console.status("letting running requests finish"):
         _stop(settings)
     return 0
+
+
+def _exit_at_sigterm() -> None:
+    """Let SIGTERM end a start as Ctrl-C does, so that it leaves nothing running."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
 
 
 def _stop_signal() -> threading.Event:
@@ -109,29 +122,60 @@ def _prepare(settings: Settings, status: Status) -> None:
     except WranerError as error:
         raise CannotStart(str(error)) from None
     status.update("preparing, once: converting weights, indexing packs")
-    command = [sys.executable, "-W", "ignore", "-m", "services.prepare"]
+    failed, said = _run_worker(status)
+    last = said[-1] if said else ""
+    if failed < 0:
+        raise CannotStart(
+            f"preparing was killed by signal {-failed} ({signal.strsignal(-failed)}) while "
+            f"{last or 'it started'}; if memory ran out, provide more, then start again"
+        )
+    if failed not in (0, prepare.SOME_FAILED):  # a damaged pack spoils only itself
+        raise CannotStart(last or "preparing failed; run: python -m services.prepare")
+    if failed:
+        for complaint in (line for line in said if not line.startswith(_PROGRESS)):
+            print(f"wraner: {complaint}", file=sys.stderr)
+
+
+def _run_worker(status: Status) -> tuple[int, list[str]]:
+    """Prepare in a process that ends with this one; return its exit code and what it said."""
     alone = {"WRANER_RETRIEVER_THREADS": str(os.cpu_count() or 1)}  # unless told: all is idle yet
-    said = ""
+    said = []
     with subprocess.Popen(
-        command,
+        [sys.executable, *_WORKER],
         env={**alone, **os.environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as worker:
         assert worker.stdout is not None
-        for line in worker.stdout:
-            said = line.strip()
-            status.update(said)
-        failed = worker.wait()
-    if failed not in (0, prepare.SOME_FAILED):  # a damaged pack spoils only itself
-        raise CannotStart(said or "preparing failed; run: python -m services.prepare")
-    if failed:
-        print(f"wraner: {said}", file=sys.stderr)
+        try:
+            for line in worker.stdout:
+                said.append(line.strip())
+                status.update(said[-1])
+            return worker.wait(), said
+        except BaseException:
+            worker.terminate()
+            worker.wait()
+            raise
 
 
 def _start(settings: Settings, status: Status) -> None:
     status.update("starting Ray")
+    try:
+        started = _begin(settings)
+    except Exception as error:
+        raise CannotStart(_in_one_line(error)) from None
+    while not started.done():
+        status.update(f"loading {', '.join(_waiting()) or 'the service'}")
+        time.sleep(0.2)
+    try:
+        started.result()
+    except Exception as error:
+        raise CannotStart(_reason(error)) from None
+
+
+def _begin(settings: Settings) -> Future[None]:
+    """Start Ray and Serve, then the service's parts, which it does not wait for."""
     import ray
     from ray import serve
 
@@ -152,14 +196,7 @@ def _start(settings: Settings, status: Status) -> None:
         logging_config={"log_level": "ERROR", "enable_access_log": False},
     )
     application = build(AppArgs(settings=settings, engine_cpus=0.5, retriever_cpus=0.2))
-    started = _aside(lambda: serve.run(application, name=_NAME))
-    while not started.done():
-        status.update(f"loading {', '.join(_waiting()) or 'the service'}")
-        time.sleep(0.2)
-    try:
-        started.result()
-    except Exception as error:
-        raise CannotStart(_reason(error)) from None
+    return _aside(lambda: serve.run(application, name=_NAME))
 
 
 def _aside(work: Callable[[], object]) -> Future[None]:
@@ -180,22 +217,29 @@ def _aside(work: Callable[[], object]) -> Future[None]:
 
 def _waiting() -> list[str]:
     """Return the parts that do not run yet."""
-    from ray import serve
-
-    application = serve.status().applications.get(_NAME)
-    parts = application.deployments.items() if application else ()
-    return [name for name, part in parts if part.status.value != "HEALTHY"]
+    return [name for name, part in _parts().items() if part.status.value != "HEALTHY"]
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of a failed part's traceback that names its error."""
+    """Return the line of a failed part's traceback that names its error, else the error itself."""
+    lines = [line.strip() for part in _parts().values() for line in part.message.splitlines()]
+    named = [line for line in lines if _ERROR_LINE.match(line)]
+    return named[-1] if named else _in_one_line(error)
+
+
+def _parts() -> dict[str, "DeploymentStatusOverview"]:
+    """Return the parts and how each is; none where that cannot be told."""
     from ray import serve
 
-    application = serve.status().applications.get(_NAME)
-    parts = application.deployments.values() if application else ()
-    lines = [line.strip() for part in parts for line in part.message.splitlines()]
-    named = [line for line in lines if _ERROR_LINE.match(line)]
-    return named[-1] if named else " ".join(str(error).split())[:500]
+    try:
+        application = serve.status().applications.get(_NAME)
+    except Exception:  # `serve.run` asks the same, and its error is the one to show
+        return {}
+    return dict(application.deployments) if application else {}
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def _greet(settings: Settings) -> None:

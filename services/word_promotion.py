@@ -33,16 +33,19 @@ def promote_words(settings: Settings, identity: str, *, expected: str, say: Say)
     _index_meanwhile(settings, identity, say)
 
 
-def rollback_words(settings: Settings, *, say: Say) -> str:
-    """Go back to the tuning before; return its hash, "" for the one that ships.
+def rollback_words(settings: Settings, *, expected: str, say: Say) -> str:
+    """Go back to the tuning before, if the pointer still names `expected`; return its hash.
+
+    That is "" for the tuning that ships.
 
     Raises:
         NotFound: nothing was promoted, or all of it was rolled back.
         Unavailable: the pointer is damaged, or a domain cannot be indexed.
+        Stale: another tuning serves by now; nothing has changed.
     """
     adapters = settings.state_dir / "adapters"
     _index(settings, promotions.previous(adapters, Task.WORDS), say)
-    identity = promotions.rollback(adapters, Task.WORDS)
+    identity = promotions.rollback(adapters, Task.WORDS, expected=expected)
     _index_meanwhile(settings, identity, say)
     return identity
 

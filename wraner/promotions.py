@@ -99,18 +99,17 @@ def promote(
     with pointer.locked():
         before = history(adapters, task)
         found = before[-1].adapter if before else ""
-        if found != expected:
-            raise Stale(
-                f"the adapter for {task} has changed: expected {expected[:16] or 'none'}, was: "
-                f"{found[:16] or 'none'}; look at it and repeat the promotion"
-            )
+        _check_unchanged(task, found, expected, doing="promotion")
         kept = before[:-1] if found == identity else before
         _flip(pointer, (*kept, _promotion(identity, source)))
 
 
-def rollback(adapters: Path, task: Task, *, base_sha256: str | None = None) -> str:
+def rollback(
+    adapters: Path, task: Task, *, expected: str | None = None, base_sha256: str | None = None
+) -> str:
     """Go back to the adapter before the current one; return its hash, "" for none.
 
+    Where `expected` is given, only if the current one is still that; else whichever it is.
     Those that are missing or damaged by now are passed over, and where `base_sha256` is given,
     those of other base weights. What is current afterwards is a user's choice, whoever promoted it
     first.
@@ -118,9 +117,12 @@ def rollback(adapters: Path, task: Task, *, base_sha256: str | None = None) -> s
     Raises:
         NotFound: nothing was promoted, or all of it was rolled back.
         Unavailable: the pointer is damaged.
+        Stale: another adapter is the current one by now; nothing has changed.
     """
     pointer = _pointer(adapters, task)
     with pointer.locked():
+        if expected is not None:
+            _check_unchanged(task, current(adapters, task), expected, doing="rollback")
         left = _before_current(adapters, task, base_sha256)
         adapter = left[-1].adapter if left else ""
         _flip(pointer, (*left[:-1], _promotion(adapter, Source.USER)))
@@ -137,6 +139,14 @@ def previous(adapters: Path, task: Task) -> str:
     return left[-1].adapter if left else ""
 
 
+def _check_unchanged(task: Task, found: str, expected: str, *, doing: str) -> None:
+    if found != expected:
+        raise Stale(
+            f"the adapter for {task} has changed: expected {expected[:16] or 'none'}, was: "
+            f"{found[:16] or 'none'}; look at it and repeat the {doing}"
+        )
+
+
 def _before_current(
     adapters: Path, task: Task, base_sha256: str | None = None
 ) -> tuple[Promotion, ...]:
@@ -144,9 +154,9 @@ def _before_current(
     before = history(adapters, task)
     if not before or before[-1].adapter == "":
         raise NotFound(f"there is no adapter for {task} to roll back; none was promoted")
-    current, left = before[-1].adapter, before[:-1]
+    serving, left = before[-1].adapter, before[:-1]
     while left and (
-        left[-1].adapter == current or not _may_serve(adapters, left[-1].adapter, base_sha256)
+        left[-1].adapter == serving or not _may_serve(adapters, left[-1].adapter, base_sha256)
     ):
         left = left[:-1]
     return left

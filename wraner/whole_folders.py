@@ -25,6 +25,7 @@ def appearing(target: Path, *, is_whole: Callable[[], bool]) -> Iterator[Path]:
     folder.mkdir()  # where mkdtemp would let nobody else in
     try:
         yield folder
+        to_disk(folder)
         if not _renamed(folder, target) and not is_whole():
             os.replace(target, mkdtemp(prefix=".damaged-", dir=target.parent))
             _renamed(folder, target)  # or another writer of the same content came first

@@ -10,7 +10,7 @@ from cli.main import main
 from services import word_promotion
 from tests.wraner.random_adapters import hollow_adapter
 from wraner.adapters import CONFIG, WEIGHTS, Task
-from wraner.promotions import current
+from wraner.promotions import current, promote
 from wraner.weights import BaseModel
 
 BASE = BaseModel(Path("none"), "tiny", "0" * 64)
@@ -65,6 +65,21 @@ def test_adapters_are_listed_promoted_and_rolled_back(adapters: Path, ran: Any) 
     assert code == 0 and first[:12] in said and current(adapters, Task.NER) == first
     assert ran("rollback", "ner")[0] == 0 and current(adapters, Task.NER) == ""
     assert ran("rollback", "ner")[0] == 4
+
+
+def test_a_rollback_undoes_no_promotion_that_it_has_not_shown(
+    adapters: Path, ran: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (hollow_adapter(BASE, adapters, words) for words in "12")
+    assert ran("promote", first)[0] == 0
+
+    def promote_meanwhile(_: str) -> str:
+        promote(adapters, Task.NER, second, expected=first)
+        return BASE.sha256
+
+    monkeypatch.setattr("cli.adapters.sha256_of", promote_meanwhile)
+    code, _, said = ran("rollback", "ner")
+    assert code != 0 and "repeat the rollback" in said and current(adapters, Task.NER) == second
 
 
 def test_word_tunings_are_promoted_and_rolled_back_too(

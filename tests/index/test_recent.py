@@ -25,6 +25,17 @@ def test_one_is_kept_however_large() -> None:
     assert recent.get("a", lambda: "other") is first
 
 
+def test_no_more_are_kept_than_file_handles_last_for() -> None:
+    recent, made = Recent[str](limit_bytes=10**9, size_of=len), list[int]()
+
+    def ask(number: int) -> None:
+        recent.get(str(number), lambda: made.append(number) or "small")  # type: ignore[func-returns-value]
+
+    for number in (*range(257), 256, 1, 0):
+        ask(number)
+    assert made == [*range(257), 0]
+
+
 def test_of_several_that_ask_at_once_one_makes_it() -> None:
     recent, together, made = Recent[str](limit_bytes=9, size_of=len), Barrier(4), list[str]()
 

@@ -1,3 +1,5 @@
+import errno
+import itertools
 import json
 import os
 import threading
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from index import segments
@@ -37,6 +40,11 @@ def domain(*texts: str) -> Domain:
 
 BRIDGES = domain(*(f"Bridge number {n} crosses the Rhine" for n in range(300)))
 MORE = domain(*(e.text for e in BRIDGES.examples[1:]), "Goethe saw Strasbourg")
+
+RULES = PolicySet(
+    policies=(Policy(id="p", title="No fish", definition="Fish."),),
+    examples=(JudgedExample(text="Herring!", violates=("p",)),),
+)
 
 
 @pytest.fixture
@@ -79,12 +87,8 @@ def test_what_was_built_is_opened_the_same(store: GenerationStore, encoder: Any)
 
 
 def test_a_policy_set_is_opened_the_same(store: GenerationStore) -> None:
-    pack = PolicySet(
-        policies=(Policy(id="p", title="No fish", definition="Fish."),),
-        examples=(JudgedExample(text="Herring!", violates=("p",)),),
-    )
-    store.build(pack)
-    opened = store.open(version(pack))
+    store.build(RULES)
+    opened = store.open(version(RULES))
     assert opened.policies == ("p",)
     assert opened.definitions is not None
     assert [entry.id for entry in opened.definitions.entries] == ["p"]
@@ -183,6 +187,40 @@ def test_a_crash_while_writing_shows_nothing(store: GenerationStore, tmp_path: P
     assert store.build(BRIDGES).count == 300
 
 
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def hidden(root: Path) -> list[Path]:
+    return list((root / "index").rglob(".*"))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_segment_that_finds_the_disk_full_leaves_nothing(
+    store: GenerationStore, tmp_path: Path, number: int
+) -> None:
+    save, numbers = np.save, itertools.count(1)
+
+    def save_until_full(file: Path, array: Any) -> None:
+        if file.name == "weights.npy" and next(numbers) == number:
+            raise FULL
+        save(file, array)
+
+    with patch.object(np, "save", save_until_full), pytest.raises(OSError, match="No space"):
+        store.build(RULES)
+    assert next(numbers) == number + 1 and hidden(tmp_path) == []
+    assert store.build(RULES).policies == ("p",)
+
+
+@pytest.mark.parametrize("place", ["index.segments.publish", "index.store.json.dump"])
+def test_publishing_that_finds_the_disk_full_leaves_nothing_half_written(
+    store: GenerationStore, tmp_path: Path, place: str
+) -> None:
+    with patch(place, side_effect=FULL), pytest.raises(OSError, match="No space"):
+        store.build(RULES)
+    assert hidden(tmp_path) == []
+    assert store.build(RULES).policies == ("p",)
+
+
 def test_concurrent_builders_do_not_clash(tmp_path: Path, make_encoder: Callable[[], Any]) -> None:
     found: list[list[tuple[str, float]]] = []
 
@@ -217,6 +255,45 @@ def test_a_version_that_goes_while_it_is_opened_costs_time_only(store: Generatio
     ):
         store.open(version(BRIDGES))
     assert store.build(MORE, previous_version=version(BRIDGES)).count == 300
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ESTALE])
+def test_a_version_that_goes_while_it_is_checked_is_not_a_bare_error(
+    store: GenerationStore, code: int
+) -> None:
+    store.build(BRIDGES)
+    with (
+        patch.object(segments, "hash_file", side_effect=OSError(code, os.strerror(code))),
+        pytest.raises(Unavailable, match="has gone meanwhile; ask again"),
+    ):
+        store.open(version(BRIDGES))
+
+
+def test_what_is_renamed_is_on_the_disk_before_and_its_name_after(
+    store: GenerationStore, tmp_path: Path
+) -> None:
+    done: list[tuple[Path, ...]] = []
+    replace, index = os.replace, tmp_path / "index"
+
+    def note_and_replace(old: Path, new: Path) -> None:
+        done.append((old, new))
+        replace(old, new)
+
+    with (
+        patch.object(segments, "to_disk", lambda path: done.append((path,))),
+        patch("index.store.to_disk", lambda path: done.append((path,))),
+        patch.object(os, "replace", note_and_replace),
+    ):
+        store.build(BRIDGES)
+    (segment,), (manifest,) = visible(index / "segments"), visible(index / "generations")
+    renamed = [moved for moved in done if len(moved) == 2]
+    assert [new for _, new in renamed] == [
+        index / "segments" / segment,
+        index / "generations" / manifest,
+    ]
+    for old, new in renamed:
+        assert done[done.index((old, new)) + 1] == (new.parent,)
+    assert done.index((renamed[0][0],)) < done.index(renamed[0])
 
 
 def test_dropping_keeps_what_others_need_and_who_has_it_open(

@@ -1,16 +1,24 @@
 """What keeps the service from starting is one line and exit code 2; nothing is left running."""
 
+import io
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from rich.console import Console
 
+import services.main
 from services import loading, prepare
 from services.loading import pack_store
+from services.main import CannotStart
 from services.settings import Settings
 from services.stock import stock
 from tests.services.fakes import FakeIndex
@@ -125,7 +133,9 @@ def test_preparation_says_which_packs_failed_and_does_the_others(
     (tmp_path / "packs" / "broken" / "pack.yaml").write_text("kind: [")
     write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)
     assert prepare.main() == prepare.SOME_FAILED
-    assert "broken/pack.yaml" in capsys.readouterr().out.splitlines()[-1]
+    said = capsys.readouterr().out.splitlines()
+    complaints = [line for line in said if not line.startswith(services.main._PROGRESS)]
+    assert complaints == said[-1:] and "broken/pack.yaml" in said[-1]
     assert list(index.packs) == [version(DOMAIN)]
     shutil.rmtree(tmp_path / "packs" / "broken")
     assert prepare.main() == 0
@@ -151,6 +161,80 @@ def test_preparation_is_needed_until_it_is_done(tmp_path: Path) -> None:
     assert not prepare.is_needed(settings)
     write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)
     assert prepare.is_needed(settings)
+
+
+@pytest.fixture
+def preparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Prepare a first start by a worker that runs other code."""
+    settings = Settings(state_dir=tmp_path / "state", packs_dir=tmp_path / "packs")
+
+    def run(code: str) -> None:
+        monkeypatch.setattr(services.main, "_WORKER", ("-c", code))
+        with Console(file=io.StringIO()).status("checking") as status:
+            services.main._prepare(settings, status)
+
+    return run
+
+
+def test_a_preparation_that_is_killed_says_by_what_and_at_what(
+    preparing: Callable[[str], None],
+) -> None:
+    killed = "import os; os.kill(os.getpid(), 9)"
+    said = r"killed by signal 9 \(Killed\) while indexing rivers; .* memory"
+    with pytest.raises(CannotStart, match=said):
+        preparing(f"print('indexing rivers', flush=True); {killed}")
+    with pytest.raises(CannotStart, match="while it started"):
+        preparing(killed)
+
+
+def test_every_damaged_pack_is_complained_about(
+    preparing: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ("converting x, once", "importing the pack rivers", "indexing lakes", "one", "two")
+    preparing(f"print(*{said}, sep='\\n'); raise SystemExit({prepare.SOME_FAILED})")
+    assert capsys.readouterr().err == "wraner: one\nwraner: two\n"
+
+
+def test_a_first_start_that_is_terminated_leaves_no_preparation_running(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    worker = f"import os, time; open({str(pid)!r}, 'w').write(f'{{os.getpid()}} '); time.sleep(60)"
+    code = f"from services import main; main._WORKER = ('-c', {worker!r}); main.main()"
+    environment = {**os.environ, "WRANER_STATE_DIR": str(tmp_path), "WRANER_PORT": free_port()}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment) as starting:
+        while starting.poll() is None and not (pid.exists() and pid.read_text().endswith(" ")):
+            time.sleep(0.05)
+        starting.terminate()
+        assert starting.wait(30) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.parametrize("place", ["ray.init", "ray.serve.start"])
+def test_what_keeps_ray_from_starting_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("ray.init", lambda **_: None)
+    monkeypatch.setattr(place, Mock(side_effect=OSError("no space\nleft")))
+    with pytest.raises(CannotStart, match=r"^OSError: no space left$"):
+        services.main._start(Settings(), Mock())
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_a_status_that_cannot_be_had_does_not_hide_why_a_start_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing: Future[None] = Future()
+
+    def status() -> None:
+        failing.set_exception(RuntimeError("the engine\nhas died"))
+        monkeypatch.setattr("ray.serve.status", Mock(side_effect=OSError("gone")))
+        raise OSError("gone")
+
+    monkeypatch.setattr("ray.serve.status", status)
+    monkeypatch.setattr(services.main, "_begin", lambda _: failing)
+    with pytest.raises(CannotStart, match=r"^RuntimeError: the engine has died$"):
+        services.main._start(Settings(), Mock())
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own

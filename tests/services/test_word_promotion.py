@@ -64,6 +64,9 @@ class Bed:
     def promote(self, identity: str, expected: str = "") -> None:
         promote_words(self.settings, identity, expected=expected, say=lambda _: None)
 
+    def rollback(self, expected: str) -> str:
+        return rollback_words(self.settings, expected=expected, say=lambda _: None)
+
 
 @pytest.fixture
 def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bed:
@@ -86,13 +89,24 @@ def test_domains_are_indexed_before_the_pointer_flips(bed: Bed) -> None:
     assert word_tuning(bed.settings) == bed.adapters / one
     bed.promote(two, expected=one)
     assert bed.indexes.built[1:] == [(two, version(RIVERS), one)]
-    assert rollback_words(bed.settings, say=lambda _: None) == one
+    assert bed.rollback(expected=two) == one
     assert word_tuning(bed.settings) == bed.adapters / one and len(bed.indexes.built) == 2
-    assert rollback_words(bed.settings, say=lambda _: None) == ""
+    assert bed.rollback(expected=one) == ""
     assert word_tuning(bed.settings) == bed.shipped
     assert bed.indexes.built[2:] == [(WORDS, version(RIVERS), one)]
     with pytest.raises(NotFound, match="none was promoted"):
-        rollback_words(bed.settings, say=lambda _: None)
+        bed.rollback(expected="")
+
+
+def test_a_rollback_undoes_no_promotion_that_comes_while_it_indexes(bed: Bed) -> None:
+    one, two, three = (bed.tuning(words) for words in "123")
+    bed.promote(one)
+    bed.promote(two, expected=one)
+    bed.indexes.built.clear()  # as where an index was dropped
+    bed.indexes.meanwhile = lambda: bed.promote(three, expected=two)
+    with pytest.raises(Stale, match="repeat the rollback"):
+        bed.rollback(expected=two)
+    assert current(bed.adapters, Task.WORDS) == three
 
 
 def test_what_is_stored_meanwhile_is_indexed_too(bed: Bed) -> None:

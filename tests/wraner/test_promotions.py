@@ -46,6 +46,18 @@ def test_a_promotion_that_expects_another_adapter_changes_nothing(
     assert current(tmp_path, NER) == three[0]
 
 
+def test_a_rollback_that_expects_another_adapter_changes_nothing(
+    tmp_path: Path, three: list[str]
+) -> None:
+    for before, adapter in zip(["", *three], three, strict=False):
+        promote(tmp_path, NER, adapter, expected=before)
+    for expected in ("", three[1]):
+        with pytest.raises(Stale, match=f"was: {three[2][:16]}; look at it and repeat the rollb"):
+            rollback(tmp_path, NER, expected=expected)
+    assert [p.adapter for p in history(tmp_path, NER)] == three
+    assert rollback(tmp_path, NER, expected=three[2]) == three[1]
+
+
 def test_of_concurrent_promotions_one_wins_and_the_others_are_told(tmp_path: Path) -> None:
     made = [hollow_adapter(BASE, tmp_path, str(n)) for n in range(8)]
     ready, outcomes = threading.Barrier(len(made)), dict[str, bool]()

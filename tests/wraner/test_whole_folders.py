@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wraner import whole_folders
 from wraner.whole_folders import appearing
 
 
@@ -19,6 +20,18 @@ def test_a_folder_has_the_mode_of_any_other(tmp_path: Path, umask: int, mode: in
         os.umask(before)
     assert (tmp_path / "x").stat().st_mode & 0o777 == mode
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_a_folder_holds_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced = tmp_path / "x", list[tuple[Path, bool]]()
+    monkeypatch.setattr(
+        whole_folders, "to_disk", lambda path: synced.append((path, target.exists()))
+    )
+    with appearing(target, is_whole=lambda: False) as folder:
+        assert synced == []
+    assert synced == [(folder, False), (tmp_path, True)]
 
 
 def test_what_fails_leaves_no_trace_and_what_lay_there_stays(tmp_path: Path) -> None:
