@@ -19,6 +19,7 @@ from wraner.packs import Policy
 if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifests without numpy
     from wraner.retrieval import Evidence, PolicyEvidence
 
+_MOST_WORDS = 0.45  # of those taught: nine of ten policies, each of which is taught in two ways
 _LEAST = 1e-6  # no score is surer, or the log of its odds would be infinite
 
 Judged = tuple[Policy, "PolicyEvidence", float]
@@ -135,8 +136,17 @@ class Fusion(BaseModel):
         return found
 
     def asks_overall(self, policies: Iterable[Policy]) -> bool:
-        """Return whether the judge's answer about a set of these policies is heard."""
-        return self.verdict is not None and any(map(self.knows, policies))
+        """Return whether the judge's answer about a set of these policies is heard.
+
+        It was taught to answer about all that it knows, and says yes of what breaches any of these:
+        of a set with fewer, their own scores tell more (training/LOG.md, 2026-11-28).
+        """
+        if self.verdict is None:
+            return False
+        known = [policy for policy in policies if self.knows(policy)]
+        said = set(wordings(known)).intersection(self.taught)
+        most = self.untaught is None or len(said) >= _MOST_WORDS * len(self.taught)
+        return bool(known) and most
 
     def knows(self, policy: Policy) -> bool:
         """Return whether a policy is scored as one that the judge was taught."""

@@ -149,6 +149,19 @@ def test_a_set_is_asked_about_where_any_of_it_was_taught() -> None:
     assert WHOLE.model_copy(update={"untaught": None}).asks_overall([SPOILERS])
 
 
+def test_a_set_without_most_of_the_taught_policies_is_not_asked_about() -> None:
+    many = [
+        Policy(id=f"p{n}", title=f"Title {n}", definition=f"Definition {n}.") for n in range(20)
+    ]
+    others = [
+        p.model_copy(update={"title": f"Other {p.id}", "definition": f"In other words, {p.id}."})
+        for p in many
+    ]
+    fusion = WHOLE.model_copy(update={"taught": wordings([*many, *others])})
+    assert fusion.asks_overall(many) and fusion.asks_overall([SPOILERS, *many[:18]])
+    assert not fusion.asks_overall([SPOILERS, *many[:17]])
+
+
 def test_wordings_name_titles_and_definitions_without_saying_them() -> None:
     names = wordings([FILTH, FILTH.model_copy(update={"definition": ""})])
     assert len(names) == 2 and all(len(name) == 12 for name in names)
