@@ -68,7 +68,7 @@ def test_kernels_of_very_many_examples_sum_to_the_same(
     make_encoder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = evidence_on(make_encoder(64), "fresh loaf", BAKERY, FEW)
-    monkeypatch.setattr("index.evidence._MANY", 4)
+    monkeypatch.setattr("index.likeness._MANY", 4)
     summed, _ = evidence_on(make_encoder(64), "fresh loaf", BAKERY, FEW)
     for of, expected in zip(summed.policies, whole.policies, strict=True):
         assert of.leaning == pytest.approx(expected.leaning, rel=1e-9)
