@@ -92,8 +92,12 @@ def read_examples(file: Path, definitions: Pack) -> tuple[Example, ...]:
     return tuple(examples)
 
 
-def iterate_examples(file: Path, definitions: Pack) -> Iterator[tuple[int, Example]]:
+def iterate_examples(
+    file: Path, definitions: Pack, *, start: int = 0
+) -> Iterator[tuple[int, Example]]:
     """Yield line numbers and examples, parsed one by one but not checked against each other.
+
+    A line begins at byte `start`, the first one to be read and counted.
 
     Raises:
         InvalidInput: naming the file and the line.
@@ -101,6 +105,7 @@ def iterate_examples(file: Path, definitions: Pack) -> Iterator[tuple[int, Examp
     model: type[Example] = TaggedExample if isinstance(definitions, Domain) else JudgedExample
     try:
         with file.open("rb") as lines:
+            lines.seek(start)
             for line in decode_lines(lines, str(file)):
                 if line.text.strip():
                     yield line.number, parse_line(model, line.text, f"{file}:{line.number}")

@@ -20,15 +20,13 @@ from pathlib import Path
 
 from wraner import versions
 from wraner.errors import InvalidInput, NotFound, Stale, Unavailable
-from wraner.formats.jsonl import parse_line
-from wraner.formats.lines import decode_lines
 from wraner.pack_folders import (
     EXAMPLES_FILE,
     iterate_examples,
     read_definitions,
     read_pack_folder,
 )
-from wraner.packs import Domain, Example, JudgedExample, Pack, TaggedExample, version
+from wraner.packs import Domain, Example, Pack, version
 from wraner.pointer import Pointer
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -40,12 +38,6 @@ class Kind(StrEnum):
 
     DOMAIN = "domains"
     POLICY_SET = "policy-sets"
-
-
-_MODELS: dict[Kind, type[Example]] = {
-    Kind.DOMAIN: TaggedExample,
-    Kind.POLICY_SET: JudgedExample,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +143,9 @@ class PackStore:
         try:
             start = _behind(file, after) if after else 0
             if start:
-                with suppress(InvalidInput, OSError):  # else read whole, which says what is wrong
-                    return _read_from(file, start, _MODELS[kind], limit)
+                with suppress(InvalidInput):  # else read whole, which says in which line
+                    page = iterate_examples(file, definitions, start=start)
+                    return [example for _, example in islice(page, limit)]
             examples = (example for _, example in iterate_examples(file, definitions))
             if after and not any(example.id == after for example in examples):
                 raise NotFound(f"there is no example {after!r} to read after")
@@ -296,14 +289,6 @@ def _behind(file: Path, after: str) -> int:
             return whole.find(b"\n", line) + 1 if whole[line : line + len(start)] == start else 0
     except (OSError, ValueError):  # there is none, or it is empty
         return 0
-
-
-def _read_from(file: Path, start: int, model: type[Example], limit: int) -> list[Example]:
-    """Return up to `limit` examples from the line on that begins at byte `start`."""
-    with file.open("rb") as lines:
-        lines.seek(start)
-        written = (line.text for line in decode_lines(lines, str(file)) if line.text.strip())
-        return [parse_line(model, line, str(file)) for line in islice(written, limit)]
 
 
 def missing_shipped(store: PackStore, shipped: Path) -> list[Path]:
