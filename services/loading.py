@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import joblib
 import structlog
 
 from services.following import Followed, FollowingGenerations, FollowingRetriever
@@ -83,7 +84,7 @@ def load_base(
 
 def load_engine(settings: Settings) -> "LocalEngine":
     """Load the language model."""
-    threads = settings.engine_threads or os.cpu_count() or 1
+    threads = settings.engine_threads or joblib.cpu_count()
     set_environment(settings)
     _set_threads(threads)
 

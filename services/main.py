@@ -21,6 +21,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import joblib
 from rich.console import Console
 from rich.status import Status
 
@@ -39,7 +40,6 @@ _OBJECT_STORE_BYTES = 100 * 2**20  # requests and answers are small; Ray's minim
 _CANNOT_START = 2
 _TERMINATED = 128 + signal.SIGTERM
 _WORKER = ("-W", "ignore", "-m", "services.prepare")
-_PROGRESS = ("converting ", "importing ", "indexing ")  # how it begins what is no complaint
 _ERROR_LINE = re.compile(r"[\w.]+(Error|Unavailable|NotFound|InvalidInput)\b.*: ")
 
 
@@ -123,7 +123,7 @@ def _prepare(settings: Settings, status: Status) -> None:
         raise CannotStart(str(error)) from None
     status.update("preparing, once: converting weights, indexing packs")
     failed, said = _run_worker(status)
-    last = said[-1] if said else ""
+    last = said[-1].removeprefix(prepare.COMPLAINT) if said else ""
     if failed < 0:
         raise CannotStart(
             f"preparing was killed by signal {-failed} ({signal.strsignal(-failed)}) while "
@@ -132,13 +132,13 @@ def _prepare(settings: Settings, status: Status) -> None:
     if failed not in (0, prepare.SOME_FAILED):  # a damaged pack spoils only itself
         raise CannotStart(last or "preparing failed; run: python -m services.prepare")
     if failed:
-        for complaint in (line for line in said if not line.startswith(_PROGRESS)):
-            print(f"wraner: {complaint}", file=sys.stderr)
+        for complaint in (line for line in said if line.startswith(prepare.COMPLAINT)):
+            print(f"wraner: {complaint.removeprefix(prepare.COMPLAINT)}", file=sys.stderr)
 
 
 def _run_worker(status: Status) -> tuple[int, list[str]]:
     """Prepare in a process that ends with this one; return its exit code and what it said."""
-    alone = {"WRANER_RETRIEVER_THREADS": str(os.cpu_count() or 1)}  # unless told: all is idle yet
+    alone = {"WRANER_RETRIEVER_THREADS": str(joblib.cpu_count())}  # unless told: all is idle yet
     said = []
     with subprocess.Popen(
         [sys.executable, *_WORKER],

@@ -1,8 +1,8 @@
 """Preparation: weights converted, shipped packs indexed, before anything is served.
 
 `python -m services.prepare` prints a line for whatever takes long. Where nothing can be served it
-exits with 2, where only some packs are damaged with 1, once the others are done; its last lines
-say what is wrong. Runs in a process of its own, so that what it loads is gone
+exits with 2, where only some packs are damaged with 1, once the others are done; lines that begin
+with `COMPLAINT` say what is wrong. Runs in a process of its own, so that what it loads is gone
 afterwards. Doing it again costs nothing much. Knows no Ray.
 """
 
@@ -15,6 +15,7 @@ from wraner.errors import WranerError
 from wraner.registry import missing_shipped
 
 SOME_FAILED, CANNOT_SERVE = 1, 2
+COMPLAINT = "failed: "
 
 
 def is_needed(settings: Settings) -> bool:
@@ -42,14 +43,14 @@ def main() -> int:
     try:
         complaints = prepare(read_settings())
     except WranerError as error:
-        print(error, flush=True)
+        print(f"{COMPLAINT}{error}", flush=True)
         return CANNOT_SERVE
     except Exception as error:  # would exit with 1, as if only packs had failed
         traceback.print_exc()
-        print(f"something unforeseen: {type(error).__name__}: {error}", flush=True)
+        print(f"{COMPLAINT}something unforeseen: {type(error).__name__}: {error}", flush=True)
         return CANNOT_SERVE
     for complaint in complaints:
-        print(complaint, flush=True)
+        print(f"{COMPLAINT}{complaint}", flush=True)
     return SOME_FAILED if complaints else 0
 
 

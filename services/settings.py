@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     """Port to listen at."""
     engine_threads: int = Field(0, ge=0)
-    """Threads of the language model; 0: as many as there are cores."""
+    """Threads of the language model; 0: as many as there are cores for this process."""
     retriever_threads: int = Field(1, ge=1)
     """Threads of the word encoder and the search."""
     engine_queue_tokens: int = Field(50_000, ge=1)

@@ -149,14 +149,20 @@ class Moderator:
     async def _look(self, task: ModerateTask, cuts: Sequence[Sequence[Window]]) -> list[_Seen]:
         places = [(number, w) for number, windows in enumerate(cuts) for w in windows]
         pieces = [task.texts[number][w.start : w.end] for number, w in places]
-        found = await self._retriever.evidence(task.pack, pieces, self._settings.examples)
+        cut_up = [number for number, windows in enumerate(cuts) if len(windows) > 1]
+        asked = [*pieces, *(task.texts[number] for number in cut_up)]
+        found = await self._retriever.evidence(task.pack, asked, self._settings.examples)
+        entire = dict(zip(cut_up, found[len(pieces) :], strict=True))
         policies = {p.id: p for p in task.policy_set.policies}
         lists = frozenset(p.id for p in task.policy_set.policies if p.is_allow_list)
         asks_overall = self._asks_overall(task)
         known = frozenset(filter(lambda i: self._fusion(task).knows(policies[i]), policies))
         seen = []
-        for (number, window), piece, evidence in zip(places, pieces, found, strict=True):
-            before = precedents(evidence.policies, piece, task.texts[number])
+        for (number, window), piece, evidence in zip(places, pieces, found, strict=False):
+            read = [(evidence.policies, piece)]
+            if number in entire:
+                read.append((entire[number].policies, task.texts[number]))
+            before = precedents(*read)
             chosen = tuple(self._chosen(task, evidence.policies, lists, before))
             if asks_overall and not any(e.policy in known for e in chosen):
                 # The answer about the set is about these: others would be named in their place.

@@ -50,24 +50,28 @@ class Precedents:
         return 0.0 if policy in self.kept else None
 
 
-def precedents(found: Sequence[PolicyEvidence], *texts: str) -> Precedents:
-    """Return what the nearest examples of all policies say of one of these texts' words.
+def precedents(*asked: tuple[Sequence[PolicyEvidence], str]) -> Precedents:
+    """Return what the nearest examples of all policies say of a text's words.
 
-    `texts` are a window and the whole text that it is of.
+    `asked` holds what was found for a window, with the window, and where the text has others, what
+    was found for the whole text, with that text.
     """
-    words = set(map(_found_words_of, texts))
-    against = {e.policy for e in found if _same(e.violating, words)}
-    keeping = {e.policy: _same(e.complying, words) for e in found}
-    for_it = {policy for policy, examples in keeping.items() if examples}
-    whole = any(e.complies == "all" for examples in keeping.values() for e in examples)
-    keeps_all = bool(for_it) and not against and (whole or len(for_it) == len(found))
+    against, for_it, whole = set[str](), set[str](), False
+    for found, text in asked:
+        words = words_of(text)
+        against.update(e.policy for e in found if _same(e.violating, words))
+        keeping = {e.policy: _same(e.complying, words) for e in found}
+        for_it.update(policy for policy, examples in keeping.items() if examples)
+        whole = whole or any(e.complies == "all" for same in keeping.values() for e in same)
+    policies = frozenset(e.policy for found, _ in asked for e in found)
+    keeps_all = bool(for_it) and not against and (whole or for_it == policies)
     return Precedents(
         accused=frozenset(against),
         breached=frozenset(against - for_it),
-        kept=frozenset(e.policy for e in found) if keeps_all else frozenset(for_it - against),
+        kept=policies if keeps_all else frozenset(for_it - against),
         keeps_all=keeps_all,
     )
 
 
-def _same(near: Sequence[JudgedNeighbour], words: set[str]) -> list[JudgedExample]:
-    return [n.example for n in near if _found_words_of(n.example.text) in words]
+def _same(near: Sequence[JudgedNeighbour], words: str) -> list[JudgedExample]:
+    return [n.example for n in near if _found_words_of(n.example.text) == words]

@@ -134,7 +134,7 @@ def test_preparation_says_which_packs_failed_and_does_the_others(
     write_pack_folder(tmp_path / "packs" / "rivers", DOMAIN)
     assert prepare.main() == prepare.SOME_FAILED
     said = capsys.readouterr().out.splitlines()
-    complaints = [line for line in said if not line.startswith(services.main._PROGRESS)]
+    complaints = [line for line in said if line.startswith(prepare.COMPLAINT)]
     assert complaints == said[-1:] and "broken/pack.yaml" in said[-1]
     assert list(index.packs) == [version(DOMAIN)]
     shutil.rmtree(tmp_path / "packs" / "broken")
@@ -190,8 +190,9 @@ def test_a_preparation_that_is_killed_says_by_what_and_at_what(
 def test_every_damaged_pack_is_complained_about(
     preparing: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = ("converting x, once", "importing the pack rivers", "indexing lakes", "one", "two")
-    preparing(f"print(*{said}, sep='\\n'); raise SystemExit({prepare.SOME_FAILED})")
+    failed = [f"{prepare.COMPLAINT}{words}" for words in ("one", "two")]
+    said = ["converting x, once", "importing the pack rivers", "indexing lakes", *failed]
+    preparing(f"print(*{said!r}, sep='\\n'); raise SystemExit({prepare.SOME_FAILED})")
     assert capsys.readouterr().err == "wraner: one\nwraner: two\n"
 
 

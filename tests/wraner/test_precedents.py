@@ -43,9 +43,15 @@ class Remembering(FakeRetriever):
         )
 
 
-def judged(text: str, *examples: JudgedExample, shortlist: int = 2, **task: object) -> Verdict:
+def judged(
+    text: str,
+    *examples: JudgedExample,
+    shortlist: int = 2,
+    found_by: type[Remembering] = Remembering,
+    **task: object,
+) -> Verdict:
     moderator = Moderator(
-        retriever=Remembering(*examples),
+        retriever=found_by(*examples),
         engine=OverallEngine(),
         settings=ModeratorSettings(WHOLE, shortlist, window_words=8, overlap_words=1),
     )
@@ -114,6 +120,23 @@ def test_a_longer_text_is_not_settled_by_a_part_of_it_but_by_all_its_words() -> 
     assert judged(words + QUIET, example(words + QUIET, violates=("c",))).score == 1.0
 
 
+class OfWholeTexts(Remembering):
+    """Finds examples by whole texts alone: to the windows others lie nearer."""
+
+    async def evidence(self, pack: PackRef, texts: Sequence[str], k: int) -> list[Evidence]:
+        none = Evidence(tuple(map(evidence, IDS)), "generation")
+        own = {e.text for e in self._examples}
+        found = await super().evidence(pack, texts, k)
+        return [f if text in own else none for f, text in zip(found, texts, strict=True)]
+
+
+def test_a_long_text_is_settled_by_its_example_wherever_that_lies_from_its_windows() -> None:
+    text = "one two three four five six seven eight " + LOUD
+    cleared = judged(text, example(text, complies="all"), found_by=OfWholeTexts)
+    assert cleared.decision == "allowed" and cleared.coverage.windows == 2
+    assert judged(text, example(text + "?", complies="all"), found_by=OfWholeTexts).flagged
+
+
 @pytest.mark.parametrize("disputed", IDS)
 def test_examples_that_disagree_settle_nothing_wherever_the_policy_ranks(disputed: str) -> None:
     both = (example(LOUD, violates=(disputed,)), example(LOUD.upper(), complies="all"))
@@ -122,7 +145,7 @@ def test_examples_that_disagree_settle_nothing_wherever_the_policy_ranks(dispute
     assert disputed in {m.policy for m in verdict.judged}
     quiet = judged(QUIET, example(QUIET, violates=(disputed,)), example(QUIET, complies="all"))
     assert quiet.decision == "allowed" and quiet.score == judged(QUIET).score > 0
-    both_sides = precedents([evidence("a")], "T!")
+    both_sides = precedents(([evidence("a")], "T!"))
     assert both_sides.accused == {"a"} and not both_sides.breached | both_sides.kept
 
 
