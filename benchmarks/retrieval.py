@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import faiss
 import numpy as np
@@ -214,7 +215,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--sizes", type=int, nargs="*", default=[1000, 10_000, 100_000])
-    parser.add_argument("--kinds", nargs="*", default=["auto"])
+    parser.add_argument("--kinds", nargs="*", choices=get_args(Kind), default=["auto"])
     parser.add_argument("--nprobe", type=int, default=IndexSettings().nprobe)
     parser.add_argument("--probe-matches", type=int, default=IndexSettings().probe_matches)
     parser.add_argument("--probe-words", type=int, default=IndexSettings().probe_words)

@@ -122,8 +122,8 @@ def promote(adapter: Hash, where: StateOptions) -> int:
     settings = where.settings()
     adapters = settings.state_dir / "adapters"
     identity = _whole(adapters, adapter)
-    task = read_adapter(adapters, identity).task
-    before = promotions.current(adapters, task)
+    manifest = read_adapter(adapters, identity)
+    task, before = manifest.task, promotions.current(adapters, manifest.task)
     if task is Task.WORDS:
         from services.word_promotion import promote_words
 
@@ -132,6 +132,7 @@ def promote(adapter: Hash, where: StateOptions) -> int:
         _check_base(settings, adapters, identity)
         promotions.promote(adapters, task, identity, expected=before)
     _say_current(task, identity, before=before)
+    _say_refusal(manifest)
     return Exit.OK
 
 
@@ -173,6 +174,13 @@ def _say_current(task: Task, identity: str, *, before: str) -> None:
     after, earlier = (one[:_SHORT] or UNPROMOTED[task] for one in (identity, before))
     say(f"{task}: {after} answers now, {earlier} before")
     say_pin(task)
+
+
+def _say_refusal(manifest: AdapterManifest) -> None:
+    """Say where the gate did not let an adapter serve; who promotes it by hand may not know."""
+    decision = str(manifest.metrics.get("decision", ""))
+    if decision.startswith("insufficient evidence"):
+        say(f"its training ended in {decision}")
 
 
 def _whole(adapters: Path, given: str) -> str:

@@ -1,7 +1,8 @@
 """Answering: texts -> one result or refusal each, over calls that are refused whole.
 
-The server refuses a call for one text's sake; here the rest is asked again without it. What is no
-text's fault goes to the caller. Knows nothing of where texts come from.
+The server refuses a call for one text's sake; here the rest is asked again without it. A call that
+is late is asked again in parts, which is said, since minutes have gone by then. What is no text's
+fault goes to the caller. Knows nothing of where texts come from.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from cli.failures import say
 from wraner.client.problems import ApiError, Invalid, TooSlow
 
 Result = TypeVar("Result")
@@ -44,10 +46,15 @@ async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result |
         if len(texts) == 1 and error.is_too_large:
             return [Refused(error.detail)]
         if len(texts) == 1 and isinstance(error, TooSlow):
+            say("a text was not answered in time; asking about it once more")
             return [await _once_more(texts, call)]
         if len(texts) == 1 or not _is_size(error):
             raise
         half = len(texts) // 2
+        if isinstance(error, TooSlow):
+            say(
+                f"{len(texts)} texts were not answered in time; asking about half of them at a time"
+            )
         return [*await answer_each(texts[:half], call), *await answer_each(texts[half:], call)]
 
 

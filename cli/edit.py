@@ -24,8 +24,8 @@ from wraner.client.problems import Conflict as Taken
 from wraner.client.problems import Invalid, Stale
 from wraner.client.replies import PackSummary
 from wraner.edits import said_by
-from wraner.errors import Conflict
-from wraner.pack_folders import read_examples
+from wraner.errors import Conflict, InvalidInput
+from wraner.pack_folders import EXAMPLES_FILE, read_examples
 from wraner.packs import Example, Pack
 from wraner.registry import Kind
 
@@ -82,7 +82,7 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
     file = _written(name, read.examples)
     try:
         _edit(file)
-        wanted = changes(read.examples, tuple(read_examples(file, read.definitions)))
+        wanted = changes(read.examples, _edited(file, kind, name, read))
         if not (wanted.removed or wanted.added):
             file.unlink()
             say("nothing was changed")
@@ -167,6 +167,24 @@ def _edit(file: Path) -> None:
         ) from None
     if failed:
         raise WrongUse(f"the editor {editor!r} ended with {failed}; nothing was changed")
+
+
+def _edited(file: Path, kind: Kind, name: str, read: Read) -> tuple[Example, ...]:
+    """Return the examples that the user left in the file.
+
+    Raises:
+        InvalidInput: a line breaks a rule, or nothing is left: rather a slip than a wish, and what
+            was stored would be nowhere else.
+    """
+    examples = read_examples(file, read.definitions)
+    if read.examples and not examples:
+        group = "wraner domains" if kind is Kind.DOMAIN else "wraner policies"
+        raise InvalidInput(
+            f"expected at least one example, was: the file is empty; nothing was changed. To "
+            f"remove all examples: `{group} save {name} FOLDER`, empty FOLDER/{EXAMPLES_FILE}, "
+            f"then `{group} add {name} FOLDER --replace`"
+        )
+    return examples
 
 
 def _show(wanted: Changes) -> None:

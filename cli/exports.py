@@ -4,7 +4,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -15,8 +15,10 @@ from cli.counts import counted
 from cli.failures import Exit, WrongUse, say
 from cli.options import FileFormat, PackOptions, TargetOptions, format_of
 from cli.shelf import shelf
+from wraner.client.asynchronous import AsyncClient
+from wraner.client.problems import NotFound
 from wraner.formats.choice import write
-from wraner.pack_folders import read_pack_folder
+from wraner.pack_folders import EXAMPLES_FILE, read_pack_folder
 from wraner.packs import Domain, Example, TaggedExample
 from wraner.registry import Kind
 
@@ -51,10 +53,27 @@ def _examples(kept: PackOptions, where: TargetOptions) -> Sequence[TaggedExample
     if kept.folder is not None:
         pack = read_pack_folder(kept.folder)
         if not isinstance(pack, Domain):
-            raise WrongUse(f"{kept.folder} is a policy set; only domains have tagged examples")
+            raise WrongUse(
+                f"expected a domain, was: {kept.folder}, a policy set; what its texts breach and "
+                f"keep no other tool's format holds: take its {EXAMPLES_FILE} as it is"
+            )
         return pack.examples
-    _, found = target.ask(where, lambda c: shelf(c, Kind.DOMAIN).examples(kept.domain))
-    return [_tagged(example) for example in found]
+    return [_tagged(e) for e in target.ask(where, lambda client: _stored(client, kept.domain))]
+
+
+async def _stored(client: AsyncClient, name: str) -> Sequence[Example]:
+    try:
+        _, found = await shelf(client, Kind.DOMAIN).examples(name)
+    except NotFound:
+        with suppress(NotFound):
+            await shelf(client, Kind.POLICY_SET).read(name)
+            raise WrongUse(
+                f"expected a domain, was: {name!r}, a policy set; `wraner policies save {name} "
+                f"FOLDER` writes its folder, `wraner policies examples list {name} --format jsonl` "
+                f"its examples"
+            ) from None
+        raise
+    return found
 
 
 def _tagged(example: Example) -> TaggedExample:

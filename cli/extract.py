@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cli.choices import Offered, choose
 from cli.completion import complete_name
 from cli.named import check_named
-from cli.options import StreamOptions, TargetOptions, listed
+from cli.options import StreamOptions, TargetOptions, names_of
 from cli.shelf import shelf
-from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
+from cli.streaming import Asked, Texts, Verb, answer_all
 from cli.views import ExtractionView
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Extractions
@@ -28,8 +29,8 @@ class ExtractOptions:
         typer.Option("--pack", metavar="FOLDER", help="Send this pack along; give no DOMAIN."),
     ] = None
     types: Annotated[
-        str, typer.Option("--types", metavar="A,B", help="Only these entity types.")
-    ] = ""
+        str | None, typer.Option("--types", metavar="A,B", help="Only these entity types.")
+    ] = None
     k: Annotated[
         int | None,
         typer.Option("--k", min=0, max=64, metavar="N", help="Examples retrieved a text."),
@@ -65,7 +66,7 @@ def extract(
     wraner extract customer-care < mails.txt > found.jsonl
     """
     choice, given = choose(domain, text or [], Offered(what.pack, Domain))
-    wanted = listed(what.types)
+    wanted = names_of("--types", what.types)
 
     async def find(client: AsyncClient) -> None:
         await check_named(shelf(client, Kind.DOMAIN), choice.name)

@@ -17,9 +17,10 @@ from cli.terminal import out
 from cli.train import ClusterOptions, PlaceOptions
 from services.settings import read_settings as read_service_settings
 from training.finetune import Outcome, finetune
+from training.lineage import inherited, joined
 from training.preparation import Places
 from training.settings import TrainingSettings, read_settings
-from wraner.adapters import AdapterManifest, Base, write_adapter
+from wraner.adapters import AdapterManifest, Base, dated_as_stored, write_adapter
 from wraner.weights import BUNDLED
 
 _SHORT = 12
@@ -59,7 +60,8 @@ def carry_out(plan: Plan) -> bool:
         )
         return False
     made = _manifest(settings, outcome, plan.command)
-    identity = write_adapter(state / "adapters", outcome.adapter, made)
+    named = dated_as_stored(state / "adapters", outcome.adapter, made)
+    identity = write_adapter(state / "adapters", outcome.adapter, named)
     if outcome.dev_loss is not None:
         say(f"loss on dev {outcome.dev_loss:.4f}")
     where = as_named(plan.places.state)
@@ -90,7 +92,7 @@ def _manifest(settings: TrainingSettings, outcome: Outcome, command: str) -> Ada
     return AdapterManifest(
         task=settings.task,
         base=Base(name=outcome.base.name, sha256=outcome.base.sha256),
-        data=outcome.data,
+        data=joined(inherited(settings.start), outcome.data),
         config=settings.model_dump(mode="json"),
         metrics=metrics,
         view=settings.prompts.view,

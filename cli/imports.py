@@ -4,8 +4,6 @@ A file is read twice: first whole, so that nothing is stored of one that breaks 
 pieces. Knows no format.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,7 @@ from wraner.edits import said_by
 from wraner.entities import check_mentions
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.choice import Format, read
-from wraner.pack_folders import write_pack_folder
+from wraner.pack_folders import check_is_free, write_new_pack_folder
 from wraner.packs import Domain, EntityType, TaggedExample, check_domain
 from wraner.registry import Kind
 
@@ -115,14 +113,10 @@ def _check_entities(file: Path, example: TaggedExample) -> None:
 
 def _write_folder(folder: Path, surveyed: Survey) -> None:
     """Write a new pack folder; it appears whole or not at all."""
-    if folder.exists():
-        raise Conflict(f"{folder} exists already; name another folder, or remove it first")
+    check_is_free(folder)
     pack = _new_domain(surveyed).model_copy(update={"examples": tuple(surveyed.examples())})
     check_domain(pack)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        write_pack_folder(Path(scratch) / "pack", pack)
-        os.rename(Path(scratch) / "pack", folder)
+    write_new_pack_folder(folder, pack)
     say(f"wrote {folder}: {_size(surveyed)}; {_undefined(surveyed)}")
 
 

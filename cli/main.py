@@ -20,6 +20,7 @@ from cli.imports import import_examples
 from cli.moderate import moderate
 from cli.packs import pack_commands
 from cli.policy_diff import policy_diff
+from cli.policy_test import policy_test
 from cli.serve import serve
 from cli.signatures import flat
 from cli.terminal import close_quietly
@@ -57,6 +58,7 @@ for _name, _command in (
 app.add_typer(pack_commands(Kind.DOMAIN), name="domains")
 _policies = pack_commands(Kind.POLICY_SET)
 _policies.command("diff")(flat(policy_diff))
+_policies.command("test")(flat(policy_test))
 app.add_typer(_policies, name="policies")
 app.add_typer(adapter_commands(), name="adapters")
 app.add_typer(evaluate_commands(), name="evaluate")

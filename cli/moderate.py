@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from cli.choices import Offered, choose
 from cli.completion import complete_name
 from cli.failures import Exit
 from cli.named import check_named
-from cli.options import StreamOptions, TargetOptions, listed
+from cli.options import StreamOptions, TargetOptions, names_of
 from cli.shelf import shelf
-from cli.streaming import Asked, Offered, Texts, Verb, answer_all, choose
+from cli.stream import JUDGED_CHARACTERS
+from cli.streaming import Asked, Texts, Verb, answer_all
 from cli.views import VerdictView
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Verdicts
@@ -45,8 +47,9 @@ class ModerateOptions:
         typer.Option("--pack", metavar="FOLDER", help="Send this pack along; give no POLICY_SET."),
     ] = None
     policies: Annotated[
-        str, typer.Option("--policies", metavar="A,B", help="Judge these, without a shortlist.")
-    ] = ""
+        str | None,
+        typer.Option("--policies", metavar="A,B", help="Judge these, without a shortlist."),
+    ] = None
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Judge every policy of the set.")
     ] = False
@@ -86,7 +89,7 @@ def moderate(
     wraner moderate hate-speech --file comments.txt --fail-on violates
     """
     choice, given = choose(policy_set, text or [], Offered(what.pack, PolicySet))
-    wanted = listed(what.policies)
+    wanted = names_of("--policies", what.policies)
     decided: set[str] = set()
 
     async def find(client: AsyncClient) -> None:
@@ -104,5 +107,6 @@ def moderate(
         decided.update(result.decision for result in reply.results)
         return reply
 
-    finished = answer_all(Asked(given, source, where), Verb(find, ask, VerdictView))
+    verb = Verb(find, ask, VerdictView, characters=JUDGED_CHARACTERS)
+    finished = answer_all(Asked(given, source, where), verb)
     return Exit.DECIDED if decided & _FAILING[what.fail_on] else finished

@@ -13,6 +13,11 @@ from wraner.formats import choice
 
 _TARGET = "Which wraner"
 _INPUT = "Input and output"
+_TABLES = (".csv", ".tsv")
+_NO_TABLES = (
+    '; CSV and TSV are none of them: give each text a line such as {"text": "Ann left", '
+    '"entities": [{"start": 0, "end": 3, "label": "person"}]}, and --format jsonl'
+)
 
 
 class Layout(StrEnum):
@@ -156,7 +161,10 @@ def format_of(chosen: choice.Format | None, file: Path | None) -> choice.Format:
     """
     guessed = chosen or (choice.guess(file) if file else None)
     if guessed is None:
-        raise WrongUse(f"expected --format, one of: {', '.join(choice.Format)}")
+        is_table = file is not None and file.suffix.lower() in _TABLES
+        raise WrongUse(
+            f"expected --format, one of: {', '.join(choice.Format)}{_NO_TABLES if is_table else ''}"
+        )
     return guessed
 
 
@@ -165,6 +173,17 @@ Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_nam
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 """Whether to go ahead without asking."""
+
+
+def names_of(option: str, names: str | None) -> tuple[str, ...] | None:
+    """Return the names that an option chooses, parted by commas; None: left out, which means all.
+
+    Raises:
+        WrongUse: a name is empty, as a shell's variable is that is not set; it never means all.
+    """
+    if names is not None and not all(name.strip() for name in names.split(",")):
+        raise WrongUse(f"expected {option} A,B, was: {names!r}; leave {option} out for all")
+    return listed(names or "")
 
 
 def listed(names: str) -> tuple[str, ...] | None:

@@ -11,10 +11,11 @@ from cli.retrain import DomainOptions
 from services.loading import pack_store
 from services.settings import Settings
 from training.leaks import HeldOut
+from training.moderation_rows import same_text
 from training.ner_domains import NerDomain
 from training.pack_lots import asked_domain
 from wraner.errors import InvalidInput, WranerError
-from wraner.pack_folders import read_definitions, read_examples
+from wraner.pack_folders import DEFINITIONS_FILE, read_definitions, read_examples
 from wraner.packs import Domain, Pack, TaggedExample, definitions_of
 from wraner.registry import Kind
 
@@ -54,17 +55,23 @@ def tests_of(
     beside = options.pack / TEST_FILE if options.pack else None
     file = options.test or (beside if beside and beside.is_file() else None)
     if file is None and options.domain:
-        file = _shipped_test(settings, name, pack)
+        file = _test_that_ships(settings, name)
+        if file is not None and not _is_written_for(file, pack):
+            say(
+                f"{file} was written for other definitions; name it with --test FILE; {name} is "
+                "judged by parts of its examples"
+            )
+            return ()
     if file is None:
         say(f"{name} has no test sentences (--test FILE); it is judged by parts of its examples")
         return ()
-    test = _read(file, pack)
+    test, copies = _read(file, pack)
     if not test:
         raise InvalidInput(
             f"expected test sentences in {file}, was: none; write some, or remove the file to "
             "judge by parts of the examples"
         )
-    say(f"{name} is judged by {file}")
+    say(f"{name} is judged by {file}{_left_out(copies)}")
     return test
 
 
@@ -79,30 +86,59 @@ def others_with_tests(
     here = HeldOut(e.text for e in (*pack.examples, *test))
     found = []
     for other in pack_store(settings).names(Kind.DOMAIN):
-        if other == name or not (settings.packs_dir / other / TEST_FILE).is_file():
+        file = _test_that_ships(settings, other)
+        if other == name or file is None:
             continue
         try:
             stored = stored_domain(settings, other)
-            file = _shipped_test(settings, other, stored)
-            read = () if file is None else _read(file, stored)
+            if definitions_of(stored) == definitions_of(pack):
+                continue
+            read = _read_of_other(other, file, stored)
         except WranerError as error:  # it spoils only itself
             say(f"{other} is not measured: {error}")
             continue
         asked = [e for e in read if not here.leaks(e.text)]
-        if asked and definitions_of(stored) != definitions_of(pack):
+        if asked:
             found.append(asked_domain(other, stored, asked))
     return tuple(found)
 
 
-def _shipped_test(settings: Settings, name: str, pack: Domain) -> Path | None:
-    """Return the tests that ship with a domain, where its definitions are still those."""
-    folder = settings.packs_dir / name
-    file = folder / TEST_FILE
-    if not file.is_file() or read_definitions(folder) != definitions_of(pack):
-        return None
-    return file
+def _read_of_other(name: str, file: Path, pack: Domain) -> tuple[TaggedExample, ...]:
+    if not _is_written_for(file, pack):
+        raise InvalidInput(
+            f"{file} was written for other definitions; where its sentences fit those that are "
+            f"stored, write these into the {DEFINITIONS_FILE} beside it"
+        )
+    test, copies = _read(file, pack)
+    if copies:
+        say(f"{name} is measured by {file}{_left_out(copies)}")
+    return test
 
 
-def _read(file: Path, pack: Domain) -> tuple[TaggedExample, ...]:
+def _test_that_ships(settings: Settings, name: str) -> Path | None:
+    """Return the tests in the pack folder of a domain's name."""
+    file = settings.packs_dir / name / TEST_FILE
+    return file if file.is_file() else None
+
+
+def _is_written_for(file: Path, pack: Domain) -> bool:
+    """Return whether the definitions beside a file are those of the pack."""
+    return read_definitions(file.parent) == definitions_of(pack)
+
+
+def _read(file: Path, pack: Domain) -> tuple[tuple[TaggedExample, ...], int]:
+    """Return the sentences of a file, each text once, and how many copies it has of them.
+
+    The gate takes each for evidence of its own, which a text that stands twice is not.
+    """
     examples = read_examples(file, definitions_of(pack))
-    return tuple(e for e in examples if isinstance(e, TaggedExample))
+    tagged = [e for e in examples if isinstance(e, TaggedExample)]
+    first: dict[str, TaggedExample] = {}
+    for example in tagged:
+        first.setdefault(same_text(example.text), example)
+    return tuple(first.values()), len(tagged) - len(first)
+
+
+def _left_out(copies: int) -> str:
+    """Return what is said of the copies in a file, "" where there are none."""
+    return f"; left out as the same text again: {copies}" if copies else ""

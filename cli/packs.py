@@ -18,10 +18,12 @@ from wraner.client.asynchronous import AsyncClient
 from wraner.client.problems import Stale
 from wraner.client.replies import PackSummary
 from wraner.errors import Conflict
-from wraner.pack_folders import read_pack_folder
+from wraner.pack_folders import check_is_free, read_pack_folder, write_new_pack_folder
+from wraner.packs import Pack
 from wraner.registry import Kind, kind_of
 
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="FOLDER")]
+NewFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="New, or empty.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of what is stored.")]
 
 
@@ -58,6 +60,9 @@ def pack_commands(kind: Kind) -> typer.Typer:
     def add(name: Name, folder: Folder, where: TargetOptions, replace: Replace = False) -> int:
         return _add(kind, Addition(name, folder, replace), where)
 
+    def save(name: Name, folder: NewFolder, where: TargetOptions) -> int:
+        return _save(kind, name, folder, where)
+
     def remove(name: Name, where: TargetOptions, yes: Yes = False) -> int:
         terminal.confirm(f"Remove the {words.pack} {name!r} with all its examples?", yes=yes)
         target.ask(where, lambda client: shelf(client, kind).delete(name))
@@ -69,6 +74,7 @@ def pack_commands(kind: Kind) -> typer.Typer:
         ("list", list_packs, f"List what is stored.\n\n{named} list"),
         ("show", show, f"Show a {words.pack}'s {words.definitions}.\n\n{named} show NAME"),
         ("add", add, f"Store a pack folder under a name.\n\n{named} add mine folder/"),
+        ("save", save, f"Write what is stored into a new folder.\n\n{named} save mine folder/"),
         ("remove", remove, f"Remove a {words.pack}.\n\n{named} remove mine --yes"),
     ):
         group.command(word, help=text)(flat(command))
@@ -113,4 +119,19 @@ def _add(kind: Kind, addition: Addition, where: TargetOptions) -> int:
         ) from None
     version = done.version[: pack_views.SHORT_VERSION]
     say(f"stored {done.name}: {counted(done.examples, 'example')}, version {version}")
+    return Exit.OK
+
+
+def _save(kind: Kind, name: str, folder: Path, where: TargetOptions) -> int:
+    check_is_free(folder)  # before a large pack is read in vain
+
+    async def work(client: AsyncClient) -> tuple[Pack, str]:
+        packs = shelf(client, kind)
+        about, examples = await packs.whole(name)
+        return packs.definitions(about).model_copy(update={"examples": examples}), about.version
+
+    pack, stored = target.ask(where, work)
+    write_new_pack_folder(folder, pack)
+    version = stored[: pack_views.SHORT_VERSION]
+    say(f"saved {name} to {folder}: {counted(len(pack.examples), 'example')}, version {version}")
     return Exit.OK

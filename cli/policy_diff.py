@@ -12,22 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from cli import terminal
+from cli.choices import Choice, choice_of, read_choice
 from cli.completion import complete_name
-from cli.failures import Exit, Stopped, WrongUse
+from cli.failures import Exit, Stopped
 from cli.flip_views import FlipView, OnlyFlips, show_summary
-from cli.named import check_named
 from cli.options import StreamOptions, TargetOptions
 from cli.records import Records
-from cli.shelf import shelf
-from cli.streaming import Asked, Choice, Offered, Texts, Verb, answer_all, choose
+from cli.stream import JUDGED_CHARACTERS
+from cli.streaming import Asked, Texts, Verb, answer_all
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Verdicts, Versions
-from wraner.errors import InvalidInput, NotFound
 from wraner.flips import Comparison, FlipCount
-from wraner.pack_folders import DEFINITIONS_FILE
-from wraner.packs import JudgedExample, PolicySet, version
+from wraner.packs import PolicySet, version
 from wraner.policy_changes import PolicySetChanges, compare
-from wraner.registry import Kind, check_name
 
 
 def _side(name: str, words: str) -> Any:
@@ -96,6 +93,7 @@ def policy_diff(
         sides.ask,
         view=lambda console: OnlyFlips(FlipView(console), count),
         records=lambda out: OnlyFlips(Records(out), count),
+        characters=JUDGED_CHARACTERS,
     )
     layout = terminal.layout(source.format)
     try:
@@ -112,14 +110,14 @@ class Sides:
     """Both policy sets, stored or in folders, and what they are asked."""
 
     def __init__(self, what: DiffOptions) -> None:
-        """Read folders. Raises WrongUse and InvalidInput as `chosen` does."""
+        """Read folders. Raises WrongUse and InvalidInput as `choice_of` does."""
         self._what = what
-        self._choices = (chosen(what.old), chosen(what.new))
+        self._choices = (choice_of(what.old), choice_of(what.new))
         self._sets: list[PolicySet] = []
 
     async def find(self, client: AsyncClient) -> None:
         """Read both sets with their examples, so that they can be compared."""
-        self._sets = [await _read(client, choice) for choice in self._choices]
+        self._sets = [await read_choice(client, choice) for choice in self._choices]
 
     async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Judged:
         """Let both sets judge texts; where both say the same, one answer stands for both."""
@@ -146,40 +144,6 @@ class Sides:
         """Return what differs between the sets, once they are read."""
         old, new = self._sets
         return compare(old, new)
-
-
-def chosen(given: str) -> Choice[PolicySet]:
-    """Return what is meant: what can be a stored name is one, all else is a folder.
-
-    Raises:
-        WrongUse: it is neither, or the folder holds no policy set.
-        InvalidInput: the folder's content breaks a rule.
-    """
-    try:
-        check_name(given)
-    except InvalidInput:
-        if not (Path(given) / DEFINITIONS_FILE).is_file():
-            raise WrongUse(
-                f"expected a stored policy set's name or a folder with {DEFINITIONS_FILE}, "
-                f"was: {given[:80]!r}"
-            ) from None
-        return choose(None, [], Offered(Path(given), PolicySet))[0]
-    return Choice(name=given)
-
-
-async def _read(client: AsyncClient, choice: Choice[PolicySet]) -> PolicySet:
-    if choice.inline is not None:
-        return choice.inline
-    stored, name = shelf(client, Kind.POLICY_SET), str(choice.name)
-    try:
-        await check_named(stored, name)
-    except NotFound as error:
-        if (Path(name) / DEFINITIONS_FILE).is_file():
-            raise NotFound(f"{error}; for the folder say ./{name}") from None
-        raise
-    found, examples = await stored.whole(name)
-    judged = tuple(e for e in examples if isinstance(e, JudgedExample))
-    return PolicySet(description=found.description, policies=found.policies, examples=judged)
 
 
 def _joined(old: Versions, new: Versions) -> Versions:

@@ -131,8 +131,9 @@ def _learner(
     _check_base(settings, retraining.model.base)
     followed = settings.model_copy(update={"extract_adapter": FOLLOW})
     serving = AdapterChoice(followed).of(Task.NER)
-    encoders = word_encoders(settings)
-    model_tools = ModelTools(encoders.domains, _examination(encoders), console)
+    # Neighbours of what is taught come without the tuning, as those of the sources, see `corpus`.
+    untuned = encoders_with(settings, None).domains
+    model_tools = ModelTools(untuned, _examination(word_encoders(settings)), console)
     return ModelLearner(
         retraining, places, serving=serving, replayed=replayed, tools=model_tools, asked=asked
     )

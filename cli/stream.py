@@ -21,13 +21,19 @@ Written = TypeVar("Written", contravariant=True)
 Answer = Callable[[Sequence[str]], Awaitable[Sequence[Result | Refused]]]
 
 
+CALL_CHARACTERS = 20_000
+"""Code points of one call's texts, where nothing else bounds them."""
+JUDGED_CHARACTERS = 3_000
+"""The same where texts are judged: by windows of 160 words, of which each takes many prompts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How much is asked at once."""
 
     texts: int = 16
     """Texts of one call at most."""
-    characters: int = 20_000
+    characters: int = CALL_CHARACTERS
     """Code points of one call's texts together; a longer text goes alone."""
     calls: int = 2
     """Calls in flight."""

@@ -1,15 +1,14 @@
 """Streaming: what `extract` and `moderate` share.
 
-They find a pack and inputs, show results and return an exit code; the commands say how to ask and
-how to show. Knows no verb of the API.
+They find inputs, show results and return an exit code; the commands say how to ask and how to
+show. Knows no verb of the API.
 """
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated, BinaryIO, Generic, Protocol, TypeVar
 
 import typer
@@ -21,18 +20,14 @@ from cli.answering import answer_each
 from cli.failures import Exit, WrongUse, say
 from cli.options import Layout, StreamOptions, TargetOptions
 from cli.records import Records
-from cli.shelf import PIECE_BYTES, PIECE_EXAMPLES, fits_a_body
-from cli.stream import Pace, Sink, Tally
-from cli.texts import Bad, Source, Text
+from cli.stream import CALL_CHARACTERS, Pace, Sink, Tally
+from cli.texts import Bad, Input, Source, Text
 from cli.views import complain_of
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Versions
-from wraner.pack_folders import read_pack_folder
-from wraner.packs import Domain, Pack, PolicySet
 
 Result = TypeVar("Result", bound=BaseModel)
 Answered = TypeVar("Answered", bound=BaseModel, covariant=True)
-P = TypeVar("P", Domain, PolicySet)
 
 Texts = Annotated[
     list[str] | None,
@@ -41,64 +36,6 @@ Texts = Annotated[
     ),
 ]
 """The texts that are given as arguments."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice(Generic[P]):
-    """Exactly one of a stored pack's name and a pack to send along."""
-
-    name: str | None = None
-    inline: P | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offered(Generic[P]):
-    """A folder to send along, None for a stored pack, and the kind of pack that is wanted."""
-
-    folder: Path | None
-    model: type[P]
-
-
-def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Choice[P], list[str]]:
-    """Return the pack and the texts; where a folder is offered, what looks like a name is a text.
-
-    Raises:
-        WrongUse: neither a name nor a folder is given, or the folder is of the other kind or too
-            large to send along.
-        InvalidInput: the folder breaks a rule.
-    """
-    folder, model = offered.folder, offered.model
-    if folder is None:
-        if name is None:
-            group = "domains" if model is Domain else "policies"
-            raise WrongUse(
-                f"expected a stored name, which `wraner {group} list` shows, or --pack with a "
-                f"folder, was: neither"
-            )
-        return Choice(name=name), texts
-    pack = read_pack_folder(folder)
-    if not isinstance(pack, model):
-        raise WrongUse(
-            f"{folder}: expected a {model.__name__}, was: a {type(pack).__name__}; "
-            f"`extract` takes domains, `moderate` policy sets"
-        )
-    _check_sendable(pack, folder)
-    return Choice(inline=pack), texts if name is None else [name, *texts]
-
-
-def _check_sendable(pack: Pack, folder: Path) -> None:
-    """Refuse a pack that is too large to go with every call, whatever the server would take.
-
-    By the limits that a server has unless told otherwise, each text would be refused for its sake.
-    """
-    if len(pack.examples) <= PIECE_EXAMPLES and fits_a_body(pack):
-        return
-    group = "domains" if isinstance(pack, Domain) else "policies"
-    raise WrongUse(
-        f"{folder}: expected up to {PIECE_EXAMPLES} examples and {PIECE_BYTES} bytes to send along "
-        f"with texts, was: {len(pack.examples)} examples; store it under another name and use "
-        f"that: wraner {group} add NAME {folder}"
-    )
 
 
 class Reply(Protocol[Answered]):
@@ -120,13 +57,14 @@ class Verb(Generic[Result]):
     """What a command does with texts.
 
     `find` fails where the pack is not stored, which is told before any text is read. `view` shows
-    results to people, `records` as JSON lines.
+    results to people, `records` as JSON lines. `characters` bounds a call, see `Pace`.
     """
 
     find: Callable[[AsyncClient], Awaitable[object]]
     ask: Callable[[AsyncClient, Sequence[str]], Awaitable[Reply[Result]]]
     view: Callable[[Console], Sink[Result]]
     records: Callable[[BinaryIO], Sink[Result]] = Records
+    characters: int = CALL_CHARACTERS
 
 
 @dataclass(frozen=True)
@@ -157,6 +95,14 @@ class Shown(Generic[Result]):
         self._count(1)
 
 
+@dataclass(frozen=True)
+class Given:
+    """Inputs, read once the pack is found; `total` counts them, None: nobody knows."""
+
+    read: Callable[[], Iterator[Input]]
+    total: int | None
+
+
 def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
     """Ask about every input and show every result.
 
@@ -164,8 +110,19 @@ def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
         WrongUse: there is no input, or two kinds of it, or a field is named of what has none.
         Stopped: the stream ended early.
     """
-    options = asked.options
-    sources, total = _sources(asked), _total(asked)
+    options, sources = asked.options, _sources(asked)
+    read = partial(texts.read, sources, field=options.jsonl_field, skip=options.skip)
+    return answer_given(Given(read, _total(asked)), verb, options=options, where=asked.where)
+
+
+def answer_given(
+    given: Given, verb: Verb[Result], *, options: StreamOptions, where: TargetOptions
+) -> Exit:
+    """Ask about what is given and show every result; of the options, those about output count.
+
+    Raises:
+        Stopped: the stream ended early.
+    """
     as_view = terminal.layout(options.format) is Layout.VIEW
     sink = verb.view(terminal.out()) if as_view else verb.records(terminal.lines_out())
     watch = Watch()
@@ -173,21 +130,21 @@ def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
     async def work(client: AsyncClient) -> Tally:
         async def call(batch: Sequence[str]) -> Sequence[Result]:
             ask = partial(verb.ask, client, batch)
-            reply = await (ask() if asked.where.local else target.past_restart(ask))
+            reply = await (ask() if where.local else target.past_restart(ask))
             watch.see(reply.versions)
             return reply.results
 
         await verb.find(client)
-        with progress.counting("texts", total, shown=not sys.stdout.isatty()) as count:
+        with progress.counting("texts", given.total, shown=not sys.stdout.isatty()) as count:
             return await stream.run(
-                texts.read(sources, field=options.jsonl_field, skip=options.skip),
+                given.read(),
                 lambda batch: answer_each(batch, call),
                 Shown(sink, count),
-                pace=Pace(calls=options.calls, strict=options.strict),
+                pace=Pace(characters=verb.characters, calls=options.calls, strict=options.strict),
                 skip=options.skip,
             )
 
-    tally = target.ask_long(asked.where, work)
+    tally = target.ask_long(where, work)
     return Exit.REFUSED if tally.refused else Exit.OK
 
 

@@ -78,8 +78,8 @@ def _passes(error: WranerError) -> bool:
     """Return whether a server that restarts or is full may be why; one that keeps silent is not."""
     if isinstance(error, Unreachable):
         return not isinstance(error.__cause__, httpx.TimeoutException)
-    if isinstance(error, NotWraner):  # a proxy's page, in the place of a server that is away
-        return error.status in (502, 503, 504)
+    if isinstance(error, NotWraner):  # a proxy's page, or Ray Serve's of a gateway that died
+        return error.status in (500, 502, 503, 504)
     return isinstance(error, ApiError) and error.status in (429, 503)
 
 

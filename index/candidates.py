@@ -17,7 +17,6 @@ from index.settings import IndexSettings, Kind
 from index.similarity import Grid, Ints, from_grid
 from wraner.errors import Unavailable
 
-_HNSW_NEIGHBOURS = 32
 _TRAINING_WORDS_PER_CELL = 48
 _TRAINING_ROUNDS = 6
 _BLOCK = 65_536
@@ -36,17 +35,13 @@ def train(
 ) -> WordIndex | None:
     """Return a FAISS index over the heavy words of a segment, or None for flat.
 
-    Deterministic: the cells of ivf are found from evenly spaced words with a fixed seed.
+    Deterministic: the cells are found from evenly spaced words with a fixed seed.
     """
     if kind == "flat":
         return None
     rows = _heavy(weights, offsets, settings.index_weight)
     owners = np.searchsorted(offsets, rows, side="right") - 1
-    dimension = vectors.shape[1]
-    if kind == "hnsw":
-        index: Any = faiss.IndexHNSWFlat(dimension, _HNSW_NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
-    else:
-        index = _cells(vectors, rows, quantised=kind == "ivf_sq8")
+    index = _cells(vectors, rows)
     for start in range(0, len(rows), _BLOCK):
         index.add(from_grid(vectors[rows[start : start + _BLOCK]]))
     return WordIndex(index, owners)
@@ -59,22 +54,18 @@ def _heavy(weights: Floats, offsets: Ints, least: float) -> Ints:
     return np.flatnonzero(heavy | np.repeat(without, np.diff(offsets)))
 
 
-def _cells(vectors: Grid, rows: Ints, *, quantised: bool) -> Any:
+def _cells(vectors: Grid, rows: Ints) -> Any:
     dimension = vectors.shape[1]
     cells = max(1, min(int(4 * len(rows) ** 0.5), len(rows) // _TRAINING_WORDS_PER_CELL))
     coarse = faiss.IndexFlatIP(dimension)
-    index: Any
-    if quantised:
-        index = faiss.IndexIVFScalarQuantizer(
-            coarse,
-            dimension,
-            cells,
-            faiss.ScalarQuantizer.QT_8bit,
-            faiss.METRIC_INNER_PRODUCT,
-            False,
-        )
-    else:
-        index = faiss.IndexIVFFlat(coarse, dimension, cells, faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.IndexIVFScalarQuantizer(
+        coarse,
+        dimension,
+        cells,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
+        False,
+    )
     index.cp.niter = _TRAINING_ROUNDS
     index.cp.min_points_per_centroid = 1
     sample = min(len(rows), cells * _TRAINING_WORDS_PER_CELL)
@@ -125,10 +116,7 @@ def _search(
     library: Any = faiss  # the stubs of faiss 1.15 do not know these constructors
     bits = None if words is None else np.packbits(words, bitorder="little")
     chosen = {} if bits is None else {"sel": library.IDSelectorBitmap(bits)}
-    if isinstance(index, faiss.IndexIVF):
-        parameters = library.SearchParametersIVF(nprobe=settings.nprobe, **chosen)
-    else:
-        parameters = library.SearchParametersHNSW(efSearch=matches, **chosen)
+    parameters = library.SearchParametersIVF(nprobe=settings.nprobe, **chosen)
     found: tuple[Floats, Ints] = index.search(query, matches, params=parameters)
     return found
 

@@ -29,7 +29,7 @@ from wraner.errors import Unavailable
 
 WINDOW_TOKENS = 254  # MiniLM was trained on 256 with its two marks; windows overlap by a quarter
 
-_FORMAT = "contextual-1"
+_FORMAT = "contextual-2"
 
 _Found = TypeVar("_Found")
 
@@ -92,7 +92,10 @@ class ContextualEncoder:
         return int(self._model.encoder.config.hidden_size)
 
     def encode(self, texts: Sequence[str]) -> list[WordVectors]:
-        """Return the word vectors of each text; a chunk without any subword is a zero row."""
+        """Return the word vectors of each text.
+
+        A chunk without any subword is a zero row, and so is each of a text that is not legible.
+        """
         return self._each(self._average, texts)
 
     def sentences(self, texts: Sequence[str]) -> Floats:
@@ -142,11 +145,13 @@ class ContextualEncoder:
             self._free.release()
 
     def _compose(self, read: Subwords) -> Composition:
+        pulls = np.zeros((len(read.chunks), self.dimension), np.float32)
+        if not read.legible:
+            return Composition(np.zeros(self.dimension, np.float32), pulls)
         short = len(read.ids) <= self._window
         whole = self._forward(read.ids, read.cases) if short else self._hidden(read)
         mean = whole.mean(0, keepdims=True)
         first = len(self._reader.before) if short else 0
-        pulls = np.zeros((len(read.chunks), self.dimension), np.float32)
         if read.ids:
             subwords, words = np.array(read.parts, np.int64).reshape(-1, 2).T
             holders = np.bincount(subwords)[subwords, None].astype(np.float32)
@@ -156,7 +161,7 @@ class ContextualEncoder:
 
     def _average(self, read: Subwords) -> WordVectors:
         sums = np.zeros((len(read.chunks), self.dimension), np.float32)
-        if read.ids:
+        if read.ids and read.legible:
             subwords, words = np.array(read.parts, np.int64).reshape(-1, 2).T
             np.add.at(sums, words, self._hidden(read)[subwords])
         return WordVectors(read.chunks, unit_rows(sums))

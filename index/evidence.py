@@ -161,9 +161,10 @@ class _Asked:
     read: dict[int, JudgedExample] = field(default_factory=dict)
 
     def neighbours(self, numbers: Ints) -> tuple[JudgedNeighbour, ...]:
-        """Return these examples with their similarities."""
+        """Return these examples with their similarities, which rounding takes beyond 1."""
         return tuple(
-            JudgedNeighbour(self._read(n), float(self.near.similarity[n])) for n in numbers
+            JudgedNeighbour(self._read(n), min(1.0, float(self.near.similarity[n])))
+            for n in numbers
         )
 
     def _read(self, number: int) -> JudgedExample:

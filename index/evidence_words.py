@@ -45,9 +45,13 @@ def matched(violating: Floats, complying: Floats) -> Floats:
 def spans(text: WordVectors, query: Words, strength: Floats) -> tuple[Span, ...]:
     """Return the strongest words (few, and none half as strong as the best), neighbours merged.
 
+    A contraction is shown whole or not at all: the *ll* of *I'll* says nothing to a reader.
+
     *Shape:* ``strength`` (n_query,), how much each word of the query speaks for a breach.
     """
     strength = strength * _salience(query.weights)
+    ends = [_is_ending(text.chunks, place) for place in query.places.tolist()]
+    strength = np.where(ends, 0.0, strength)
     if not len(strength) or strength.max() <= 0:
         return ()
     strongest = np.argsort(-strength, kind="stable")[:_SPAN_WORDS]
@@ -56,14 +60,28 @@ def spans(text: WordVectors, query: Words, strength: Floats) -> tuple[Span, ...]
 
 
 def joined(chunks: Sequence[Chunk], places: Sequence[int]) -> tuple[Span, ...]:
-    """Return the spans of the chunks at `places`, in ascending order; neighbours are one span."""
+    """Return the spans of the chunks at `places`, in ascending order; neighbours are one span.
+
+    A word's ending behind an apostrophe goes with it.
+    """
     found: list[Span] = []
     before = -2
     for place in places:
-        start = found.pop().start if place == before + 1 else chunks[place].start
-        found.append(Span(start, chunks[place].end))
-        before = place
+        start = found.pop().start if place <= before + 1 else chunks[place].start
+        before = max(before, place + 2 if _is_ending(chunks, place + 2) else place)
+        found.append(Span(start, chunks[before].end))
     return tuple(found)
+
+
+def _is_ending(chunks: Sequence[Chunk], place: int) -> bool:
+    """Return whether a chunk stands behind a word and an apostrophe, without a space."""
+    if not 2 <= place < len(chunks):
+        return False
+    word, mark, ending = chunks[place - 2 : place + 1]
+    touching = word.end == mark.start and mark.end == ending.start
+    return (
+        touching and mark.text in ("'", "\u2019") and word.text.isalpha() and ending.text.isalpha()
+    )
 
 
 def _salience(weights: Floats) -> Floats:

@@ -94,7 +94,7 @@ class Generation:
     @property
     def memory_bytes(self) -> int:
         """About how much memory the generation takes while it is searched."""
-        cost = {"flat": 3.0, "hnsw": 2.5, "ivf": 2.2, "ivf_sq8": 0.7}
+        cost = {"flat": 3.0, "ivf_sq8": 0.7}
         vectors = sum(s.vectors.nbytes * cost.get(s.kind, 3.0) for s in self.all_segments)
         return _WITHOUT_EXAMPLES_BYTES + int(vectors)
 

@@ -118,7 +118,9 @@ class LocalRetriever:
                 self._settings,
                 exclude=exclude[number] if exclude else (),
             )
-            neighbours = tuple(Neighbour(_tagged(h.entry.record), h.similarity) for h in hits)
+            neighbours = tuple(
+                Neighbour(_tagged(h.entry.record), min(1.0, h.similarity)) for h in hits
+            )
             votes = self._count_votes(opened, encoded, exclude[number] if exclude else ())
             found.append(Neighbours(neighbours, opened.generation.identity, votes))
         return found

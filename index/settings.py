@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Kind = Literal["auto", "flat", "hnsw", "ivf", "ivf_sq8"]
+Kind = Literal["auto", "flat", "ivf_sq8"]
 Aggregation = Literal["forward", "symmetric"]
 
 _WORDS_PER_MATCH = 400
@@ -48,8 +48,8 @@ class IndexSettings:
     """The same for the examples and the definitions of a policy set."""
 
     kind: Kind = "auto"
-    """How candidates are found in a large segment: flat scores every example exactly; the others
-    are FAISS indexes; auto decides by size."""
+    """How candidates are found in a large segment: flat scores every example exactly; ivf_sq8 is
+    a FAISS index; auto decides by size."""
 
     flat_limit: int = 32_768
     """auto: up to this many word vectors a segment is flat, beyond it ivf_sq8. Quantised at once,
@@ -72,7 +72,7 @@ class IndexSettings:
     """The same for a policy set, whose every policy wants examples."""
 
     nprobe: int = 16
-    """ivf: the cells searched for each word."""
+    """ivf_sq8: the cells searched for each word."""
 
     def __post_init__(self) -> None:
         for name in _COUNTS:

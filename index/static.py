@@ -1,29 +1,20 @@
 """Static word vectors through gensim: one vector a word, whatever its context.
 
-Files are read in the formats of word2vec (text and binary), GloVe (no header) and fastText (.vec
-and .bin); none of them is un-pickled, and gensim's own pickled format is not read at all. A word
-out of the vocabulary is looked up in lower case; then fastText builds its vector from its letters,
-and the other formats know nothing of it: a zero row, which matches nothing. Knows no index.
+A word out of the vocabulary is looked up in lower case; then fastText builds its vector from its
+letters, and other tables know nothing of it: a zero row, which matches nothing. Knows no index.
 """
 
 import hashlib
-import struct
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from gensim.models import FastText, KeyedVectors
-from gensim.models.fasttext import FastTextKeyedVectors, load_facebook_vectors
+from gensim.models.fasttext import FastTextKeyedVectors
 
-from index.bundled import hash_file
 from index.encoder import Floats, WordVectors, unit_rows
 from wraner.chunks import chunk
-from wraner.errors import Unavailable
 
-Form = Literal["word2vec", "word2vec-binary", "glove", "fasttext-binary"]
-
-_FASTTEXT_MAGIC = 793_712_314
 _FORMAT = "static-1"
 
 
@@ -67,66 +58,6 @@ class StaticEncoder:
         clean = word.encode("utf-8", "replace").decode()  # letters are hashed as UTF-8
         found = self._vectors.get_vector(clean)
         return found
-
-
-def read_static(path: Path, form: Form | None = None) -> StaticEncoder:
-    """Read a file of word vectors; without a `form` the file's first bytes tell it.
-
-    Raises:
-        Unavailable: the file is missing or not of that format.
-    """
-    try:
-        form = _form_of(path) if form is None else form
-        if form == "fasttext-binary":
-            vectors = load_facebook_vectors(str(path))
-        elif form == "glove":
-            vectors = _read_glove(path)
-        else:
-            binary = form == "word2vec-binary"
-            vectors = KeyedVectors.load_word2vec_format(str(path), binary=binary)
-    except (OSError, ValueError, EOFError, NotImplementedError, struct.error) as error:
-        raise Unavailable(
-            f"expected word vectors in the format {form or 'of word2vec, GloVe or fastText'}, "
-            f"was: {path} ({error})"
-        ) from error
-    return StaticEncoder(vectors, hash_file(path))
-
-
-def _form_of(path: Path) -> Form:
-    with path.open("rb") as file:
-        first = file.readline(4096)
-        second = file.read(4096)
-    if not first.strip():
-        raise ValueError("it is empty")
-    if len(first) >= 4 and struct.unpack("<i", first[:4])[0] == _FASTTEXT_MAGIC:
-        return "fasttext-binary"
-    fields = first.split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
-        return "glove"
-    line = second.split(b"\n")[0]
-    try:
-        values = [float(value) for value in line.split()[-int(fields[1]) :]]
-    except ValueError:
-        return "word2vec-binary"
-    return "word2vec" if len(values) == int(fields[1]) else "word2vec-binary"
-
-
-def _read_glove(path: Path) -> KeyedVectors:
-    """Read word2vec's text format without its header, which gensim does with a leaking handle."""
-    words: list[str] = []
-    rows: list[Floats] = []
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            line = line.rstrip("\n ")  # a word may hold spaces: its numbers are counted from behind
-            word, *values = line.rsplit(" ", len(rows[0])) if rows else line.split(" ")
-            row = np.array(values, np.float32)
-            if not len(row) or (rows and len(row) != len(rows[0])):
-                raise ValueError(f"line {number} has {len(row)} numbers")
-            words.append(word)
-            rows.append(row)
-    vectors = KeyedVectors(len(rows[0]))
-    vectors.add_vectors(words, np.stack(rows))
-    return vectors
 
 
 def train_static(

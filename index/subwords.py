@@ -18,13 +18,15 @@ class Subwords:
     """A text's subwords and chunks.
 
     ``ids`` and ``cases`` (of `index.letter_case.LetterCase`) have an entry for each subword;
-    ``parts`` are the pairs (subword, chunk) that share a character, left to right.
+    ``parts`` are the pairs (subword, chunk) that share a character, left to right. A text is not
+    ``legible`` where all that the tokenizer knows of it are marks: to it every emoji is the same.
     """
 
     chunks: tuple[Chunk, ...]
     ids: list[int]
     cases: list[int]
     parts: list[tuple[int, int]]
+    legible: bool
 
 
 class SubwordReader:
@@ -41,6 +43,7 @@ class SubwordReader:
         if not tokenizer.is_fast:
             raise ValueError("expected a fast tokenizer (tokenizer.json): it tells positions")
         self._tokenizer = tokenizer
+        self._unknown = tokenizer.unk_token_id
         self.before, self.after = _marks(tokenizer)
 
     def read(self, text: str) -> Subwords:
@@ -60,7 +63,10 @@ class SubwordReader:
         cases = [0] * len(encoded["input_ids"])
         for subword, word in parts:
             cases[subword] = letter_case(chunks[word].text)
-        return Subwords(chunks, encoded["input_ids"], cases, parts)
+        ids = encoded["input_ids"]
+        told = (chunks[word].text for subword, word in parts if ids[subword] != self._unknown)
+        legible = self._unknown not in ids or any(c.isalnum() for text in told for c in text)
+        return Subwords(chunks, ids, cases, parts, legible)
 
 
 def _marks(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from services.settings import Settings
 from wraner import promotions, weights
-from wraner.adapters import MANIFEST, MODEL_TASKS, Task, newest, read_adapter
+from wraner.adapters import MANIFEST, MODEL_TASKS, Task, newest, read_adapter, stored
 from wraner.engine import Engine, ScoreRequest
-from wraner.errors import NotFound
+from wraner.errors import NotFound, Unavailable
 from wraner.fusion import Fusion
 from wraner.promotions import Source
 from wraner.prompts import NO, YES, Prompt
 
 FOLLOW, NONE = "", "none"
 
+_PINS = {Task.NER: "WRANER_EXTRACT_ADAPTER", Task.MODERATION: "WRANER_MODERATE_ADAPTER"}
 _Stamp = tuple[int, int]
 
 _WARMING = Prompt("Answer yes or no.", (), "Is it so?")
@@ -30,6 +31,7 @@ class AdapterChoice:
         self._adapters: Path = settings.state_dir / "adapters"
         self._settings = settings
         self._ships: dict[Task, str] = {}
+        self._fitting: set[tuple[Task, str]] = set()
         self._calibrations: dict[str, tuple[_Stamp, Fusion | None]] = {}
 
     def of(self, task: Task) -> str:
@@ -38,11 +40,14 @@ class AdapterChoice:
         What ships was trained for the bundled model: with another one it is not followed.
 
         Raises:
-            Unavailable: the task's pointer is damaged.
+            Unavailable: the task's pointer is damaged, or what is pinned is for another task.
         """
         pinned = self._pinned(task)
+        if pinned == NONE:
+            return ""
         if pinned != FOLLOW:
-            return "" if pinned == NONE else pinned
+            self._check_task(task, pinned)
+            return pinned
         history = promotions.history(self._adapters, task)
         if not history:
             return ""
@@ -93,6 +98,23 @@ class AdapterChoice:
         requests = [ScoreRequest(_WARMING, (YES, NO), adapter=a) for a in chosen if a not in loaded]
         if requests:
             await engine.score(requests)
+
+    def _check_task(self, task: Task, pinned: str) -> None:
+        """Refuse an adapter of another task, once: to read one takes a second.
+
+        One that is missing or damaged is left to the engine, which says so.
+        """
+        if (task, pinned) in self._fitting:
+            return
+        manifest = stored(self._adapters, pinned)
+        if manifest is None:
+            return
+        if manifest.task != task:
+            raise Unavailable(
+                f"expected an adapter for {task}, was: {pinned[:16]}, which is one for "
+                f"{manifest.task}; name one for {task} ({_PINS[task]}, --adapter), or none"
+            )
+        self._fitting.add((task, pinned))
 
     def _pinned(self, task: Task) -> str:
         if task is Task.NER:

@@ -88,7 +88,7 @@ async def _explained(request: Request, error: Exception) -> Response:
     found = explain(error)
     if found.problem.status == 405:
         found.headers["Allow"] = _allowed(request)
-    return answer(found, request.state.request_id, path=request.url.path)
+    return answer(found, request.state.request_id, path=request.state.path)
 
 
 def _allowed(request: Request) -> str:
@@ -105,7 +105,7 @@ async def _misread(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where = " ".join(str(step) for step in first["loc"])
     refused = explain(InvalidInput(f"{where}: {first['msg']}"))
-    return answer(refused, request.state.request_id, path=request.url.path)
+    return answer(refused, request.state.request_id, path=request.state.path)
 
 
 def _json(model: BaseModel, status: int = 200, version: str = "") -> Response:

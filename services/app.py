@@ -146,7 +146,7 @@ class GatewayReplica:
 
     def __init__(self, settings: Settings, engine: Any, retriever: Any, writer: Any) -> None:
         log_as_json()
-        self._meter = Meter()
+        self._meter = Meter(serve.get_replica_context().replica_tag)
         self._gateway = gateway_of(
             settings,
             engine=RemoteEngine(engine),

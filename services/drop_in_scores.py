@@ -107,14 +107,16 @@ async def score_groups(
 
 
 async def complaints(gateway: Gateway) -> list[str]:
-    """Return what the drop-in file names and the store has not."""
+    """Return what the drop-in file names and the store has not, nor imports as it starts."""
     found: dict[str, None] = {}  # a missing policy set is missing in many groups
     for groups in (gateway.drop_in.moderations, gateway.drop_in.attributes):
         for name, group in groups.items():
             try:
                 _check(NamedGroup(name, group), await _stored(gateway, group.policy_set))
             except Unavailable as error:
-                found[str(error)] = None
+                missing = isinstance(error.__cause__, NotFound)
+                if not (missing and gateway.is_awaited(Kind.POLICY_SET, group.policy_set)):
+                    found[str(error)] = None
     return list(found)
 
 

@@ -13,8 +13,10 @@ from services.bodies import pointer_step
 from wraner.errors import InvalidInput
 
 _MAX_QUOTED = 80
+_UNKNOWN = "this field is not known; remove it or correct its name"
 _MESSAGES = {
-    "extra_forbidden": "this field is not known; remove it or correct its name",
+    "extra_forbidden": _UNKNOWN,
+    "unexpected_keyword_argument": _UNKNOWN,  # the same of a dataclass
     "missing": "this field is missing; add it",
     "string_type": "expected a string",
     "int_type": "expected an integer",
@@ -57,7 +59,7 @@ def _message(fault: Any) -> str:
 
 def _was(fault: Any) -> str:
     given = fault["input"]
-    if fault["type"] in ("extra_forbidden", "missing"):
+    if _MESSAGES.get(fault["type"]) == _UNKNOWN or fault["type"] == "missing":
         return ""
     if type(given) in _KINDS:
         return f", was: {_KINDS[type(given)]}"

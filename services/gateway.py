@@ -47,6 +47,7 @@ from wraner.errors import (
 )
 from wraner.extract import Extractor, ExtractTask
 from wraner.moderate import ModerateTask, Moderator
+from wraner.pack_folders import DEFINITIONS_FILE
 from wraner.packs import (
     Domain,
     EntityType,
@@ -239,6 +240,11 @@ class Gateway:
             return str(error) if isinstance(error, WranerError) else "a part is not there yet"
         return ""
 
+    def is_awaited(self, kind: Kind, name: str) -> bool:
+        """Return whether a pack that is not stored ships: a retriever imports it as it starts."""
+        ships = (self._settings.packs_dir / name / DEFINITIONS_FILE).is_file()
+        return ships and not self._packs.was_deleted(kind, name)
+
     def _stored(self, kind: Kind, name: str) -> Stored:
         return self._packs.stored(kind, name, self._packs.current(kind, name))
 
@@ -274,7 +280,8 @@ class Gateway:
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the request took longer than {self.limits.request_timeout_s:g} s "
-                f"(WRANER_REQUEST_TIMEOUT_S); send less text at once or try again later"
+                f"(WRANER_REQUEST_TIMEOUT_S); send less at once (texts, definitions, examples) or "
+                f"try again later"
             ) from None
         finally:
             self._answering -= 1

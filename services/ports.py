@@ -29,6 +29,10 @@ class PackReader(Protocol):
         """Return the names that have a current version."""
         ...
 
+    def was_deleted(self, kind: Kind, name: str) -> bool:
+        """Return whether a name was once stored and then deleted on purpose."""
+        ...
+
     def current(self, kind: Kind, name: str) -> str:
         """Return the version that a name points at."""
         ...

@@ -11,6 +11,7 @@ import traceback
 
 from services.loading import load_base, pack_store, stock_packs
 from services.settings import Settings, read_settings
+from services.state_folder import unwritable
 from wraner.errors import WranerError
 from wraner.registry import missing_shipped
 
@@ -44,6 +45,10 @@ def main() -> int:
         complaints = prepare(read_settings())
     except WranerError as error:
         print(f"{COMPLAINT}{error}", flush=True)
+        return CANNOT_SERVE
+    except OSError as error:
+        traceback.print_exc()
+        print(f"{COMPLAINT}{unwritable(error)}", flush=True)
         return CANNOT_SERVE
     except Exception as error:  # would exit with 1, as if only packs had failed
         traceback.print_exc()

@@ -142,7 +142,10 @@ def _explain_one(error: BaseException) -> Refused | None:
 def _explain_ours(error: BaseException, row: Row) -> Refused:
     pointer = error.pointer if isinstance(error, InvalidInput) else ""
     wait_s = error.retry_after_s if isinstance(error, Overloaded) else 1.0
-    detail = str(error) or "the time for this request was up; send less text or try again later"
+    detail = str(error) or (
+        "the time for this request was up; send less at once (texts, definitions, examples) or "
+        "try again later"
+    )
     return Refused(_problem(row, detail, pointer), _retry(row, wait_s))
 
 

@@ -2,7 +2,7 @@
 
 A shipped pack is imported when the store has never had its name; one that a user changed or
 deleted stays so. The newest shipped adapter of a task becomes its current one, unless a user chose
-one. What is damaged is complained about and passed over. Knows no Ray.
+one. What is damaged or cannot be written is complained about and passed over. Knows no Ray.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
+from services.state_folder import unwritable
 from wraner import promotions
 from wraner.adapters import (
     MANIFEST,
@@ -24,7 +25,7 @@ from wraner.adapters import (
     stored,
     write_adapter,
 )
-from wraner.errors import InvalidInput, NotFound, Stale, Unavailable, WranerError
+from wraner.errors import NotFound, Stale, Unavailable, WranerError
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Pack
 from wraner.promotions import Source
@@ -61,7 +62,7 @@ def stock(
     say: Callable[[str], None],
     superseded_for_s: float,
 ) -> list[str]:
-    """Import and index what is missing; return complaints, one a damaged pack.
+    """Import and index what is missing; return complaints, one a pack that cannot be.
 
     What was deleted or superseded so long ago is removed: whoever did it may have stopped before.
     """
@@ -74,14 +75,18 @@ def stock(
             packs.publish(folder.name, pack, expected=None)
         except Stale:
             pass  # another replica was first
-        except InvalidInput as error:
-            complaints.append(error.message)
+        except WranerError as error:
+            complaints.append(str(error))
+        except OSError as error:
+            complaints.append(f"{folder.name} is not imported: {unwritable(error)}")
     for kind in Kind:
         for name in packs.names(kind):
             try:
                 _index(packs, indexes, kind, name, say)
             except WranerError as error:
                 complaints.append(str(error))
+            except OSError as error:
+                complaints.append(f"{name} is not indexed: {unwritable(error)}")
     return complaints
 
 
@@ -131,7 +136,7 @@ def index_version(packs: PackStore, indexes: Indexing, pack_version: str) -> Non
     """Index the stored pack whose current version this is; nothing where none has it any more.
 
     Raises:
-        Unavailable: the pack is damaged or cannot be indexed.
+        Unavailable: the pack is damaged or cannot be indexed, also for want of space.
     """
     for kind in Kind:
         for name in packs.names(kind):
@@ -139,7 +144,10 @@ def index_version(packs: PackStore, indexes: Indexing, pack_version: str) -> Non
             with suppress(NotFound, Unavailable):  # another pack's pointer may be damaged
                 current = packs.current(kind, name)
             if current == pack_version:
-                indexes.build(packs.pack(kind, name, pack_version))
+                try:
+                    indexes.build(packs.pack(kind, name, pack_version))
+                except OSError as error:
+                    raise unwritable(error) from error
                 return
 
 

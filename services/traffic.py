@@ -3,6 +3,7 @@
 A plain ASGI middleware. Logs and metrics hold lengths and routes, never a text. Knows no contract.
 """
 
+import errno
 import re
 import time
 import traceback
@@ -12,6 +13,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.problems import answer, explain
@@ -27,25 +29,29 @@ _GONE = 499  # the client hung up; nobody reads this status but our log
 class Meter:
     """Counts requests and their seconds by route.
 
+    Every count names the gateway: a scrape reaches one of several, and counts of two under one name
+    would jump.
+
     Attributes:
         running: how many requests are under way.
         draining: whether new ones are refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gateway: str = "gateway") -> None:
+        self._gateway = gateway
         self.running = 0
         self.draining = False
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "wraner_requests",
             "Requests answered",
-            ("method", "route", "status"),
+            ("gateway", "method", "route", "status"),
             registry=self.registry,
         )
         self._seconds = Histogram(
             "wraner_request_seconds",
             "Seconds from a request's first byte to its answer's last",
-            ("method", "route"),
+            ("gateway", "method", "route"),
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -53,8 +59,8 @@ class Meter:
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
         method = method if method in _METHODS else "other"
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        self._requests.labels(self._gateway, method, route, status).inc()
+        self._seconds.labels(self._gateway, method, route).observe(seconds)
 
 
 class Traffic:
@@ -75,7 +81,9 @@ class Traffic:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope, echoed=self._echoed)
-        scope.setdefault("state", {})["request_id"] = request_id
+        # Here, for what is mounted takes its own place for the root.
+        path = _path(scope)
+        scope.setdefault("state", {}).update(request_id=request_id, path=path)
         method, head = scope["method"], scope["method"] == "HEAD"
         if head:
             scope = {**scope, "method": "GET"}
@@ -84,11 +92,11 @@ class Traffic:
         began = time.perf_counter()
         self._meter.running += 1
         try:
-            await self._answer(scope, exchange, request_id)
+            await self._answer(scope, exchange, request_id, path)
         finally:
             self._meter.running -= 1
             seconds = time.perf_counter() - began
-            route = getattr(scope.get("route"), "path", "none")
+            route = _route(scope, path)
             self._meter.count(method, route, exchange.status, seconds)
             self._log.info(
                 "request",
@@ -101,9 +109,11 @@ class Traffic:
                 bytes_out=exchange.bytes_out,
             )
 
-    async def _answer(self, scope: Scope, exchange: "_Exchange", request_id: str) -> None:
+    async def _answer(
+        self, scope: Scope, exchange: "_Exchange", request_id: str, path: str
+    ) -> None:
         try:
-            if self._meter.draining and scope["path"] != "/healthz":
+            if self._meter.draining and path != "/healthz":
                 raise Unavailable("the service is shutting down; ask another one or try again")
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -114,7 +124,7 @@ class Traffic:
                 self._log.error("failed", request_id=request_id, **_where(error))
             if exchange.status != _GONE:
                 raise
-            told = answer(found, request_id, path=scope["path"])
+            told = answer(found, request_id, path=path)
             await told(scope, exchange.receive, exchange.send)
 
 
@@ -158,12 +168,32 @@ def _request_id(scope: Scope, *, echoed: bool) -> str:
     return readable if echoed and readable else uuid.uuid4().hex
 
 
+def _path(scope: Scope) -> str:
+    """Return a request's path as the routes have it, without the prefix that all are served at."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
+def _route(scope: Scope, path: str) -> str:
+    """Return the pattern of the route that answered, "none" where none did.
+
+    Only FastAPI's routes name themselves; those of the document and its page have fixed paths.
+    """
+    found = getattr(scope.get("route"), "path", "")
+    if found or "endpoint" not in scope:
+        return found or "none"
+    fixed = (route.path for route in scope["app"].routes if isinstance(route, Route))
+    return path if path in fixed else "none"
+
+
 def _where(error: BaseException) -> dict[str, Any]:
     """Say what failed where, without the message, which may quote a text."""
     frames = traceback.extract_tb(error.__traceback__)
     inner = getattr(error, "cause", None) or error.__cause__
+    numbers = (e.errno for e in (error, inner) if isinstance(e, OSError) and e.errno)
     return {
         "error": type(error).__name__,
         "cause": type(inner).__name__ if inner else "",
+        "errno": errno.errorcode.get(next(numbers, 0), ""),
         "frames": [f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno} {f.name}" for f in frames[-8:]],
     }

@@ -19,6 +19,7 @@ from services.conditions import Condition
 from services.intake import too_many_examples
 from services.ports import Written
 from services.settings import Limits
+from services.state_folder import unwritable
 from wraner.edits import changed_examples, with_examples, without_example
 from wraner.errors import NotFound, Stale, Unavailable, WranerError
 from wraner.packs import Example, Pack, version
@@ -102,7 +103,12 @@ class Writer:
         task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except OSError as error:
+            told = unwritable(error)
+            structlog.get_logger("wraner.writer").error("not written", error=str(told))
+            raise told from error
 
     async def _edit(
         self, kind: Kind, name: str, condition: Condition, change: Change, *, anew: bool = False

@@ -37,15 +37,6 @@ class Interval:
 DEFAULT = Resampling()
 
 
-def f1_interval(sentences: Sequence[SpanCounts], resampling: Resampling = DEFAULT) -> Interval:
-    """Return the micro-F1 over sentences.
-
-    Raises:
-        ValueError: there is no sentence.
-    """
-    return mean_interval([sentences], resampling)
-
-
 def mean_interval(
     domains: Sequence[Sequence[SpanCounts]], resampling: Resampling = DEFAULT
 ) -> Interval:

@@ -23,6 +23,10 @@ LEAST_HERE, LEAST_ELSEWHERE, LEAST_OF_ONE = 20, 100, 20
 """Sentences; the last of each domain elsewhere, for a single one could outweigh all others there.
 The bootstrap sees no doubt where few agree by chance: of 100 without a change, a loss in 3 % of all
 sentences would still be likely enough to go unseen, of 20 one in 14 %."""
+LEAST_CHANGED = 6
+"""Sentences here on which the two differ. Were they alike, each would be as likely better as worse:
+six, all of them better, come about in one of 2**6 cases, the first share below .025. The bootstrap
+is surer of fewer than it may be: it takes those that it saw for all that there are."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,16 @@ def decide(here: Trial, elsewhere: Sequence[Trial], resampling: Resampling = DEF
     """
     gain = paired_difference(here.candidate, here.serving, resampling)
     own = _condition(here.domain, gain, len(here.candidate), least=LEAST_HERE, above=0.0)
-    return Decision(own, _elsewhere(elsewhere, resampling))
+    return Decision(_by_enough(own, here), _elsewhere(elsewhere, resampling))
+
+
+def _by_enough(own: Condition, here: Trial) -> Condition:
+    """Return the condition here, which is not met where a gain rests on too few sentences."""
+    changed = sum(c != s for c, s in zip(here.candidate, here.serving, strict=True))
+    if not own.met or changed >= LEAST_CHANGED:
+        return own
+    few = f"but the two differ on {changed} of these, too few: at least {LEAST_CHANGED} are needed"
+    return replace(own, met=False, words=f"{own.words}, {few}")
 
 
 def _elsewhere(trials: Sequence[Trial], resampling: Resampling) -> Condition:

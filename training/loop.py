@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 
 from training import lora
+from training.divergence import check_finite
 from training.objective import Objective, supervised
 from training.packed import Lessons, Packed, Packer
 from training.settings import OptimiserSettings, TrainingSettings
@@ -119,7 +120,8 @@ def train(
     `place` is where the run's states are kept, as an error calls it.
 
     Raises:
-        InvalidInput: the steps before `start` would teach something else by now.
+        InvalidInput: the steps before `start` would teach something else by now, or a loss is not
+            finite.
     """
     settings = run.settings
     taught = _Taught()
@@ -216,14 +218,16 @@ def _update(
     run.world.sum(gradients)
     for gradient in gradients:
         gradient /= totals[1].item()
-    norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm)
+    loss_a_token = float(totals[0] / totals[1])
+    norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm))
+    check_finite(step, loss=loss_a_token, gradient_norm=norm)
     for group in optimiser.param_groups:
         group["lr"] = rate(settings, step)
     optimiser.step()
     return StepReport(
         step=step,
-        loss=float(totals[0] / totals[1]),
-        gradient_norm=float(norm),
+        loss=loss_a_token,
+        gradient_norm=norm,
         learning_rate=rate(settings, step),
         tokens=sum(g.tokens for g in groups),
         taught_tokens=float(totals[1]),

@@ -20,6 +20,10 @@ from wraner.errors import InvalidInput
 
 TRAIN = "hatemoderate_train.csv"
 KINDS = "all_examples.csv"
+_ALONE = (
+    "HateModerate alone is measured so; on labelled texts of your own: wraner policies test NAME "
+    "FILE.jsonl"
+)
 _KEY = re.compile(r"[a-z0-9]+")
 
 
@@ -87,7 +91,8 @@ def read_rows(folder: Path, name: str) -> AskedRows:
     train = folder / TRAIN
     if not train.is_file():
         raise InvalidInput(
-            f"expected {TRAIN} in {folder}, which says what texts have leaked, was: no such file"
+            f"expected {TRAIN} in {folder}, which says what texts have leaked, was: no such file; "
+            f"{_ALONE}"
         )
     file = folder / name
     itself = file.resolve() == train.resolve()
@@ -139,7 +144,7 @@ def _read(path: Path) -> Iterator[dict[str, str]]:
         if guideline not in policies:
             raise InvalidInput(
                 f"{path}: row {number}: expected one of HateModerate's {len(policies)} guidelines, "
-                "was: another"
+                f"was: another; {_ALONE}"
             )
         yield {**one, "text": text, "policy": policies[guideline]}
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.judged_texts import JudgedSettings
-from training.settings import Amount, Count, Share
+from training.settings import Amount, Count, Rate, Share
 from training.settings_file import read_settings_file
 
 Positive = Annotated[float, Field(gt=0)]
@@ -38,7 +38,7 @@ class PolicySettings(BaseModel):
     """so many that were collected for it and breach nothing,"""
     others: Count = 16
     """and so many of all that breach something, and of all that breach nothing."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Rate = 1e-3
     """The highest, at the end of the warm-up."""
     warm_up: Share = 0.1
     """Share of the steps in which the rate grows linearly from nothing."""

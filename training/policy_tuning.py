@@ -14,6 +14,7 @@ import torch
 from index.subwords import SubwordReader, Subwords
 from index.word_model import WordModel
 from training import lora
+from training.divergence import check_finite
 from training.loop import StepReport, rate
 from training.policy_episodes import PolicyEpisode, PolicyEpisodes
 from training.policy_settings import PolicySettings
@@ -29,7 +30,11 @@ def tune_for_policies(
     settings: PolicySettings,
     on_step: Callable[[StepReport], None],
 ) -> None:
-    """Train a tunable model's factors and table; `on_step` hears of every update."""
+    """Train a tunable model's factors and table; `on_step` hears of every update.
+
+    Raises:
+        InvalidInput: a loss is not finite.
+    """
     trained = [parameter for _, parameter in lora.factors(model)]
     optimiser = torch.optim.AdamW(trained, weight_decay=settings.weight_decay)
     for step in range(1, settings.steps + 1):
@@ -40,14 +45,13 @@ def tune_for_policies(
         read = [reader.read(text) for text in episode.texts]
         vectors = text_vectors(model, read, reader=reader, longest=settings.longest_subwords)
         loss = neighbour_loss(vectors, episode, settings=settings)
-        learning_rate = rate(settings, step)
-        norm = _update(optimiser, trained, loss, learning_rate, clip_norm=settings.clip_norm)
+        norm = _update(optimiser, trained, loss, settings=settings, step=step)
         on_step(
             StepReport(
                 step=step,
                 loss=float(loss.detach()),
                 gradient_norm=norm,
-                learning_rate=learning_rate,
+                learning_rate=rate(settings, step),
                 tokens=sum(min(len(r.ids), settings.longest_subwords) for r in read),
                 taught_tokens=float(len(episode.texts)),
                 seconds=time.monotonic() - began,
@@ -59,18 +63,19 @@ def _update(
     optimiser: torch.optim.AdamW,
     trained: Sequence[torch.nn.Parameter],
     loss: torch.Tensor,
-    learning_rate: float,
     *,
-    clip_norm: float,
+    settings: PolicySettings,
+    step: int,
 ) -> float:
     """Make one update; return the gradient's norm."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(trained, clip_norm)
+    norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm))
+    check_finite(step, loss=float(loss.detach()), gradient_norm=norm)
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = rate(settings, step)
     optimiser.step()
-    return float(norm)
+    return norm
 
 
 def text_vectors(

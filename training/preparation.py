@@ -35,7 +35,7 @@ from training.settings import (
 from training.sources import Source
 from training.world import Alone, World
 from wraner import weights
-from wraner.adapters import CONFIG, TrainingData, read_adapter
+from wraner.adapters import CONFIG, Task, TrainingData, read_adapter
 from wraner.chat import ChatEncoder
 from wraner.errors import InvalidInput
 from wraner.language_model import dtype_of
@@ -170,7 +170,7 @@ def adapted_model(
     """Load the base model and put an adapter on it; the seed decides how a fresh one begins.
 
     Raises:
-        InvalidInput: the adapter to start from is of another base model or shape.
+        InvalidInput: the adapter to start from is of another task, base model or shape.
         NotFound, Unavailable: it is not there, or damaged.
     """
     loader: Any = AutoModelForCausalLM
@@ -183,12 +183,19 @@ def adapted_model(
     torch.manual_seed(settings.seed)
     lora.attach(model, shape)
     if settings.start is not None:
-        _start_from(settings.start, model, base, shape)
+        _start_from(settings.start, model, base, shape, task=settings.task)
     return model.to(device), shape
 
 
-def _start_from(folder: Path, model: Any, base: BaseModel, shape: lora.LoraShape) -> None:
+def _start_from(
+    folder: Path, model: Any, base: BaseModel, shape: lora.LoraShape, *, task: Task
+) -> None:
     manifest = read_adapter(folder.parent, folder.name)
+    if manifest.task != task:
+        raise InvalidInput(
+            f"expected an adapter for {task} to start from, was: {folder.name[:12]}, which is one "
+            f"for {manifest.task}; name another adapter, or a config of its task"
+        )
     if manifest.base.sha256 != base.sha256:
         raise InvalidInput(
             f"expected an adapter of {base.name} to start from, was: {folder.name[:12]}, which is "

@@ -17,6 +17,7 @@ from rich.console import Console
 from training.gate import LEAST_ELSEWHERE, LEAST_HERE, LEAST_OF_ONE, Trial, decide
 from training.leaks import HeldOut
 from training.learner import Examine, Learner, Taught
+from training.lineage import inherited, joined
 from training.ner_domains import NerDomain
 from training.pack_lots import Lot, fold_lots, lot_with_test, source_domain, teachable
 from training.retrain_settings import RetrainSettings
@@ -25,6 +26,7 @@ from wraner.adapters import (
     AdapterManifest,
     TrainingData,
     content_hash,
+    dated_as_stored,
     stored,
     write_adapter,
 )
@@ -103,6 +105,7 @@ class _Work:
         self._request, self._settings = request, settings
         self._learner, self._shelf = learner, shelf
         self._serving = learner.serving
+        self._inherited = inherited(self._serving.folder)  # now, not when hours of training end
 
     def tell(self, lots: Sequence[Lot]) -> None:
         """Say what is taught and asked, and what spoils the comparison."""
@@ -150,8 +153,8 @@ class _Work:
     def shelve(self, final: Taught, verdict: Verdict) -> Verdict:
         """Put the candidate on the shelf and promote it if it may be."""
         promoted = verdict.decision.promote or self._request.force
-        manifest = self._manifest(final, verdict)
         adapters, forced = self._shelf.adapters, promoted and not verdict.decision.promote
+        manifest = dated_as_stored(adapters, final.adapter, self._manifest(final, verdict))
         named = manifest.model_copy(update={"forced": forced})  # ahead of serving
         identity = write_adapter(adapters, final.adapter, named)
         if promoted:
@@ -214,7 +217,7 @@ class _Work:
         judged = settings.model_dump(mode="json", exclude={"words", "model"})
         return bare.model_copy(
             update={
-                "data": (data, *final.replayed),
+                "data": joined(self._inherited, (data, *final.replayed)),
                 "config": {"replay": request.replay, **judged, **bare.config},
                 "metrics": metrics_of(verdict, tested=bool(request.test)),
             }

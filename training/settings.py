@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from training.judged_texts import JudgedSettings
 from training.settings_file import read_settings_file
@@ -17,7 +17,17 @@ from wraner.view import View
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Amount = Annotated[float, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _some(weights: tuple[float, ...]) -> tuple[float, ...]:
+    if not sum(weights) > 0:
+        raise ValueError(f"expected weights of which one is above 0, was: {list(weights)}")
+    return weights
+
+
+Weights = Annotated[tuple[Amount, ...], AfterValidator(_some)]
 
 
 class _Frozen(BaseModel):
@@ -48,7 +58,7 @@ class OptimiserSettings(_Frozen):
     """A step reads lessons until it has so many tokens, on all workers together."""
     run_tokens: Count = 4096
     """One run of the model reads at most so many, or one lesson; it bounds the memory."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    learning_rate: Rate = 1e-3
     """The highest, at the end of the warm-up."""
     warm_up: Share = 0.05
     """Share of the steps in which the rate grows linearly from nothing."""
@@ -70,7 +80,7 @@ class PromptSettings(_Frozen):
 
     view: View = View.BESIDE
     """What the examples in a prompt look at; the adapter is served with the same."""
-    examples: tuple[Amount, ...] = (1, 1, 1, 2, 2, 4)
+    examples: Weights = (1, 1, 1, 2, 2, 4)
     """How often a prompt shows 0, 1, 2, ... examples, as weights."""
     questions: Count = 4
     """So many texts are asked with one wording; they share its tokens."""
@@ -135,7 +145,7 @@ class JudgementSettings(_Frozen):
     kept: Annotated[int, Field(ge=0)] = 0
     """At most so many of a group's own examples, of which `own` says how many there are, keep its
     policy and breach another, near one."""
-    examples: tuple[Amount, ...] = (1,)
+    examples: Weights = (1,)
     """How often a question about one policy shows 0, 1, 2, ... examples a side, as weights."""
     definitions: bool = True
     """Whether questions about one policy show its definition and cases, or its title alone."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from wraner.errors import InvalidInput
 from wraner.formats.spans import fault
+from wraner.pack_folders import check_keys
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,10 +30,12 @@ def read_yaml(file: Path, *, named: str) -> Any:
     """Return what a file holds, None where it is empty.
 
     Raises:
-        InvalidInput: the file cannot be read.
+        InvalidInput: the file cannot be read, or a key is written twice.
     """
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        check_keys(file, yaml.compose(text, Loader=yaml.SafeLoader))
+        return yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidInput(
             f"expected a YAML file of {named} at {file}: {error}; correct the path or the file"

@@ -9,11 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from training.settings_file import read_settings_file
 from wraner.errors import InvalidInput
-from wraner.formats.spans import fault
 from wraner.packs import EntityType, Label, Words
 
 SHEETS = Path(__file__).with_name("sheets")
@@ -23,14 +22,15 @@ _ENDING = ".yaml"
 class TypeSheet(BaseModel):
     """One type of a corpus, as the data and as prompts name it.
 
-    `paraphrases` say the definition in other words, `synonyms` the name.
+    `paraphrases` say the definition in other words, `synonyms` the name. A type may go without a
+    definition, as in a pack: a prompt then has its name alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: Label
     name: Label
-    definition: Words
+    definition: Words = ""
     paraphrases: tuple[Words, ...] = ()
     synonyms: tuple[Label, ...] = ()
 
@@ -73,16 +73,7 @@ def read_sheet(file: Path) -> Sheet:
     Raises:
         InvalidInput: the file cannot be read or breaks a rule; names the file and the field.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"expected a sheet in YAML, was: {file} ({error}); correct the path or the file"
-        ) from error
-    try:
-        return Sheet.model_validate(content)
-    except ValidationError as error:
-        raise InvalidInput(f"{file}: {fault(error)}; correct the file") from None
+    return read_settings_file(file, Sheet, named="types (a sheet)")
 
 
 def shipped_sheet(name: str) -> Sheet:

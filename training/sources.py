@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from training.cleaning import Cleaning, LeftOut
 from training.hub_source import HubDataset, iterate_split
 from training.sentences import Sentences
+from training.settings_file import read_yaml
 from training.sheets import Sheet, read_sheet, shipped_sheet
 from wraner.errors import InvalidInput
 from wraner.formats.choice import Format, read
@@ -73,12 +73,8 @@ def read_source_configs(file: Path = DEFAULT_SOURCES) -> tuple[SourceConfig, ...
         InvalidInput: the file cannot be read or breaks a rule, or two corpora share a name.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file, named="sources")
         configs = TypeAdapter(tuple[SourceConfig, ...]).validate_python(content)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"expected sources in YAML, was: {file} ({error}); correct the path or the file"
-        ) from error
     except ValidationError as error:
         raise InvalidInput(f"{file}: {fault(error)}; correct the file") from None
     names = [c.name for c in configs]

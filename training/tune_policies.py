@@ -8,6 +8,7 @@ The folder appears when the tuning is done.
 import argparse
 import sys
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,8 +27,9 @@ from training.policy_episodes import PolicyEpisodes
 from training.policy_settings import PolicySettings, read_policy_settings
 from training.policy_tuning import tune_for_policies
 from training.word_manifest import WordManifest, refuse_existing, write_tuning
-from training.word_tuning import tunable
-from wraner.errors import WranerError
+from training.word_preparation import check_longest
+from training.word_tuning import Tunable, tunable
+from wraner.errors import Unavailable, WranerError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,22 +56,47 @@ def tune_policies(settings: PolicySettings, data: Path, out: Path, *, console: C
     """Tune to the end and write the tuning.
 
     Raises:
-        InvalidInput: the folder to write is there, or a file cannot be read.
-        Unavailable: the encoder is not there.
+        InvalidInput: the folder to write is there, a file cannot be read, texts would be read at
+            more length than the encoder has places for, or a loss is not finite.
+        Unavailable: the encoder is not there, or has no such layer.
     """
     refuse_existing(out)
-    tune_on(read_judged_texts(settings.texts, data), settings, out, console=console)
+    loaded = _loaded(settings)  # before the texts: they take a while
+    _tune(loaded, read_judged_texts(settings.texts, data), settings, out, console=console)
 
 
 def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console: Console) -> None:
     """Tune on some texts and write the tuning. Raises as `tune_policies` does."""
+    _tune(_loaded(settings), judged, settings, out, console=console)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """The encoder's folder, what reads texts for it, and the encoder with fresh factors."""
+
+    folder: Path
+    reader: SubwordReader
+    tuned: Tunable
+
+
+def _loaded(settings: PolicySettings) -> _Loaded:
     folder = bundled_minilm()
-    tuned = tunable(
-        load_encoder(folder, settings.layer),
-        rank=settings.rank,
-        alpha=settings.alpha,
-        seed=settings.seed,
-    )
+    try:
+        reader, encoder = SubwordReader(folder), load_encoder(folder, settings.layer)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Unavailable(
+            f"the word encoder in {folder} cannot be loaded: {reason}; correct layer"
+        ) from error
+    tuned = tunable(encoder, rank=settings.rank, alpha=settings.alpha, seed=settings.seed)
+    check_longest(tuned, reader, settings.longest_subwords)
+    return _Loaded(folder, reader, tuned)
+
+
+def _tune(
+    loaded: _Loaded, judged: JudgedTexts, settings: PolicySettings, out: Path, *, console: Console
+) -> None:
+    folder, tuned = loaded.folder, loaded.tuned
     bar = StepBar(settings.steps, console)
     last: deque[float] = deque(maxlen=max(1, settings.steps // 10))
 
@@ -81,7 +108,7 @@ def tune_on(judged: JudgedTexts, settings: PolicySettings, out: Path, *, console
         tune_for_policies(
             tuned.model,
             PolicyEpisodes(judged, settings),
-            reader=SubwordReader(folder),
+            reader=loaded.reader,
             settings=settings,
             on_step=on_step,
         )

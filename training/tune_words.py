@@ -9,13 +9,14 @@ tuning is done; the figures of its steps lie below the state folder.
 import argparse
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from index.bundled import hash_file
 from training.clean_sources import read_clean_sources
+from training.lineage import inherited, joined
 from training.word_manifest import refuse_existing
 from training.word_preparation import prepare_words
 from training.word_run import WordRun, run_tuning
@@ -64,13 +65,15 @@ def tune_words(settings: WordSettings, places: WordPlaces, *, console: Console) 
     """Tune to the end and write the tuning.
 
     Raises:
-        InvalidInput: the folder to write is there, a source cannot be read, or as `prepare_words`.
+        InvalidInput: the folder to write is there, a source cannot be read, a loss is not finite,
+            or as `prepare_words`.
         Unavailable: the encoder is not there.
     """
     refuse_existing(places.out)
     parent = "" if places.parent is None else hash_file(places.parent / WEIGHTS)
     sources = read_clean_sources(settings, places.data, console.log)
     prepared = prepare_words(settings, sources, parent=places.parent, say=console.log)
+    prepared = replace(prepared, data=joined(inherited(places.parent), prepared.data))
     run = hashlib.sha256((settings.identity + parent).encode()).hexdigest()[:16]
     log = places.state / "training" / "runs" / run
     run_tuning(WordRun(prepared, settings, parent, log, places.out), console=console)

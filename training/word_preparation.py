@@ -70,7 +70,7 @@ def prepare_words(
     base_sha256 = hash_file(folder / BASE_WEIGHTS)
     if parent is not None:
         go_on_from(tuned, parent, base_sha256=base_sha256)
-    _check_longest(tuned, reader, settings)
+    check_longest(tuned, reader, settings.longest_subwords)
     supply = partial(_supply, reader=reader, settings=settings, say=say)
     supplies = [supply(_of_source(s, "train", s.train, settings)) for s in sources]
     dev = [supply(_of_source(s, "dev", s.dev, settings)) for s in sources if s.dev]
@@ -112,13 +112,18 @@ def _loaded(folder: Path, settings: WordSettings) -> tuple[SubwordReader, Tunabl
     return reader, tuned, partial(untuned_vectors, plain)
 
 
-def _check_longest(tuned: Tunable, reader: SubwordReader, settings: WordSettings) -> None:
+def check_longest(tuned: Tunable, reader: SubwordReader, longest_subwords: int) -> None:
+    """Refuse to read longer texts than the encoder has places for.
+
+    Raises:
+        InvalidInput: `longest_subwords` are more.
+    """
     places = int(getattr(tuned.model.encoder.config, "max_position_embeddings", 512))
     most = places - len(reader.before + reader.after)
-    if settings.longest_subwords > most:
+    if longest_subwords > most:
         raise InvalidInput(
             f"expected longest_subwords of at most {most}, what the encoder has places for, was: "
-            f"{settings.longest_subwords}"
+            f"{longest_subwords}"
         )
 
 

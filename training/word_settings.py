@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.settings import Amount, Count, Share
+from training.settings import Amount, Count, Rate, Share
 from training.settings_file import read_settings_file
 
 Positive = Annotated[float, Field(gt=0)]
@@ -32,9 +32,9 @@ class WordSettings(BaseModel):
     """Updates in all."""
     sentences: Annotated[int, Field(ge=2)] = 48
     """A step compares the words of so many sentences of one source, or of all if it has fewer."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Rate = 1e-3
     """The highest, at the end of the warm-up."""
-    letter_case_rate: Positive = 3.0
+    letter_case_rate: Rate = 3.0
     """The table for letter case learns faster by this factor."""
     warm_up: Share = 0.05
     """Share of the steps in which the rate grows linearly from nothing."""

@@ -17,6 +17,7 @@ import torch
 from index.letter_case import LetterCase
 from index.word_model import WordModel
 from training import lora
+from training.divergence import check_finite
 from training.loop import StepReport, rate
 from training.word_batches import batch_of, word_vectors
 from training.word_episodes import Episode, Episodes
@@ -50,7 +51,11 @@ def tune(
     settings: WordSettings,
     on_step: Callable[[StepReport], None],
 ) -> None:
-    """Train a tunable model's factors and table; `on_step` hears of every update."""
+    """Train a tunable model's factors and table; `on_step` hears of every update.
+
+    Raises:
+        InvalidInput: a loss is not finite.
+    """
     optimiser = _optimiser(model, settings)
     for step in range(1, settings.steps + 1):
         on_step(_update(model, optimiser, episodes=episodes, settings=settings, step=step))
@@ -112,7 +117,9 @@ def _update(
     loss = losses.sum() / max(1, len(losses))
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_([p for _, p in lora.factors(model)], settings.clip_norm)
+    trained = [p for _, p in lora.factors(model)]
+    norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm))
+    check_finite(step, loss=float(loss.detach()), gradient_norm=norm)
     learning_rate = rate(settings, step)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate * group["pace"]
@@ -120,7 +127,7 @@ def _update(
     return StepReport(
         step=step,
         loss=float(loss.detach()),
-        gradient_norm=float(norm),
+        gradient_norm=norm,
         learning_rate=learning_rate,
         tokens=sum(len(s.ids) for s in episode.sentences),
         taught_tokens=float(len(losses)),

@@ -153,6 +153,20 @@ def write_adapter(adapters: Path, weights_folder: Path, manifest: AdapterManifes
     return identity
 
 
+def dated_as_stored(
+    adapters: Path, weights_folder: Path, manifest: AdapterManifest
+) -> AdapterManifest:
+    """Return a manifest with the date of the adapter in `weights_folder` where that is stored.
+
+    Who finishes the same training again has made nothing new.
+
+    Raises:
+        OSError: weights or config are missing.
+    """
+    before = stored(adapters, content_hash(weights_folder))
+    return manifest if before is None else manifest.model_copy(update={"created": before.created})
+
+
 def newest(adapters: Path) -> str:
     """Return the hash of the newest whole adapter, "" for none.
 

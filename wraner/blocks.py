@@ -122,7 +122,7 @@ def _compute(model: Any, keys: Sequence[Key], known: dict[Key, KeyValues]) -> di
             slots.begin(row, prefix)
             start = prefix.tokens
         feeds.append(Feed(key.tokens, start))
-    slots.run(model, feeds, first=0)
+    slots.run(model, feeds)
     return {
         key: slots.read(row, feed.column, feed.column + len(feed.tokens))
         for row, (key, feed) in enumerate(zip(keys, feeds, strict=True))

@@ -112,7 +112,7 @@ class Decoder:
     def step(self, model: Any) -> list[Row]:
         """Carry every row on by at least one token; return those that are finished."""
         feeds = [Feed(row._fed, row._column, row._wanted) for row in self._rows]
-        logits = self._slots.run(model, feeds, first=0)
+        logits = self._slots.run(model, feeds)
         for row, seen in zip(self._rows, logits, strict=True):
             if row.answer is None:
                 row.logprobs = _weigh(seen, row.options)

@@ -3,6 +3,7 @@
 One thread at a time may use it; `local` sees to that. Knows no queue and no task.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,7 +118,13 @@ class LanguageModel:
 
         folder = adapters.find(self._adapters, adapter, base_sha256=self.base.sha256)
         try:
-            tuned: Any = PeftModel.from_pretrained(self._weights(), str(folder)).merge_and_unload()
+            with warnings.catch_warnings():
+                # peft 0.21 asks for this; whoever uses wraner could do nothing about it.
+                warnings.filterwarnings(
+                    "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
+                )
+                tuned: Any = PeftModel.from_pretrained(self._weights(), str(folder))
+            tuned = tuned.merge_and_unload()
         except Exception as error:  # peft and torch raise many kinds, and each means the same here
             raise Unavailable(
                 f"adapter {adapter[:16]} does not load ({type(error).__name__}: {error}); promote "

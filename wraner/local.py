@@ -132,7 +132,8 @@ class LocalEngine:
         return self._thread.is_alive()
 
     async def _ask(self, requests: Sequence[GenerateRequest | ScoreRequest]) -> list[Any]:
-        self._check_queue()
+        with self._ready:
+            self._check_room()
         jobs = await while_wanted(lambda left: [self._encode(r) for r in left], requests)
         with self._ready:
             if self._closed or not self.alive:
@@ -145,10 +146,6 @@ class LocalEngine:
         finally:
             for job in jobs:
                 job.answered.cancel()
-
-    def _check_queue(self) -> None:
-        with self._ready:
-            self._check_room()
 
     def _check_room(self) -> None:
         limit, waiting = self._limits.queue_tokens, self._waiting.loads()

@@ -8,12 +8,13 @@ no version and no index.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from wraner.errors import InvalidInput
+from wraner.errors import Conflict, InvalidInput
 from wraner.formats.jsonl import parse_line, render_lines
 from wraner.formats.lines import decode_lines
 from wraner.packs import (
@@ -123,6 +124,41 @@ def write_pack_folder(path: Path, pack: Pack) -> None:
     _write(path / DEFINITIONS_FILE, [_dump_yaml({"kind": kind, **content})])
     _write(path / EXAMPLES_FILE, render_lines(pack.examples))
     to_disk(path)
+
+
+def write_new_pack_folder(path: Path, pack: Pack) -> None:
+    """Write a pack into a folder that is new or empty; it is a pack's folder whole or not at all.
+
+    Raises:
+        Conflict: something lies there.
+    """
+    check_is_free(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    there = path.exists()  # somebody may work in it, or it is a volume: it stays itself
+    with TemporaryDirectory(dir=path if there else path.parent, prefix=".new-") as scratch:
+        written = Path(scratch) / "pack"
+        write_pack_folder(written, pack)
+        if there:
+            for name in (EXAMPLES_FILE, DEFINITIONS_FILE):  # without the last it is none
+                os.rename(written / name, path / name)
+        else:
+            os.rename(written, path)
+    to_disk(path)
+
+
+def check_is_free(path: Path) -> None:
+    """Refuse a place for a new folder where something lies.
+
+    Raises:
+        Conflict: it does.
+    """
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() or path.is_symlink():
+        raise Conflict(
+            f"expected a new or empty folder, was: {path}, which exists already; name another "
+            f"folder, or remove it first"
+        )
 
 
 def _write(file: Path, pieces: Any) -> None:

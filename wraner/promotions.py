@@ -111,8 +111,8 @@ def rollback(
 
     Where `expected` is given, only if the current one is still that; else whichever it is.
     Those that are missing or damaged by now are passed over, and where `base_sha256` is given,
-    those of other base weights. What is current afterwards is a user's choice, whoever promoted it
-    first.
+    those of other base weights. A user who takes a promotion of their own back has what was before,
+    so that one that ships is followed by later ones; who takes back one that ships has chosen.
 
     Raises:
         NotFound: nothing was promoted, or all of it was rolled back.
@@ -125,7 +125,9 @@ def rollback(
             _check_unchanged(task, current(adapters, task), expected, doing="rollback")
         left = _before_current(adapters, task, base_sha256)
         adapter = left[-1].adapter if left else ""
-        _flip(pointer, (*left[:-1], _promotion(adapter, Source.USER)))
+        own = history(adapters, task)[-1].source is Source.USER
+        source = left[-1].source if left and own else Source.USER
+        _flip(pointer, (*left[:-1], _promotion(adapter, source)))
     return adapter
 
 

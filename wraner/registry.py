@@ -93,12 +93,11 @@ class PackStore:
         """
         check_name(name)
         pointer = _pointer(self._home(kind, name))
-        try:
-            content = pointer.read().decode("ascii", errors="replace").strip()
-        except FileNotFoundError:
+        content = _pointed_at(pointer)
+        if content is None:
             raise NotFound(
                 f"there is no {name!r} among the {kind}; PUT /v1/{kind}/{name} makes one"
-            ) from None
+            )
         if not versions.is_version(content):
             raise Unavailable(
                 f"{self._place(pointer.file)} is damaged: expected 64 hexadecimal digits; "

@@ -54,7 +54,7 @@ class Rotation:
     def _holds(self, model: Any) -> bool:
         """Compare keys of the first layer, which see only their own token, at two positions."""
         slots, end = Slots(2), len(_PROBE)
-        slots.run(model, [Feed(_PROBE, 0), Feed(_PROBE, _FAR)], first=0)
+        slots.run(model, [Feed(_PROBE, 0), Feed(_PROBE, _FAR)])
         moved = self.move(slots.read(0, 0, end), _FAR).keys[0].float()
         there = slots.read(1, _FAR, _FAR + end).keys[0].float()
         return bool((moved - there).norm() <= _TOLERANCE * there.norm())

@@ -66,20 +66,19 @@ class Slots:
         self._begun: list[KeyValues | None] = [None] * rows
         self._packed: _Packed
 
-    def run(self, model: Any, feeds: Sequence[Feed], *, first: int) -> list[torch.Tensor]:
-        """Run tokens of the rows from row `first` on, one feed a row; remember what they leave.
+    def run(self, model: Any, feeds: Sequence[Feed]) -> list[torch.Tensor]:
+        """Run tokens of the first rows, one feed a row; remember what they leave.
 
         Each token sees all columns of its row before it. Returns each feed's logits, shape [keep,
         vocabulary].
         """
-        begun = self._begun[first : first + len(feeds)]
         placed = [
             _Placed(f, f.column - (shared.tokens if shared else 0), shared)
-            for f, shared in zip(feeds, begun, strict=True)
+            for f, shared in zip(feeds, self._begun[: len(feeds)], strict=True)
         ]
         most = max(p.column + len(p.feed.tokens) for p in placed)
-        self.reserve(first + len(feeds), most)
-        self._packed = _Packed(placed, first, device=model.device, dtype=model.dtype)
+        self.reserve(len(feeds), most)
+        self._packed = _Packed(placed, device=model.device, dtype=model.dtype)
         tokens = [i for f in feeds for i in f.tokens]
         tokens += [0] * (len(self._packed.positions) - len(tokens))
         logits: torch.Tensor = model(
@@ -195,10 +194,9 @@ class _Packed:
     """
 
     def __init__(
-        self, placed: Sequence[_Placed], first: int, *, device: torch.device, dtype: torch.dtype
+        self, placed: Sequence[_Placed], *, device: torch.device, dtype: torch.dtype
     ) -> None:
         self._placed = placed
-        self._first = first
         lengths = [len(p.feed.tokens) for p in placed]
         self._ends = list(accumulate(lengths))
         at = [i for length in lengths for i in range(length)]
@@ -251,8 +249,7 @@ class _Packed:
         """Set new columns of `held` keys and values; *shape:* given (kv_heads, tokens, d)."""
         few, stretches = None, []
         if self._mask is not None:
-            rows = slice(self._first, self._first + self._few)
-            seen = [h[rows, :, : self._mask.shape[2]] for h in held]
+            seen = [h[: self._few, :, : self._mask.shape[2]] for h in held]
             for into, new in zip(seen, (keys, values), strict=True):
                 into[self._row, :, self._columns] = new[:, : self._few_tokens].transpose(0, 1)
             shared = [Shared(rows, s.keys[layer], s.values[layer]) for rows, s in self._sharing]
@@ -261,7 +258,7 @@ class _Packed:
             placed, end = self._placed[number], self._ends[number]
             length = len(placed.feed.tokens)
             columns = placed.column + length
-            own = [h[self._first + number][None] for h in held]
+            own = [h[number][None] for h in held]
             for into, new in zip(own, (keys, values), strict=True):
                 into[0, :, placed.column : columns] = new[:, end - length : end]
             s = placed.shared

@@ -67,6 +67,16 @@ def test_adapters_are_listed_promoted_and_rolled_back(adapters: Path, ran: Any) 
     assert ran("rollback", "ner")[0] == 4
 
 
+def test_a_promotion_of_what_the_gate_refused_says_so(adapters: Path, ran: Any) -> None:
+    decision = "insufficient evidence: towns +0.0 (+0.0 to +0.0) F1 on 40 sentences"
+    refused = hollow_adapter(BASE, adapters, "1", metrics={"decision": decision})
+    better = hollow_adapter(BASE, adapters, "2", metrics={"decision": "promote: towns +9.0"})
+    code, _, said = ran("promote", refused)
+    assert code == 0 and current(adapters, Task.NER) == refused
+    assert said.splitlines()[-1] == f"wraner: its training ended in {decision}"
+    assert "its training" not in ran("promote", better)[2]
+
+
 def test_a_rollback_undoes_no_promotion_that_it_has_not_shown(
     adapters: Path, ran: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,13 +104,35 @@ def test_what_does_not_go_together(wraner: Wraner, tmp_path: Path, cities: Domai
     file = tmp_path / "a.txt"
     file.write_text(CONLL)
     assert "expected --format" in wraner("import", str(file), "--domain", "x").err
+    table = file.rename(tmp_path / "a.CSV")
+    ran = wraner("import", str(table), "--domain", "x")
+    assert ran.code == 2 and "CSV and TSV are none of them: give each text a line" in ran.err
+    file.write_text(CONLL)
+    assert "CSV" not in wraner("import", str(file), "--domain", "x").err
     assert "was: neither" in wraner("import", str(file), "--format", "conll").err
     both = ("--domain", "x", "--folder", str(tmp_path))
     assert "was: both" in wraner("export", *both, "--format", "conll").err
     assert wraner("export", "--domain", "cities").code == 2
     folder = pack_folder(tmp_path / "rules", RULES)
-    assert wraner("export", "--folder", folder, "--format", "jsonl").code == 2
+    ran = wraner("export", "--folder", folder, "--format", "jsonl")
+    assert ran.code == 2 and f"{folder}, a policy set" in ran.err and "examples.jsonl" in ran.err
     assert wraner("export", "--domain", "nowhere", "--format", "jsonl").code == 4
+
+
+@pytest.mark.usefixtures("rules")
+def test_a_policy_set_is_shown_the_way(wraner: Wraner, tmp_path: Path) -> None:
+    ran = wraner("export", "--domain", "rules", "--format", "conll")
+    assert ran.code == 2 and "`wraner policies save rules FOLDER`" in ran.err
+    assert "`wraner policies examples list rules --format jsonl`" in ran.err
+    file = tmp_path / "e.jsonl"
+    file.write_text(f'{{"text": "It rains."}}\n{RULES.examples[0].model_dump_json()}\n')
+    ran = wraner("import", str(file), "--folder", str(tmp_path / "new"))
+    told = f"wraner: {file}:2: this is an example of a policy set, for it has complies and violates"
+    assert ran.code == 1 and ran.err.startswith(told)
+    assert "wraner policies examples add NAME FILE" in ran.err
+    file.write_text(CITIES.examples[0].model_dump_json())
+    ran = wraner("policies", "examples", "add", "rules", str(file))
+    assert ran.code == 1 and "wraner domains examples add NAME FILE" in ran.err
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(

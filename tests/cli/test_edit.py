@@ -139,6 +139,28 @@ def test_what_cannot_be_stored_changes_nothing_and_is_kept(
     assert stored(wraner) == before
 
 
+@pytest.mark.usefixtures("cities", "rules")
+@pytest.mark.parametrize(("group", "name"), [("domains", "cities"), ("policies", "rules")])
+def test_a_file_that_was_emptied_removes_nothing_and_the_way_that_is_named_does(
+    wraner: Wraner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, name: str
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "truncate -s0")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = wraner(group, "examples", "list", name).out
+    ran = wraner(group, "examples", "edit", name, "--yes")
+    assert ran.code == 1 and "the file is empty; nothing was changed" in ran.err
+    assert f"`wraner {group} save {name} FOLDER`" in ran.err and len(kept(tmp_path)) == 1
+    assert before and wraner(group, "examples", "list", name).out == before
+    folder = tmp_path / "saved"
+    assert wraner(group, "save", name, str(folder)).code == 0
+    (folder / "examples.jsonl").write_text("")
+    assert wraner(group, "add", name, str(folder), "--replace").code == 0
+    assert wraner(group, "examples", "list", name).out == ""
+    ran = wraner(group, "examples", "edit", name, "--yes")
+    assert ran.code == 0 and "nothing was changed" in ran.err
+
+
 def test_an_editor_that_is_not_there(
     wraner: Wraner, cities: Domain, editor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,14 @@ def test_left_out_the_settings_name_adapter_and_folder(
     assert "| adapter | none: the base model alone |" in without
 
 
+def test_an_adapter_of_another_task_is_not_measured(
+    data: Path, engine: ClosedEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge = hollow_adapter(BASE, data.parent / "state" / "adapters", "{}", task=Task.MODERATION)
+    assert ner(data, "--adapter", judge) == 3
+    assert f"expected an adapter for ner, was: {judge[:16]}" in capsys.readouterr().err
+
+
 def test_an_entity_that_cannot_be_ends_in_an_error(
     data: Path, engine: ClosedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,7 +165,7 @@ def test_what_was_answered_is_kept_when_it_fails(
         (("--card", "DATA/all_examples.csv"), 2, "expected a new file or an older card"),
         (("--card", "DATA/../out/card.md", "--out", "DATA/../out"), 2, "outside of --out"),
         (("--card", "DATA/../card.md", "--adapter", "f0" * 32), 4, "an adapter's content hash"),
-        (("--card", "DATA/../card.md", "--adapter", NER), 1, "expected an adapter for moderation"),
+        (("--card", "DATA/../card.md", "--adapter", NER), 3, "expected an adapter for moderation"),
         (("--texts", "0"), 2, "--texts"),
     ],
 )

@@ -158,6 +158,12 @@ def test_options_reach_the_server(wraner: Wraner) -> None:
     assert found["entities"] == []
 
 
+@pytest.mark.parametrize("types", ["", " ", "city,"])
+def test_types_that_are_empty_do_not_mean_all(wraner: Wraner, types: str) -> None:
+    ran = wraner("extract", "cities", "Ann", "--types", types)
+    assert ran.code == 2 and f"expected --types A,B, was: {types!r}; leave --types out" in ran.err
+
+
 def test_a_pack_folder_is_sent_along(wraner: Wraner, tmp_path: Path, cities: Domain) -> None:
     folder = pack_folder(tmp_path / "own", CITIES)
     ran = wraner("extract", "--pack", folder, "Ann", "Bo")

@@ -13,8 +13,10 @@ from cli.local import _patient
 from cli.main import main
 from services.api import build_api
 from services.settings import Settings
-from tests.cli.conftest import CITIES, pack_folder
+from tests.cli.conftest import CITIES, RULES, pack_folder
 from tests.services.fakes import FakeIndex, make_gateway
+from wraner.pack_folders import read_pack_folder
+from wraner.registry import PackStore
 from wraner.weights import BaseModel
 
 
@@ -43,6 +45,10 @@ def test_stored_packs_are_read_without_a_model(
     assert main(["domains", "list", "--local"]) == 0
     assert main(["domains", "show", "x", "--local"]) == 4
     assert b"there is no 'x' among the domains" in capfdbinary.readouterr().err
+    PackStore(state / "packs").publish("rules", RULES, expected=None)
+    saved = state.parent / "saved"
+    assert main(["policies", "save", "rules", str(saved), "--local"]) == 0
+    assert read_pack_folder(saved) == RULES
 
 
 def test_errors_and_exit_codes_are_those_of_a_server(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.conftest import Wraner
+from tests.cli.conftest import Served, Wraner
 
 pytestmark = pytest.mark.usefixtures("rules")
 
@@ -38,5 +38,13 @@ def test_scripts_can_fail_on_a_decision(wraner: Wraner, fail_on: str, text: str,
 def test_options_reach_the_server(wraner: Wraner) -> None:
     assert wraner("moderate", "rules", "bad", "--policies", "no-spam").code == 0
     assert "not declared" in wraner("moderate", "rules", "bad", "--policies", "other").err
+    assert "expected --policies A,B" in wraner("moderate", "rules", "bad", "--policies", "").err
     ran = wraner("moderate", "rules", "bad", "--exhaustive", "--threshold", "1")
     assert json.loads(ran.out)["decision"] != "violates"
+
+
+def test_short_texts_do_not_wait_for_long_ones(wraner: Wraner, served: Served) -> None:
+    lines = ["text a", "text b", "text " + "word " * 600, "text c", "text " + "word " * 700]
+    ran = wraner("moderate", "rules", "--calls", "1", *lines)
+    assert ran.code == 0 and len(ran.out.splitlines()) == 5
+    assert served.asked == [3, 2, 2, 2]  # the field's name is counted with each call's texts

@@ -12,10 +12,12 @@ from cli.failures import Exit, WrongUse
 from cli.main import main
 from cli.retrain import DomainOptions, Tune, retrain_domain
 from index.encoders import Encoders
+from services.settings import Settings
 from tests.training.conftest import LetterEncoder
 from tests.wraner.random_adapters import hollow_adapter, manifest_of
 from training.gate import Trial, decide
 from training.learner import Learner, Serving
+from training.model_learner import ModelTools
 from training.retrain_settings import RetrainSettings
 from training.retraining import Request
 from training.verdict import Verdict
@@ -39,6 +41,13 @@ TOURS = Domain(
     entity_types=(EntityType(name="town"),), examples=(TaggedExample(text="He left Lyon."),)
 )
 TOURS_TEST = (TaggedExample(id="t2", text="It snows in Cork."), *TRIPS.examples)
+
+
+TUNED, UNTUNED = LetterEncoder(), LetterEncoder()
+
+
+def encoders_with(_: Settings, tuning: Path | None) -> Encoders:
+    return Encoders.same(UNTUNED if tuning is None else TUNED)
 
 
 class Retraining:
@@ -70,7 +79,10 @@ class Retraining:
 class ModelLearner:
     """Stands in for the language model's learner, which would load the model."""
 
-    def __init__(self, *_: Any, serving: str, asked: Sequence[str], **__: Any) -> None:
+    def __init__(
+        self, *_: Any, serving: str, asked: Sequence[str], tools: ModelTools, **__: Any
+    ) -> None:
+        self.tools = tools
         self.serving, self.asked = Serving(serving, None, serving), list(asked)
         self.manifest = manifest_of(BASE)
 
@@ -96,7 +108,8 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retraining:
     shipped.mkdir(parents=True)
     for name in (CONFIG, WEIGHTS):
         (shipped / name).write_text("{}")
-    monkeypatch.setattr(retraining, "word_encoders", lambda _: Encoders.same(LetterEncoder()))
+    monkeypatch.setattr(retraining, "word_encoders", lambda _: Encoders.same(TUNED))
+    monkeypatch.setattr(retraining, "encoders_with", encoders_with)
     monkeypatch.setattr(retraining, "ModelLearner", ModelLearner)
     monkeypatch.delenv("WRANER_WORD_ADAPTER", raising=False)
     monkeypatch.delenv("WRANER_ENCODER", raising=False)
@@ -159,16 +172,42 @@ def test_enough_examples_are_heard_beside_the_model(
     assert heard in capsys.readouterr().err
 
 
-def test_tests_that_ship_are_left_where_the_types_are_others(
-    ran: Retraining, tmp_path: Path
+def test_tests_that_ship_are_left_where_the_definitions_are_others(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changed = TRIPS.model_copy(update={"entity_types": (EntityType(name="town"),)})
+    defined = (EntityType(name="city", definition="a city by name"),)
+    changed = TRIPS.model_copy(update={"entity_types": defined})
     packs = PackStore(tmp_path / "state" / "packs")
     packs.publish("towns", changed, expected=None)
     write_pack_folder(tmp_path / "packs" / "towns", TRIPS)
     write_test(tmp_path / "packs" / "towns" / "test.jsonl")
     assert retrain_domain(DomainOptions(domain="towns"), tmp_path, None, []) == 0
     assert ran.requests[0].test == ()
+    file, said = tmp_path / "packs" / "towns" / "test.jsonl", capsys.readouterr().err
+    assert f"{file} was written for other definitions; name it with --test FILE" in said
+    assert "no test sentences" not in said
+    named = DomainOptions(domain="towns", test=file)
+    assert retrain_domain(named, tmp_path, None, []) == 0 and ran.requests[1].test == TEST
+    assert retrain_domain(DomainOptions(domain="trips"), tmp_path, None, []) == 0
+    assert [other.name for other in ran.requests[2].elsewhere] == ["tours"]
+    said = capsys.readouterr().err
+    assert f"towns is not measured: {file} was written for other definitions" in said
+
+
+def test_copies_of_a_test_sentence_are_no_evidence_of_their_own(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = tuple(TaggedExample(id=f"c{i}", text="It rains in  hull!") for i in range(3))
+    own, beside = tmp_path / "own.jsonl", tmp_path / "packs" / "tours" / "test.jsonl"
+    own.write_bytes(b"".join(render_lines((*TEST, *copies))))
+    snow = TaggedExample(id="c4", text=TOURS_TEST[0].text)
+    beside.write_bytes(b"".join(render_lines((*TOURS_TEST, snow))))
+    assert retrain_domain(DomainOptions(domain="trips", test=own), tmp_path, None, []) == Exit.OK
+    (request,) = ran.requests
+    assert request.test == TEST and [len(d.asked) for d in request.elsewhere] == [1]
+    said = capsys.readouterr().err
+    assert f"trips is judged by {own}; left out as the same text again: 3" in said
+    assert f"tours is measured by {beside}; left out as the same text again: 1" in said
 
 
 def test_without_replay_other_domains_with_tests_are_asked(
@@ -205,6 +244,15 @@ def test_nothing_that_judges_is_taught_by_what_is_replayed(ran: Retraining, tmp_
     (learner,) = ran.learners
     assert isinstance(learner, ModelLearner)
     assert learner.asked == ["She saw Ghent.", "It rains in Hull.", "It snows in Cork."]
+
+
+def test_neighbours_of_what_is_taught_are_found_without_the_tuning_that_serves(
+    ran: Retraining, tmp_path: Path
+) -> None:
+    trips = DomainOptions(domain="trips", tune=Tune.MODEL)
+    assert retrain_domain(trips, tmp_path, None, []) == Exit.OK
+    (learner,) = ran.learners
+    assert isinstance(learner, ModelLearner) and learner.tools.encoder is UNTUNED
 
 
 def test_an_adapter_that_no_server_could_load_is_not_trained(

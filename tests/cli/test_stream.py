@@ -209,13 +209,19 @@ def test_a_file_without_room_for_a_record_keeps_nothing_of_it(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(("status", "pointer"), [(413, ""), (504, ""), (422, "/text")])
-def test_calls_that_are_too_large_are_halved(status: int, pointer: str) -> None:
+def test_calls_that_are_too_large_are_halved_and_late_ones_are_told(
+    status: int, pointer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def call(texts: Sequence[str]) -> Sequence[str]:
         if len(texts) > 2:
             raise problem(status, pointer)
         return list(texts)
 
     assert asyncio.run(answer_each(list("abcdefg"), call)) == list("abcdefg")
+    told = capsys.readouterr().err.splitlines()
+    said = [f"wraner: {n} texts were not answered in time; asking about " for n in (7, 3, 4)]
+    assert len(told) == (3 if status == 504 else 0)
+    assert all(line.startswith(words) for line, words in zip(told, said, strict=False))
 
 
 @pytest.mark.parametrize("late", [1, 2])

@@ -46,6 +46,7 @@ def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) ->
         (NotWraner("not now"), 1, 1),
         (NotWraner("not now", status=404), 1, 1),
         (NotWraner("not now", status=502), 3, 4),
+        (NotWraner("not now", status=500), 3, 4),
         (NotWraner("not now", status=503), 3, 4),
         (NotWraner("not now", status=504), 3, 4),
     ],

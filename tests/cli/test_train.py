@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,15 @@ from tests.training.towns import TERMS, TRAIN_SENTENCES, town_settings, write_to
 from tests.wraner.random_adapters import hollow_adapter
 from training import preparation
 from training.settings import read_settings
-from wraner.adapters import WEIGHTS, Base, Task, TrainingData, identities, read_adapter
+from wraner.adapters import (
+    WEIGHTS,
+    Base,
+    Task,
+    TrainingData,
+    identities,
+    read_adapter,
+    write_adapter,
+)
 from wraner.promotions import current
 from wraner.view import View
 from wraner.weights import BaseModel
@@ -82,8 +91,33 @@ def test_a_run_goes_on_from_an_adapter(
     assert torch.equal(weights[name].bfloat16(), stored[f"base_model.model.{name}.weight"])
 
 
+def test_an_adapter_names_what_it_goes_on_from_was_taught(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(config) == 0
+    first = Path(capsys.readouterr().out.strip())
+    made = read_adapter(first.parent, first.name)
+    villages = TrainingData(name="villages", terms="own", sentences=3)
+    before = made.model_copy(update={"data": (villages, *made.data)})
+    write_adapter(first.parent, first, before)
+    assert train(config, "--from", str(first)) == 0
+    second = Path(capsys.readouterr().out.strip())
+    assert read_adapter(second.parent, second.name).data == before.data
+
+
+def test_a_finished_training_that_is_asked_for_again_keeps_its_date(config: Path) -> None:
+    assert train(config) == 0
+    adapters = config.parent / "state" / "adapters"
+    (identity,) = identities(adapters)
+    made = read_adapter(adapters, identity)
+    earlier = made.model_copy(update={"created": date(2026, 1, 2)})
+    write_adapter(adapters, adapters / identity, earlier)
+    assert train(config) == 0 and identities(adapters) == [identity]
+    assert read_adapter(adapters, identity).created == date(2026, 1, 2)
+
+
 def test_an_adapter_to_go_on_from_must_fit(
-    config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    config: Path, tiny_base: BaseModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert train(config, "--from", str(tmp_path / "none")) == Exit.CONFLICT
     assert "expected an adapter's content hash" in capsys.readouterr().err
@@ -91,6 +125,9 @@ def test_an_adapter_to_go_on_from_must_fit(
     other = hollow_adapter(base, tmp_path / "shelf", "{}")
     assert train(config, "--from", str(tmp_path / "shelf" / other)) == 1
     assert "which is one of another" in capsys.readouterr().err
+    judge = hollow_adapter(tiny_base, tmp_path / "shelf", "{}", task=Task.MODERATION)
+    assert train(config, "--from", str(tmp_path / "shelf" / judge)) == 1
+    assert "expected an adapter for ner to start from, was:" in capsys.readouterr().err
     assert main(["train", "--domain", "towns", "--from", "x"]) == 2
 
 

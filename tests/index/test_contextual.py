@@ -296,6 +296,17 @@ def test_the_bundled_encoder_reads_special_tokens_as_text(minilm: ContextualEnco
 
 
 @pytest.mark.model
+def test_the_bundled_encoder_says_nothing_of_emoji_that_are_all_one_to_it(
+    minilm: ContextualEncoder,
+) -> None:
+    alone, beside = minilm.encode(["🎉🎉", "party 🎉"])
+    assert not alone.vectors.any() and beside.vectors.any(axis=1).all()
+    alone_whole, beside_whole = minilm.compositions(["🎉🎉", "party 🎉"])
+    assert not alone_whole.vector.any() and not alone_whole.pulls.any()
+    assert beside_whole.vector.any() and beside_whole.pulls.any()
+
+
+@pytest.mark.model
 def test_the_bundled_encoder_tells_words_by_their_context(minilm: ContextualEncoder) -> None:
     river, money, water = (
         next(v for c, v in zip(e.chunks, e.vectors, strict=True) if c.text == "bank")

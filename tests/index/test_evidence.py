@@ -16,7 +16,7 @@ from index.settings import IndexSettings
 from wraner.packs import Domain, EntityType, JudgedExample, Policy, PolicySet, TaggedExample
 from wraner.retrieval import Evidence, PackRef, PolicyEvidence
 
-FEW = IndexSettings(kind="hnsw", evidence_candidates=8, probe_matches=8)
+FEW = IndexSettings(kind="ivf_sq8", evidence_candidates=32, probe_matches=32)
 COMMON, RARE = (Policy(id=i, title=i, definition=f"No {i}.") for i in ("bread", "herring"))
 BAKERY = PolicySet(
     policies=(COMMON, RARE),
@@ -96,7 +96,7 @@ def test_evidence_words_match_in_examples_that_single_words_do_not_propose(
 
 
 @pytest.mark.parametrize("side", [{"violates": ("bread",)}, {"complies": "all"}])
-@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+@pytest.mark.parametrize("kind", ["flat", "ivf_sq8"])
 def test_of_examples_as_near_those_in_the_text_s_words_come_first(
     kind: Any, side: Any, make_encoder: Any
 ) -> None:

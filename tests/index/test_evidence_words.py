@@ -101,6 +101,13 @@ def test_chunks_that_follow_one_another_are_one_span() -> None:
     assert joined(chunk("ab"), []) == ()
 
 
+def test_a_contraction_is_shown_whole_or_not_at_all() -> None:
+    assert shown("I'll see", [0.05, 0, 1, 0.2]) == ["see"]
+    assert shown("you don\u2019t care", [0, 1, 0, 0.9, 0.8]) == ["don\u2019t care"]
+    assert shown("'ab' c", [0, 1, 0, 0]) == ["ab"]
+    assert joined(chunk("don't ask"), [0, 2, 3]) == (Span(0, 9),)
+
+
 def test_words_match_by_their_lead_over_complying_texts() -> None:
     violating = np.array([[0.9, 0.1], [0.2, 0.3]], np.float32)
     complying = np.array([[0.5], [0.7]], np.float32)
@@ -148,7 +155,7 @@ def test_excluded_examples_move_nothing(make_encoder: Any) -> None:
 
 def test_how_candidates_are_found_does_not_matter(make_encoder: Any) -> None:
     encoder, text = make_encoder(64), "smelly kippers met rotten haddock yesterday"
-    candidates = LocalRetriever(Encoders.same(Moving(encoder)), IndexSettings(kind="hnsw"))
+    candidates = LocalRetriever(Encoders.same(Moving(encoder)), IndexSettings(kind="ivf_sq8"))
     (found,) = candidates.evidence_now(PackRef("", inline=FISH), [text], 2)
     (exact,) = LocalRetriever(Encoders.same(Moving(encoder)), SETTINGS).evidence_now(
         PackRef("", inline=FISH), [text], 2

@@ -147,7 +147,7 @@ def test_excluded_examples_are_no_evidence(retriever: LocalRetriever) -> None:
 def test_large_policy_sets_are_searched_by_candidates(make_encoder: Callable[[], Any]) -> None:
     encoder = make_encoder()
     exact = LocalRetriever(Encoders.same(encoder), SETTINGS)
-    fast = LocalRetriever(Encoders.same(encoder), IndexSettings(kind="hnsw"))
+    fast = LocalRetriever(Encoders.same(encoder), IndexSettings(kind="ivf_sq8"))
     text = "smelly cod everywhere"
     expected, found = (
         {p.policy: p for p in r.evidence_now(PackRef("", inline=FISH), [text], 2)[0].policies}

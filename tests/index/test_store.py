@@ -30,7 +30,7 @@ from wraner.packs import (
     version,
 )
 
-SETTINGS = IndexSettings(kind="hnsw")  # so that a FAISS file is written too
+SETTINGS = IndexSettings(kind="ivf_sq8")  # so that a FAISS file is written too
 
 
 def domain(*texts: str) -> Domain:

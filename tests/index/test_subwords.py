@@ -4,10 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.bundled import bundled_minilm
 from index.letter_case import LetterCase, letter_case
 from index.subwords import SubwordReader
 from tests.index.conftest import SPECIAL
 from wraner.chunks import chunk
+
+
+@pytest.fixture(scope="module")
+def minilm_reader() -> SubwordReader:
+    return SubwordReader(bundled_minilm())
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +31,13 @@ def test_subwords_know_their_words_and_how_those_are_written(reader: SubwordRead
         LetterCase.MARK,
         LetterCase.NUMBER,
     ]
+
+
+@pytest.mark.model
+def test_a_text_of_which_only_marks_are_known_is_not_legible(minilm_reader: SubwordReader) -> None:
+    illegible = ["🎉", "👍🏽 🤬", "🐒!?", "ขอบคุณ"]
+    legible = ["?!", "", "🎉 at 5", "thanks 👍", "東京"]
+    assert [t for t in illegible + legible if not minilm_reader.read(t).legible] == illegible
 
 
 def test_the_marks_around_a_text(reader: SubwordReader) -> None:

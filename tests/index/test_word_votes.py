@@ -69,7 +69,7 @@ def test_equal_words_vote_for_their_tags(encoder: Any) -> None:
     assert votes.examples == 12
 
 
-@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+@pytest.mark.parametrize("kind", ["flat", "ivf_sq8"])
 def test_shares_are_a_softmax_over_words_and_their_texts(encoder: Any, kind: Any) -> None:
     settings = IndexSettings(kind=kind)
     votes = VoteSettings(neighbours=7, temperature=0.1, text_share=0.4)
@@ -134,7 +134,7 @@ def test_nobody_left_to_vote_says_what_marks_say(encoder: Any) -> None:
 
 
 def test_a_large_segment_votes_with_proposed_examples(encoder: Any) -> None:
-    settings = IndexSettings(kind="hnsw")
+    settings = IndexSettings(kind="ivf_sq8")
     generation = build(domain(*range(40)), Encoders.same(encoder), settings)
     votes = votes_on("Ada Grey is in Oslo.", generation, encoder, settings)
     assert [e.label for e in tag("Ada Grey is in Oslo.", votes)] == ["person", "city"]

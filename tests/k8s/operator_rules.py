@@ -17,7 +17,13 @@ def rule_complaints(document: Document) -> list[str]:
     """Return which rules a RayService or a RayJob breaks."""
     complaints = [*_whole(document), *_versions(document)]
     for group in groups(document):
-        broken = [*_size(group), *_lifecycle(group), *_security(group), *_resources(group)]
+        broken = [
+            *_size(group),
+            *_lifecycle(group),
+            *_environment(group),
+            *_security(group),
+            *_resources(group),
+        ]
         complaints += [f"{group.name}: {complaint}" for complaint in broken]
     return complaints
 
@@ -68,6 +74,11 @@ def _lifecycle(group: Group) -> Iterator[str]:
     for field in ("command", "args", "lifecycle", *_PROBES):
         if field in group.container:
             yield f"{field} is KubeRay's to write"
+
+
+def _environment(group: Group) -> Iterator[str]:
+    if group.pod.get("enableServiceLinks") is not False:
+        yield "a Service named wraner sets WRANER_PORT: enableServiceLinks is not false"
 
 
 def _security(group: Group) -> Iterator[str]:

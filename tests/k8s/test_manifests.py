@@ -94,6 +94,8 @@ def test_the_service_and_the_job_keep_the_rules() -> None:
         (f"{WORKER}/template/metadata/annotations", None, "workers is not the number"),
         (f"{HEAD}/template/metadata", {"labels": {"app.kubernetes.io/name": "wraner"}}, "hides it"),
         (f"{WORKER}/template/spec/terminationGracePeriodSeconds", 60, "below 90"),
+        (f"{HEAD}/template/spec/enableServiceLinks", None, "sets WRANER_PORT"),
+        (f"{WORKER}/template/spec/enableServiceLinks", True, "sets WRANER_PORT"),
         (f"{HEAD}/{CONTAINER}/livenessProbe", {}, "KubeRay's to write"),
         (f"{HEAD}/{CONTAINER}/lifecycle", {}, "KubeRay's to write"),
         (f"{HEAD}/template/spec/securityContext/runAsUser", 0, "runs as root"),
@@ -172,10 +174,21 @@ def test_the_job_fills_the_volume_that_the_service_reads() -> None:
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
     mounts = []
     for group in (*groups(service())[1:], *groups(job())):
-        (volume,) = group.pod["volumes"]
+        (volume,) = (v for v in group.pod["volumes"] if v["name"] == "state")
         assert volume["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
-        mounts.append({m["mountPath"]: m["subPath"] for m in group.container["volumeMounts"]})
+        own = [m for m in group.container["volumeMounts"] if m["name"] == "state"]
+        mounts.append({m["mountPath"]: m["subPath"] for m in own})
     assert mounts[1].items() <= mounts[0].items()
+
+
+@pytest.mark.parametrize("folder", ["base", "overlays/cpu"])
+def test_logs_lie_where_a_second_container_can_read_them(folder: str) -> None:
+    served = only(render(folder), "RayService")
+    for group in groups(served):
+        (volume,) = (v for v in group.pod["volumes"] if "emptyDir" in v)
+        assert {"name": volume["name"], "mountPath": "/tmp/ray"} in group.container["volumeMounts"]
+    config = yaml.safe_load(served["spec"]["serveConfigV2"])
+    assert config["logging_config"] == {"enable_access_log": False}, "the gateways log requests"
 
 
 def test_the_claim_stands_in_a_file_of_its_own() -> None:

@@ -159,6 +159,18 @@ def test_settings_pin_an_adapter_or_none(adapters: Path, tmp_path: Path) -> None
         AdapterChoice(Settings(state_dir=tmp_path)).of(NER)
 
 
+def test_an_adapter_that_is_pinned_for_another_task_is_refused(
+    adapters: Path, tmp_path: Path
+) -> None:
+    judge = hollow_adapter(NOWHERE, adapters, "1", task="moderation")
+    wrong = AdapterChoice(Settings(state_dir=tmp_path, extract_adapter=judge))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"for ner, was: .* one for moderation; .*EXTRACT_A"):
+            wrong.of(NER)
+    right = AdapterChoice(Settings(state_dir=tmp_path, moderate_adapter=judge))
+    assert [right.of(Task.MODERATION) for _ in range(2)] == [judge] * 2 and right.of(NER) == ""
+
+
 def test_a_damaged_pointer_is_a_503(tmp_path: Path, adapters: Path) -> None:
     adapters.mkdir()
     (adapters / "ner.json").write_text("{")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.bootstrap import Resampling
-from training.gate import LEAST_ELSEWHERE, LEAST_HERE, Trial, decide
+from training.gate import LEAST_CHANGED, LEAST_ELSEWHERE, LEAST_HERE, Trial, decide
 from wraner.metrics import SpanCounts
 
 QUICK = Resampling(draws=200)
@@ -81,6 +81,16 @@ def test_a_gain_that_could_be_chance_is_not_promoted() -> None:
     decision = decide(trial(of(26, 24), of(25, 25)), [SAME])
     assert decision.here.change is not None and decision.here.change.value > 0
     assert not decision.promote
+
+
+@pytest.mark.parametrize("better", [4, LEAST_CHANGED - 1, LEAST_CHANGED])
+def test_a_gain_that_rests_on_few_sentences_is_not_promoted(better: int) -> None:
+    decision = decide(trial(of(20 + better, 20 - better), of(20, 20)), [SAME])
+    change = decision.here.change
+    assert change is not None and change.low > 0, "the bootstrap is sure of it"
+    assert decision.promote is (better == LEAST_CHANGED)
+    few = f"a gain, but the two differ on {better} of these, too few: at least 6 are needed"
+    assert (few in decision.words) is not decision.promote
 
 
 def test_without_anything_elsewhere_a_loss_is_not_excluded() -> None:

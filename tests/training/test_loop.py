@@ -1,5 +1,6 @@
 """The loop: it learns, goes on to the bit where it stopped, and works the same on two workers."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -88,6 +89,21 @@ def test_another_objective_is_what_is_trained_and_measured(begin: Begin) -> None
     (expected,), (report,) = (hooks.steps for hooks in heard)
     assert report.loss == pytest.approx(2 * expected.loss)
     assert report.gradient_norm == pytest.approx(2 * expected.gradient_norm)
+
+
+@pytest.mark.parametrize("factor", [math.inf, math.nan])
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_a_weight(
+    begin: Begin, factor: float
+) -> None:
+    def diverged(logits: torch.Tensor, run: Packed) -> torch.Tensor:
+        return factor * supervised(logits, run)
+
+    run, heard = replace(begin(one_step()), objective=diverged), Heard()
+    before = weights(run)
+    with pytest.raises(InvalidInput, match="is not finite at step 1; lower the learning rate"):
+        train(run, heard)
+    assert heard.steps == [] and heard.states == []
+    assert all(torch.equal(w, before[name]) for name, w in weights(run).items())
 
 
 def test_a_long_gradient_is_cut(begin: Begin) -> None:

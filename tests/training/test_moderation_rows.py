@@ -96,10 +96,12 @@ def test_what_cannot_be_read_is_named(data: Path) -> None:
     with pytest.raises(InvalidInput, match=r"bad\.csv: row 1: expected example_id"):
         read_rows(data, "bad.csv")
     write_table(data / "bad.csv", header, ("1", "Zorvian", "Do not sing", "1"))
-    with pytest.raises(InvalidInput, match="one of HateModerate's 3 guidelines"):
+    with pytest.raises(
+        InvalidInput, match=r"of HateModerate's 3 guidelines.*wraner policies test NAME"
+    ):
         read_rows(data, "bad.csv")
     (data / "hatemoderate_train.csv").unlink()
-    with pytest.raises(InvalidInput, match="what texts have leaked"):
+    with pytest.raises(InvalidInput, match=r"what texts have leaked.*wraner policies test NAME"):
         read_rows(data, TEST)
 
 

@@ -26,6 +26,7 @@ def test_some_settings_ship() -> None:
     [
         ("steps: 0", "steps"),
         ("rounds: 5", "rounds"),
+        ("learning_rate: .inf", "learning_rate"),
         ("texts: {train: [1]}", "train"),
         ("steps: {", "expected a YAML file"),
     ],

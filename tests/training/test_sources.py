@@ -156,6 +156,13 @@ def test_a_file_that_holds_no_sources_is_refused(tmp_path: Path, content: str | 
         read_source_configs(tmp_path / "sources.yaml")
 
 
+def test_a_source_with_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file = write_towns(tmp_path)
+    file.write_text(file.read_text().replace("dev: [dev.conll]", "train: [dev.conll]"))
+    with pytest.raises(InvalidInput, match=r"sources\.yaml:2: expected each key once"):
+        read_source_configs(file)
+
+
 @pytest.mark.parametrize(
     ("name", "train_mentions"),
     [("btc", 9247), ("wikigold", 3558), ("sec-filings", 1162)],

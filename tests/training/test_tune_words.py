@@ -110,6 +110,23 @@ def test_it_goes_on_from_an_earlier_tuning(folder: Path) -> None:
     assert manifest.parent == hash_file(folder / "first" / WEIGHTS)
 
 
+def test_a_tuning_names_what_it_goes_on_from_was_taught(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "first", steps=1) == 0
+    parent = folder / "first" / MANIFEST
+    made = WordManifest.model_validate_json(parent.read_text())
+    villages = TrainingData(name="villages", terms="own", sentences=3)
+    before = made.model_copy(update={"data": (villages, *made.data)})
+    parent.write_text(before.model_dump_json())
+    assert run(folder, "second", "--from", str(folder / "first"), steps=1) == 0
+    manifest = WordManifest.model_validate_json((folder / "second" / MANIFEST).read_text())
+    assert manifest.data == before.data, "towns, which both were taught, stand once"
+    parent.write_text("{")
+    assert run(folder, "third", "--from", str(folder / "first"), steps=1) == 1
+    assert "restore it" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

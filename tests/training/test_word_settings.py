@@ -36,6 +36,8 @@ def test_shipped_settings_name_sources_that_are_configured(file: Path) -> None:
         ("steps: 5", "sources: Field required"),
         ("sources: {towns: 1}\nsentences: 1", "sentences: "),
         ("sources: {towns: 1}\nseed: -1", "seed: "),
+        ("sources: {towns: 1}\nlearning_rate: .inf", "learning_rate: "),
+        ("sources: {towns: 1}\nletter_case_rate: .inf", "letter_case_rate: "),
         ("- 1", "valid dictionary"),
         ("sources: {", "expected a YAML file"),
     ],

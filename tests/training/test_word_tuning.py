@@ -19,6 +19,7 @@ from training.word_batches import batch_of, untuned_vectors, word_vectors
 from training.word_episodes import Episodes
 from training.word_settings import WordSettings
 from training.word_tuning import Tunable, measure, neighbour_losses, tunable, tune
+from wraner.errors import InvalidInput
 
 
 def slowly(
@@ -106,6 +107,18 @@ def test_tuning_lowers_the_loss_and_reports_every_step(folder: Path) -> None:
     assert [r.step for r in reports] == list(range(1, 26))
     assert all(r.taught_tokens > 0 and r.gradient_norm > 0 for r in reports)
     assert max(r.learning_rate for r in reports) == settings.learning_rate
+
+
+def test_a_loss_that_is_not_finite_ends_the_tuning_before_it_spoils_a_weight(
+    folder: Path,
+) -> None:
+    settings, tuned, episodes = started(folder)
+    with torch.no_grad():
+        dict(lora.factors(tuned.model))["letter_case"].fill_(math.inf)
+    before = {name: p.detach().clone() for name, p in lora.factors(tuned.model)}
+    with pytest.raises(InvalidInput, match="is not finite at step 1; lower the learning rate"):
+        tune(tuned.model, episodes, settings=settings, on_step=lambda _: None)
+    assert all(torch.equal(p, before[name]) for name, p in lora.factors(tuned.model))
 
 
 def test_the_same_settings_give_the_same_weights(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Adapters on disk: written whole, found by their hash, damage told."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from wraner.adapters import (
     AdapterManifest,
     TrainingData,
     content_hash,
+    dated_as_stored,
     identities,
     read_adapter,
     write_adapter,
@@ -61,6 +63,14 @@ def test_writing_again_keeps_the_weights_and_says_what_is_known_by_now(tmp_path:
     again = write_adapter(adapters, adapters / identity, manifest_of(BASE, forced=True))
     assert again == identity and read_adapter(adapters, identity).forced
     assert weights.stat().st_ino == before
+
+
+def test_what_is_stored_already_keeps_its_date(tmp_path: Path) -> None:
+    source, adapters = saved(tmp_path / "saved"), tmp_path / "adapters"
+    later = manifest_of(BASE, created=date(2027, 1, 1))
+    assert dated_as_stored(adapters, source, later) == later
+    write_adapter(adapters, source, manifest_of(BASE))
+    assert dated_as_stored(adapters, source, later) == manifest_of(BASE)
 
 
 def test_writing_again_mends_what_is_damaged(tmp_path: Path) -> None:

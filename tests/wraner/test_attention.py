@@ -26,7 +26,7 @@ def expected(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> t
 @pytest.mark.parametrize("lengths", [(1,), (3, 1, 2), (16, 5), (17, 2), (300, 129), (2, 1, 256)])
 def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    slots = Slots(len(lengths) + 1)
+    slots = Slots(len(lengths))
     befores = [40 + 7 * number for number in range(len(lengths))]
     queries, wholes, feeds = [], [], []
     for length, before in zip(lengths, befores, strict=True):
@@ -54,10 +54,10 @@ def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
     model = Model()
     model.parts = [w[:, :, :b] for w, b in zip(wholes, befores, strict=True)]
     model.queries = [torch.zeros(HEADS, b, SIZE) for b in befores]
-    slots.run(model, [Feed(range(b), 0) for b in befores], first=1)
+    slots.run(model, [Feed(range(b), 0) for b in befores])
     model.parts = [w[:, :, b:] for w, b in zip(wholes, befores, strict=True)]
     model.queries = queries
-    slots.run(model, feeds, first=1)
+    slots.run(model, feeds)
 
     assert model.together == sum(takewhile(lambda length: length <= 16, lengths))
     parts = torch.split(model.found[0], list(lengths))

@@ -56,7 +56,7 @@ def test_an_example_sees_the_prefix_and_itself_and_stands_where_the_prompt_has_i
     asked = prompt(ONE, FAR, NEAR, LAST)
     (begun,) = fresh(tiny_model).begin(model, "", [asked], batch_tokens=999, rows=8)
     slots = Slots(2)
-    slots.run(model, [Feed(ONE + NEAR, 0), Feed(ONE + FAR + NEAR, 0)], first=0)
+    slots.run(model, [Feed(ONE + NEAR, 0), Feed(ONE + FAR + NEAR, 0)])
     alone = slots.read(0, len(ONE), len(ONE + NEAR))
     torch.testing.assert_close(begun[2].values, alone.values, rtol=1e-4, atol=1e-5)
     # In the first layer a key holds its own token and its position, nothing else.
@@ -118,13 +118,13 @@ def test_a_rotation_is_only_taken_where_it_moves_keys(tiny_model: LanguageModel)
 @torch.inference_mode()
 def test_rows_of_different_lengths_run_as_if_alone(tiny_model: LanguageModel) -> None:
     model, long, short = tiny_model.model, list(range(5, 45)), [50, 51, 52]
-    slots = Slots(3)
-    slots.run(model, [Feed(long[:30], 0), Feed(short[:1], 0)], first=1)
-    both = slots.run(model, [Feed(long[30:], 30, 2), Feed(short[1:], 1, 2)], first=1)
+    slots = Slots(2)
+    slots.run(model, [Feed(long[:30], 0), Feed(short[:1], 0)])
+    both = slots.run(model, [Feed(long[30:], 30, 2), Feed(short[1:], 1, 2)])
     for number, tokens in enumerate((long, short)):
-        alone = Slots(1).run(model, [Feed(tokens, 0, 2)], first=0)[0]
+        alone = Slots(1).run(model, [Feed(tokens, 0, 2)])[0]
         torch.testing.assert_close(both[number], alone, rtol=1e-4, atol=1e-5)
-    slots.move(2, 0, 3)
-    moved = slots.run(model, [Feed([53], 3)], first=0)
-    alone = Slots(1).run(model, [Feed([*short, 53], 0)], first=0)
+    slots.move(1, 0, 3)
+    moved = slots.run(model, [Feed([53], 3)])
+    alone = Slots(1).run(model, [Feed([*short, 53], 0)])
     torch.testing.assert_close(moved, alone, rtol=1e-4, atol=1e-5)

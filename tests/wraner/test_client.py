@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -163,6 +164,26 @@ def test_what_is_left_out_is_left_to_the_server() -> None:
     ]
     assert "é".encode() in sent[0].content
     assert {r.headers["content-type"] for r in sent} == {"application/json"}
+
+
+@pytest.mark.parametrize(
+    ("ask", "model"),
+    [
+        (lambda c: c.put_domain("d", DOMAIN.model_dump()), "Domain"),
+        (lambda c: c.put_policy_set("p", {"policies": []}), "PolicySet"),
+        (lambda c: c.extract("x", inline=DOMAIN.model_dump()), "Domain"),
+        (lambda c: c.moderate("x", inline={"policies": []}), "PolicySet"),
+        (lambda c: c.add_domain_examples("d", [{"text": TEXT}]), "TaggedExample"),
+        (lambda c: c.add_policy_set_examples("p", [{"text": TEXT}]), "JudgedExample"),
+    ],
+)
+def test_a_dict_in_place_of_a_model_is_told_the_way(
+    ask: Callable[[Client], object], model: str
+) -> None:
+    told = rf"^expected a {model} of wraner\.packs, was: a dict; {model}\.model_validate\(\.\.\.\)"
+    with client(httpx.Response(200)) as asking, pytest.raises(InvalidInput, match=told) as caught:
+        ask(asking)
+    assert TEXT not in str(caught.value)
 
 
 def test_half_a_surrogate_pair_reaches_the_server_for_it_to_refuse() -> None:

@@ -184,6 +184,49 @@ def test_retry_after_is_honoured(stage: Stage, value: str, wait_s: float) -> Non
     assert stage.waits == [wait_s]
 
 
+FAILURES = {
+    "the gateway died": lambda: httpx.Response(500, text="Internal Server Error"),
+    "bad gateway": lambda: httpx.Response(502, html="<h1>502 Bad Gateway</h1>"),
+    "gateway timeout": lambda: httpx.Response(504, html="<h1>504 Gateway Time-out</h1>"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("failure", ["the gateway died", "bad gateway"])
+def test_what_may_be_repeated_is_sent_again_when_the_server_died_at_work(
+    stage: Stage, name: str, failure: str
+) -> None:
+    verb, body = READS[name]
+    stage.play(verb, FAILURES[failure](), answered(body))
+    assert stage.waits == [0.5]
+    with pytest.raises(NotWraner, match=r"4 attempts .*; the server, or a proxy before it, failed"):
+        stage.play(verb, *(FAILURES[failure]() for _ in range(4)))
+
+
+def test_what_took_a_proxy_too_long_is_not_sent_again(stage: Stage) -> None:
+    with pytest.raises(NotWraner, match=r"504 .*the server, or a proxy before it, failed"):
+        stage.play(READS["extract"][0], FAILURES["gateway timeout"]())
+    assert stage.waits == []
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_change_that_may_have_been_made_is_not_sent_again_when_the_server_died(
+    stage: Stage, name: str, failure: str
+) -> None:
+    verb, _ = CHANGES[name]
+    with pytest.raises(NotWraner, match=r"failed; the change may have been made, so look before"):
+        stage.play(verb, FAILURES[failure]())
+    assert len(stage.sent) == 1 and stage.waits == []
+
+
+@pytest.mark.parametrize("status", [500, 504])
+def test_a_problem_that_the_server_states_itself_is_its_answer(stage: Stage, status: int) -> None:
+    with pytest.raises(problems.ApiError, match="a detail"):
+        stage.play(READS["extract"][0], problem(status))
+    assert stage.waits == []
+
+
 def test_it_gives_up_and_says_how_long_it_waited(stage: Stage) -> None:
     with pytest.raises(Busy) as caught:
         stage.play(READS["extract"][0], *(problem(503) for _ in range(4)))

@@ -145,3 +145,15 @@ def test_a_long_history_is_cut_at_its_beginning(tmp_path: Path, three: list[str]
         before = three[number % 3]
     kept = history(tmp_path, NER)
     assert len(kept) == 50 and kept[-1].adapter == before
+
+
+def test_who_takes_an_own_promotion_back_follows_what_ships_again(
+    tmp_path: Path, three: list[str]
+) -> None:
+    promote(tmp_path, NER, three[0], expected="", source=Source.SHIPPED)
+    promote(tmp_path, NER, three[1], expected=three[0])
+    rollback(tmp_path, NER)
+    assert history(tmp_path, NER)[-1].source is Source.SHIPPED
+    promote(tmp_path, NER, three[2], expected=three[0], source=Source.SHIPPED)
+    rollback(tmp_path, NER)
+    assert history(tmp_path, NER)[-1].source is Source.USER, "what ships was taken back"

@@ -14,7 +14,7 @@ LONG, LONGER, SHORT = (
 
 def computed(model: LanguageModel, tokens: Sequence[int]) -> KeyValues:
     slots = Slots(1)
-    slots.run(model.model, [Feed(tokens, 0)], first=0)
+    slots.run(model.model, [Feed(tokens, 0)])
     return slots.read(0, 0, len(tokens))
 
 
@@ -30,18 +30,18 @@ def test_rows_that_share_a_beginning_run_as_if_alone(
         example = [60 + row] * (4 + row)
         own = [100 + (row + i) % 50 for i in range(length)]
         alone = Slots(1)
-        alone.run(tiny_model.model, [Feed([*begun, *example], 0)], first=0)
+        alone.run(tiny_model.model, [Feed([*begun, *example], 0)])
         slots.begin(row, held[len(begun)])
         slots.write(row, len(begun), alone.read(0, len(begun), len(begun) + len(example)))
         wholes.append([*begun, *example, *own])
         feeds.append(Feed(own, len(begun) + len(example), 1))
-    slots.run(tiny_model.model, feeds, first=0)
+    slots.run(tiny_model.model, feeds)
     slots.move(2, 0, len(wholes[2]))
     last = [Feed([200 + n], len(wholes[row])) for n, row in enumerate((2, 1))]
-    found = slots.run(tiny_model.model, last, first=0)
+    found = slots.run(tiny_model.model, last)
     for number, row in enumerate((2, 1)):
         tokens = [*wholes[row], 200 + number]
-        (expected,) = Slots(1).run(tiny_model.model, [Feed(tokens, 0)], first=0)
+        (expected,) = Slots(1).run(tiny_model.model, [Feed(tokens, 0)])
         torch.testing.assert_close(found[number], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -50,11 +50,11 @@ def test_a_long_beginning_is_not_copied(tiny_model: LanguageModel) -> None:
     block = computed(tiny_model, LONG)
     slots = Slots(2)
     slots.begin(0, block)
-    slots.run(tiny_model.model, [Feed([7], len(LONG))], first=0)
+    slots.run(tiny_model.model, [Feed([7], len(LONG))])
     assert max(held.shape[2] for pair in slots._layers for held in pair) < len(LONG)
     slots.begin(0, computed(tiny_model, SHORT))  # a row begun anew forgets what it shared
-    (found,) = slots.run(tiny_model.model, [Feed([8], len(SHORT))], first=0)
-    (expected,) = Slots(1).run(tiny_model.model, [Feed([*SHORT, 8], 0)], first=0)
+    (found,) = slots.run(tiny_model.model, [Feed([8], len(SHORT))])
+    (expected,) = Slots(1).run(tiny_model.model, [Feed([*SHORT, 8], 0)])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -69,7 +69,7 @@ def test_runs_come_in_few_sizes(tiny_model: LanguageModel, monkeypatch: pytest.M
 
     monkeypatch.setattr(type(tiny_model.model), "forward", forward)
     for count in range(1, 300):
-        (logits,) = Slots(1).run(tiny_model.model, [Feed([9] * count, 0, 1)], first=0)
+        (logits,) = Slots(1).run(tiny_model.model, [Feed([9] * count, 0, 1)])
         assert logits.shape[0] == 1
         assert count <= sizes[-1] < count * 17 / 16 or sizes[-1] == count
     assert len(set(sizes)) < 90

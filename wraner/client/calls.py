@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from wraner.client.replies import Extractions, Health, Verdicts
+from wraner.errors import InvalidInput
 from wraner.packs import Domain, PolicySet
 
 T = TypeVar("T")
@@ -56,6 +57,21 @@ def reading(model: type[Model]) -> Callable[[bytes], Model]:
     return lambda raw: model.model_validate_json(raw, extra="ignore")
 
 
+def plain(model: type[BaseModel], value: object) -> dict[str, Any]:
+    """Return a `model` as it is sent.
+
+    Raises:
+        InvalidInput: `value` is none, a dict say; of what it holds nothing is told.
+    """
+    if not isinstance(value, model):
+        name = model.__name__
+        raise InvalidInput(
+            f"expected a {name} of wraner.packs, was: a {type(value).__name__}; "
+            f"{name}.model_validate(...) makes one of a dict"
+        )
+    return value.model_dump(mode="json")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractQuestion:
     """What to extract; the fields are the request's, None leaves one to the server."""
@@ -69,10 +85,14 @@ class ExtractQuestion:
     offset_unit: OffsetUnit
 
     def call(self) -> Call[Extractions]:
-        """Return the call that asks it."""
+        """Return the call that asks it.
+
+        Raises:
+            InvalidInput: as `plain`.
+        """
         body = {
             "domain": self.domain,
-            "inline": _plain(self.inline),
+            "inline": None if self.inline is None else plain(Domain, self.inline),
             "text": _listed(self.texts),
             "entity_types": _listed(self.entity_types),
             "k": self.k,
@@ -94,10 +114,14 @@ class ModerateQuestion:
     threshold: float | None
 
     def call(self) -> Call[Verdicts]:
-        """Return the call that asks it."""
+        """Return the call that asks it.
+
+        Raises:
+            InvalidInput: as `plain`.
+        """
         body = {
             "policy_set": self.policy_set,
-            "inline": _plain(self.inline),
+            "inline": None if self.inline is None else plain(PolicySet, self.inline),
             "text": _listed(self.texts),
             "policies": _listed(self.policies),
             "exhaustive": self.exhaustive,
@@ -118,10 +142,6 @@ def ready() -> Call[Health]:
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _plain(pack: Domain | PolicySet | None) -> dict[str, Any] | None:
-    return None if pack is None else pack.model_dump(mode="json")
 
 
 def _listed(texts: str | Sequence[str] | None) -> str | list[str] | None:

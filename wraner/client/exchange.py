@@ -22,9 +22,13 @@ T = TypeVar("T")
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 BROKE = (httpx.NetworkError, httpx.RemoteProtocolError)
 TRY_LATER = (429, 503)
+# Without a problem document: Ray Serve's word for a gateway that died at work, and a proxy's for a
+# server that broke off or stayed silent.
+FAILED = (500, 502, 504)
 # What Ray Serve answers while it listens and has no routes yet.
 NO_ROUTES = "/-/routes for available routes"
 
+_MAY_BE_MADE = "the change may have been made, so look before you repeat it"
 _WAY_OUT = "start it with `wraner serve` or name another with --server / WRANER_URL"
 _LONGEST_CONNECT_S = 10.0
 _QUOTED_CHARACTERS = 200
@@ -100,6 +104,10 @@ class Exchange(Generic[T]):
         status = response.status_code
         if _is_starting(response):
             return self._attempts.next_wait_s()
+        if _has_failed(response):
+            # A proxy's 504 says that the call takes too long: it would again.
+            repeats = self._call.idempotent and status != 504
+            return self._attempts.next_wait_s() if repeats else None
         if status not in TRY_LATER or status in self._call.answered:
             return None
         # A 503 may come of a part that died at work, a 429 is always given before it.
@@ -156,9 +164,20 @@ class Exchange(Generic[T]):
         tried = self._attempts.summary()
         return NotWraner(
             f"expected an answer of wraner to {self._asked()}, was: {came}, {said}"
-            f"{' (' + tried + ')' if tried else ''}; look whether the URL is the server's "
-            f"(--server / WRANER_URL) and whether a proxy stands in between",
+            f"{' (' + tried + ')' if tried else ''}; {self._failed(response)}look whether the URL "
+            f"is the server's (--server / WRANER_URL) and whether a proxy stands in between",
             status=response.status_code,
+        )
+
+    def _failed(self, response: httpx.Response) -> str:
+        """Say who failed, where somebody did, and what that leaves open."""
+        if not _has_failed(response):
+            return ""
+        in_doubt = self._in_doubt or not self._call.idempotent
+        doubt = f"{_MAY_BE_MADE}; " if in_doubt else ""
+        return (
+            f"the server, or a proxy before it, failed; {doubt}try again later, and if it stays "
+            f"so, "
         )
 
     def _starting(self) -> str:
@@ -176,7 +195,7 @@ class Exchange(Generic[T]):
         sent = not isinstance(error, NEVER_SENT)
         doubt = ""
         if self._in_doubt or (sent and not self._call.idempotent):
-            doubt = "the change may have been made, so look before you repeat it; "
+            doubt = f"{_MAY_BE_MADE}; "
         if not sent:
             return f"no server was reached at {server} ({facts}); {doubt}{_WAY_OUT}"
         if isinstance(error, httpx.TimeoutException):
@@ -203,6 +222,11 @@ def _is_starting(response: httpx.Response) -> bool:
     if response.status_code != 404 or _media_type(response) != "text/plain":
         return False
     return NO_ROUTES in response.text
+
+
+def _has_failed(response: httpx.Response) -> bool:
+    """Return whether something before the gateway answers that the gateway does not."""
+    return response.status_code in FAILED and _media_type(response) != MEDIA_TYPE
 
 
 def _media_type(response: httpx.Response) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from wraner.client.calls import Call, quoted, reading
+from wraner.client.calls import Call, plain, quoted, reading
 from wraner.client.problems import Stale
 from wraner.client.replies import ExamplePage, PackList, PackSummary, Problem
 from wraner.errors import InvalidInput
@@ -57,6 +57,8 @@ class PackCalls(Generic[P, E]):
     """The calls on packs of one kind, whose URLs begin with `root`."""
 
     root: str
+    pack: type[P]
+    example: type[E]
     page: Callable[[bytes], ExamplePage[E]]
 
     def list(self) -> Call[PackList]:
@@ -68,13 +70,17 @@ class PackCalls(Generic[P, E]):
         return Call("GET", self._path(name), _summary)
 
     def put(self, name: str, pack: P, expected: Expected) -> Call[PackSummary]:
-        """Store a whole pack."""
+        """Store a whole pack.
+
+        Raises:
+            InvalidInput: as `plain`.
+        """
         headers = expected.headers()
         return Call(
             "PUT",
             self._path(name),
             _summary,
-            pack.model_dump(mode="json"),
+            plain(self.pack, pack),
             headers,
             # The same pack put twice is that pack. A condition, though, may hold for the first
             # and fail for the second, which would report a write that succeeded as stale.
@@ -98,12 +104,16 @@ class PackCalls(Generic[P, E]):
         return Call("GET", f"{self._path(name)}/examples?{query}", self.page)
 
     def add(self, name: str, examples: Sequence[E], expected: Expected) -> Call[PackSummary]:
-        """Add examples."""
+        """Add examples.
+
+        Raises:
+            InvalidInput: as `plain`.
+        """
         return Call(
             "POST",
             f"{self._path(name)}/examples",
             _summary,
-            {"examples": [e.model_dump(mode="json") for e in examples]},
+            {"examples": [plain(self.example, e) for e in examples]},
             expected.headers(),
             idempotent=False,
         )
@@ -123,10 +133,10 @@ class PackCalls(Generic[P, E]):
 
 
 DOMAINS: PackCalls[Domain, TaggedExample] = PackCalls(
-    "/v1/domains", reading(ExamplePage[TaggedExample])
+    "/v1/domains", Domain, TaggedExample, reading(ExamplePage[TaggedExample])
 )
 POLICY_SETS: PackCalls[PolicySet, JudgedExample] = PackCalls(
-    "/v1/policy-sets", reading(ExamplePage[JudgedExample])
+    "/v1/policy-sets", PolicySet, JudgedExample, reading(ExamplePage[JudgedExample])
 )
 
 

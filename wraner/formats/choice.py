@@ -84,15 +84,6 @@ def write(examples: Iterable[TaggedExample], file: BinaryIO, format: Format) -> 
     file.writelines(_RENDERERS[format](_checked(_at_least_one(examples))))
 
 
-def write_judged(examples: Iterable[JudgedExample], file: BinaryIO) -> None:
-    """Write the examples of a policy set as wraner's own lines.
-
-    Raises:
-        InvalidInput: there is no example.
-    """
-    file.writelines(render_lines(_at_least_one(examples)))
-
-
 def _tagged_lines(lines: Iterable[Line], name: str) -> Iterator[TaggedExample]:
     for line in lines:
         if line.text.strip():

@@ -10,10 +10,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from wraner.errors import InvalidInput
-from wraner.formats.spans import shortened
+from wraner.formats.spans import fault
 from wraner.packs import JudgedExample, TaggedExample
 
 E = TypeVar("E", bound=BaseModel)
+
+_OTHERS: dict[type[BaseModel], tuple[type[BaseModel], str, str]] = {
+    TaggedExample: (JudgedExample, "a policy set", "policies"),
+    JudgedExample: (TaggedExample, "a domain", "domains"),
+}
 
 
 def parse_line(model: type[E], line: str, where: str) -> E:
@@ -25,11 +30,24 @@ def parse_line(model: type[E], line: str, where: str) -> E:
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = "/".join(map(str, first["loc"]))
+        _refuse_other_kind(model, error, where)
+        raise InvalidInput(f"{where}: {fault(error)}; correct the line") from None
+
+
+def _refuse_other_kind(model: type[BaseModel], error: ValidationError, where: str) -> None:
+    """Refuse a line that has the fields of the other kind's examples.
+
+    Raises:
+        InvalidInput: it has; says where such examples go.
+    """
+    if model not in _OTHERS:
+        return
+    other, noun, group = _OTHERS[model]
+    extra = {str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"}
+    if fields := " and ".join(sorted(extra & set(other.model_fields))):
         raise InvalidInput(
-            f"{where}: {field or 'line'}: {first['msg']}, was: {shortened(first['input'])}; "
-            f"correct the line"
+            f"{where}: this is an example of {noun}, for it has {fields}; such a file goes into "
+            f"one that is stored: wraner {group} examples add NAME FILE"
         ) from None
 
 

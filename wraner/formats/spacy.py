@@ -4,7 +4,8 @@ Positions are Python's: half-open code points. That list is written, since every
 it (``Example.from_dict(nlp.make_doc(text), annotations)``); an id that is not the content hash
 stands in ``"ids": [id]``, the one key that spaCy passes over. Read as well: Prodigy's lines,
 ``{"text", "spans": [{"start", "end", "label"}]}``, accepted ones only; ``"spans"`` tells them
-apart. Other annotations (cats, links, …) are refused.
+apart, or where nothing is highlighted ``"answer"`` or ``"_view_id"``. Other annotations (cats,
+links, …) are refused.
 Sources: https://spacy.io/api/example#from_dict and `_fix_legacy_dict_data` in
 spacy/training/example.pyx; https://prodi.gy/docs/api-interfaces#ner_manual. Knows no pack.
 """
@@ -23,6 +24,8 @@ from wraner.packs import TaggedExample
 _PAIR = '[text, {"entities": [[start, end, label], …]}]'
 _TASK = '{"text": …, "spans": [{"start": …, "end": …, "label": …}, …]}'
 _HELD = {"entities", "ids"}
+_VIEWS_OF_SPANS = ("ner", "ner_manual", "spans", "spans_manual")
+_OF_CLASSES = {"label", "options"}
 
 
 class _Annotations(Fields):
@@ -76,6 +79,9 @@ def _from_pair(record: Record) -> TaggedExample:
 
 
 def _from_task(record: Record) -> TaggedExample:
+    content = record.content
+    if isinstance(content, dict) and _has_no_highlight(content):
+        record = record.part({**content, "spans": []})
     task = record.as_fields(_Task, shape=f"{_PAIR} or {_TASK}")
     if task.answer != "accept" or task.relations:
         was = "relations" if task.relations else f"the answer {task.answer!r}"
@@ -93,6 +99,18 @@ def _from_task(record: Record) -> TaggedExample:
     mentions = [Mention(s.start, s.end, s.label) for s in task.spans]
     known_id = task.id if isinstance(task.id, str) else None
     return tagged(task.text, mentions, where=record.where, known_id=known_id)
+
+
+def _has_no_highlight(content: dict[str, object]) -> bool:
+    """Return whether this is Prodigy's task of marking spans, with none marked.
+
+    Its tasks of choosing a class have no spans either, and do not say that there is no entity.
+    """
+    is_prodigys = bool(content.keys() & {"answer", "_view_id"})
+    marks_spans = content.get("_view_id", "ner_manual") in _VIEWS_OF_SPANS
+    return (
+        "spans" not in content and is_prodigys and marks_spans and not content.keys() & _OF_CLASSES
+    )
 
 
 def render_pairs(examples: Iterable[TaggedExample]) -> Iterator[bytes]:

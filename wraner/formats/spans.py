@@ -14,6 +14,8 @@ from wraner.errors import InvalidInput
 from wraner.packs import Label, TaggedExample
 
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
+# Of a model and of a dataclass.
+_UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def tagged(
@@ -38,6 +40,8 @@ def fault(error: ValidationError) -> str:
     """Return a validation's first fault: the field, what was expected and what was given."""
     first = error.errors()[0]
     field = "/".join(map(str, first["loc"]))
+    if first["type"] in _UNKNOWN_FIELD:
+        return f"{field}: this field is not known; remove it or correct its name"
     message = first["msg"].removeprefix("Value error, ")
     return f"{field}: {message}, was: {shortened(first['input'])}" if field else message
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from wraner.errors import InvalidInput
-from wraner.formats.choice import Format, read, read_judged, write, write_judged
+from wraner.formats.choice import Format, read, read_judged, write
+from wraner.formats.jsonl import render_lines
 from wraner.pack_folders import iterate_examples, read_definitions
 from wraner.packs import JudgedExample, TaggedExample
 
@@ -23,7 +24,7 @@ def test_judged_examples_come_back() -> None:
     with (folder / "examples.jsonl").open("rb") as file:
         examples = list(read_judged(file, name="examples.jsonl"))
     written = io.BytesIO()
-    write_judged(examples, written)
+    written.writelines(render_lines(examples))
     again = list(read_judged(io.BytesIO(written.getvalue()), name="x"))
     assert again == examples
     assert all(isinstance(e, JudgedExample) for e in again)
@@ -47,7 +48,7 @@ def test_what_was_written_is_written_the_same_again() -> None:
             '{"start": 2, "end": 3, "label": "y"}]}',
             r"was: 0\.\.3 'a b' \(x\) and 2\.\.3 'b' \(y\)",
         ),
-        ('{"text": "a", "violates": ["p"]}', "violates: Extra inputs"),
+        ('{"text": "a", "violates": ["p"]}', "example of a policy set, for it has violates"),
         ('{"text": "a', "EOF while parsing a string.*correct the line"),
     ],
 )

@@ -59,6 +59,12 @@ def test_lines_of_prodigy_are_read() -> None:
     assert examples_of(json.dumps(task) + "\n" + json.dumps(task)) == [SHAKA, SHAKA]
 
 
+@pytest.mark.parametrize("sign", [{"answer": "accept"}, {"_view_id": "ner_manual"}])
+def test_prodigys_lines_without_a_highlight_have_no_spans(sign: dict[str, str]) -> None:
+    (found,) = examples_of(json.dumps({"text": "It rains.", **sign}))
+    assert found == TaggedExample(text="It rains.")
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [
@@ -73,7 +79,10 @@ def test_lines_of_prodigy_are_read() -> None:
         ('["a", {}]', "was: entities: Field required"),
         ('["a"]', "was: pair/1: Field required"),
         ('{"text": "a"}', "was: spans: Field required"),
+        ('{"text": "a", "_view_id": "classification"}', "was: spans: Field required"),
+        ('{"text": "a", "label": "x", "answer": "accept"}', "was: spans: Field required"),
         ('{"text": "a", "spans": [], "answer": "reject"}', "was: the answer 'reject'"),
+        ('{"text": "a", "answer": "ignore"}', "was: the answer 'ignore'"),
         ('{"text": "a", "spans": [], "relations": [{}]}', "was: relations"),
         (
             '{"text": "ab", "spans": [{"start": 0, "end": 1, "label": "x", "text": "b"}]}',

@@ -1,0 +1,193 @@
+"""Judged views: labelled texts with their verdicts, and the figures, for people and as JSON lines.
+
+Knows no server.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Styled
+
+from cli import terminal
+from cli.counts import counted
+from cli.judged import Figures, Judged
+from cli.options import Layout
+from cli.records import Records
+from cli.texts import Bad, Text
+from cli.views import badge, is_plain, number, shown_as_is
+from training.bootstrap import Interval
+from wraner.client.replies import Verdict
+from wraner.packs import JudgedExample
+from wraner.policies import Decision
+
+_CUT_CHARACTERS = 100
+
+
+class Display(Protocol):
+    """Shows judged texts one by one."""
+
+    def show(self, judged: Judged) -> None:
+        """Show a text."""
+        ...
+
+    def refuse(self, bad: Bad) -> None:
+        """Show that a text was refused."""
+        ...
+
+
+class Judging:
+    """Puts verdicts beside their labels, keeps them and passes them on; a `stream.Sink`.
+
+    `wanted` says which are shown.
+    """
+
+    def __init__(
+        self,
+        display: Display,
+        labels: Callable[[], Mapping[int, JudgedExample]],
+        wanted: Callable[[Judged], bool],
+    ) -> None:
+        self._display, self._labels, self._wanted = display, labels, wanted
+        self.judged: list[Judged] = []
+        self.shown = 0
+        self.refused = 0
+
+    def write(self, text: Text, result: Verdict) -> None:
+        """Keep a verdict, and show it where it is wanted."""
+        line = text.place.line
+        judged = Judged(line, self._labels()[line], result)
+        self.judged.append(judged)
+        if self._wanted(judged):
+            self.shown += 1
+            self._display.show(judged)
+
+    def refuse(self, bad: Bad) -> None:
+        """Count a refused text and show it."""
+        self.refused += 1
+        self._display.refuse(bad)
+
+
+class JudgedView:
+    """Shows a text on one line, with what is wrong and which policies were named."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def show(self, judged: Judged) -> None:
+        """Show a text."""
+        shown = Styled(f"line {judged.line}: {judged.fault or 'right'}  ")
+        shown.append_text(badge(judged.verdict, plain=is_plain(self._console)))
+        text = " ".join(shown_as_is(judged.example.text).split())
+        shown.append(f"  {text[:_CUT_CHARACTERS]}{'…' if len(text) > _CUT_CHARACTERS else ''}")
+        self._console.print(shown, soft_wrap=True)
+        named = [f"{m.policy} {number(m.score)}" for m in judged.verdict.matches]
+        for words, policies in (("breaches", judged.example.violates), ("named", named)):
+            if policies:
+                self._console.print(f"    {words} {shown_as_is(', '.join(policies))}", style="dim")
+
+    def refuse(self, bad: Bad) -> None:
+        """Leave a refused line to standard error."""
+
+
+class JudgedRecords:
+    """Writes judged texts as JSON lines."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def show(self, judged: Judged) -> None:
+        """Write a text."""
+        label = judged.example.model_dump(mode="json", exclude={"id"})
+        kept = {"decision", "score", "matches"}
+        verdict = judged.verdict.model_dump(mode="json", include=kept)
+        self._records.put({"line": judged.line, **label, **verdict, "wrong": judged.fault})
+
+    def refuse(self, bad: Bad) -> None:
+        """Write why a text has no verdict."""
+        self._records.refuse(bad)
+
+
+def show_figures(figures: Figures, refused: int, layout: Layout) -> None:
+    """Show what the verdicts are worth."""
+    if layout is Layout.JSONL:
+        Records(terminal.lines_out()).put({"summary": _recorded(figures, refused)})
+        return
+    console = terminal.out()
+    console.print(_decisions(figures))
+    console.print()
+    for line in _said(figures, refused):
+        console.print(line, soft_wrap=True)
+    if figures.policies:
+        console.print()
+        console.print(_policies(figures))
+
+
+def _recorded(figures: Figures, refused: int) -> dict[str, Any]:
+    shares = {n: getattr(figures, n) for n in ("let_pass", "flagged", "auroc")}
+    return {
+        "breaching": figures.breaching,
+        "harmless": figures.harmless,
+        **{n: s and {"value": s.value, "low": s.low, "high": s.high} for n, s in shares.items()},
+        "right_policy_first": figures.right_first,
+        "policies": [
+            {
+                "policy": one.policy,
+                "breaching": one.breaching,
+                "found": one.found,
+                "keeping": one.keeping,
+                "matched_all_the_same": one.matched,
+            }
+            for one in figures.policies
+        ],
+        "refused": refused,
+    }
+
+
+def _said(figures: Figures, refused: int) -> list[str]:
+    let_pass, flagged, auroc = figures.let_pass, figures.flagged, figures.auroc
+    said = []
+    if let_pass is not None:
+        said.append(f"breaching texts let pass: {_share(let_pass)}")
+    if flagged is not None:
+        said.append(f"harmless texts flagged: {_share(flagged)}")
+    if auroc is not None:
+        said.append(f"AUROC of the texts' scores: {_share(auroc)}")
+    if total := sum(figures.breaching.values()):
+        said.append(f"a right policy comes first in {figures.right_first} of {total}")
+    if refused:
+        said.append(f"{counted(refused, 'text')} refused")
+    return said
+
+
+def _share(interval: Interval) -> str:
+    low, high = number(interval.low), number(interval.high)
+    return f"{number(interval.value)} (95 %: {low} to {high})"
+
+
+def _decisions(figures: Figures) -> Table:
+    table = _table("texts", "", "violates", "for review", "allowed")
+    sides: tuple[tuple[str, Mapping[Decision, int]], ...] = (
+        ("breaching", figures.breaching),
+        ("harmless", figures.harmless),
+    )
+    for side, counts in sides:
+        table.add_row(side, *map(str, (sum(counts.values()), *counts.values())))
+    return table
+
+
+def _policies(figures: Figures) -> Table:
+    table = _table("policy", "breach it", "of which found", "keep it", "of which matched")
+    for one in figures.policies:
+        counts = (one.breaching, one.found, one.keeping, one.matched)
+        table.add_row(shown_as_is(one.policy), *map(str, counts))
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    table.add_column(first, overflow="fold")
+    for column in others:
+        table.add_column(column, justify="right")
+    return table
