@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cli.failures import say
-from wraner.client.problems import ApiError, Invalid, TooSlow
+from wraner.client.problems import ApiError, Invalid, NotWraner, TooSlow
+from wraner.errors import WranerError
 
 Result = TypeVar("Result")
 Call = Callable[[Sequence[str]], Awaitable[Sequence[Result]]]
@@ -33,38 +34,56 @@ async def answer_each(texts: Sequence[str], call: Call[Result]) -> list[Result |
 
     Raises:
         ApiError: a refusal that is not about one of the texts.
+        NotWraner: another program answers, and not that the time was up.
     """
     if not texts:
         return []
     try:
         return list(await call(texts))
-    except (Invalid, TooSlow) as error:
+    except (Invalid, TooSlow, NotWraner) as error:
+        if _is_late(error):
+            return await _in_parts(texts, call)
+        if not isinstance(error, Invalid):
+            raise
         if (at := _refused(error)) is not None and at < len(texts):
             before = await answer_each(texts[:at], call)
             after = await answer_each(texts[at + 1 :], call)
             return [*before, Refused(error.detail), *after]
         if len(texts) == 1 and error.is_too_large:
             return [Refused(error.detail)]
-        if len(texts) == 1 and isinstance(error, TooSlow):
-            say("a text was not answered in time; asking about it once more")
-            return [await _once_more(texts, call)]
         if len(texts) == 1 or not _is_size(error):
             raise
-        half = len(texts) // 2
-        if isinstance(error, TooSlow):
-            say(
-                f"{len(texts)} texts were not answered in time; asking about half of them at a time"
-            )
-        return [*await answer_each(texts[:half], call), *await answer_each(texts[half:], call)]
+        return await _halved(texts, call)
+
+
+async def _in_parts(texts: Sequence[str], call: Call[Result]) -> list[Result | Refused]:
+    """Ask again about texts that were not answered in time."""
+    if len(texts) == 1:
+        say("a text was not answered in time; asking about it once more")
+        return [await _once_more(texts, call)]
+    say(f"{len(texts)} texts were not answered in time; asking about half of them at a time")
+    return await _halved(texts, call)
+
+
+async def _halved(texts: Sequence[str], call: Call[Result]) -> list[Result | Refused]:
+    half = len(texts) // 2
+    return [*await answer_each(texts[:half], call), *await answer_each(texts[half:], call)]
 
 
 async def _once_more(texts: Sequence[str], call: Call[Result]) -> Result | Refused:
     """Ask about one text again, which may have been late for what others asked."""
     try:
         (answered,) = await call(texts)
-    except TooSlow as error:
-        return Refused(error.detail)
+    except (TooSlow, NotWraner) as error:
+        if not _is_late(error):
+            raise
+        return Refused(error.detail if isinstance(error, TooSlow) else str(error))
     return answered
+
+
+def _is_late(error: WranerError) -> bool:
+    """Return whether the time was up, as the server says or, where it is shorter, a proxy."""
+    return isinstance(error, TooSlow) or (isinstance(error, NotWraner) and error.status == 504)
 
 
 def _refused(error: ApiError) -> int | None:
@@ -74,4 +93,4 @@ def _refused(error: ApiError) -> int | None:
 
 def _is_size(error: ApiError) -> bool:
     """Return whether fewer texts a call may be answered where these were not."""
-    return isinstance(error, TooSlow) or error.is_too_large or error.pointer == "/text"
+    return error.is_too_large or error.pointer == "/text"

@@ -17,7 +17,7 @@ from cli.terminal import out
 from cli.train import ClusterOptions, PlaceOptions
 from services.settings import read_settings as read_service_settings
 from training.finetune import Outcome, finetune
-from training.lineage import inherited, joined
+from training.lineage import Data, inherited, joined
 from training.preparation import Places
 from training.settings import TrainingSettings, read_settings
 from wraner.adapters import AdapterManifest, Base, dated_as_stored, write_adapter
@@ -51,6 +51,7 @@ def carry_out(plan: Plan) -> bool:
     state = read_service_settings().state_dir
     if plan.start is not None:
         settings = settings.model_copy(update={"start": plan.start})
+    before = inherited(settings.start)  # now, not when hours of training end
     try:
         outcome = _finetuned(plan, settings, Places(state, plan.places.data))
     except KeyboardInterrupt:
@@ -59,7 +60,7 @@ def carry_out(plan: Plan) -> bool:
             f"the last with: {plan.command}"
         )
         return False
-    made = _manifest(settings, outcome, plan.command)
+    made = _manifest(settings, outcome, before, plan.command)
     named = dated_as_stored(state / "adapters", outcome.adapter, made)
     identity = write_adapter(state / "adapters", outcome.adapter, named)
     if outcome.dev_loss is not None:
@@ -85,14 +86,16 @@ def _finetuned(plan: Plan, settings: TrainingSettings, places: Places) -> Outcom
     return finetune_on_ray(settings, places, cluster, console=console)
 
 
-def _manifest(settings: TrainingSettings, outcome: Outcome, command: str) -> AdapterManifest:
+def _manifest(
+    settings: TrainingSettings, outcome: Outcome, before: Data, command: str
+) -> AdapterManifest:
     metrics: dict[str, JsonValue] = {"command": command}
     if outcome.dev_loss is not None:
         metrics["dev_loss"] = outcome.dev_loss
     return AdapterManifest(
         task=settings.task,
         base=Base(name=outcome.base.name, sha256=outcome.base.sha256),
-        data=joined(inherited(settings.start), outcome.data),
+        data=joined(before, outcome.data),
         config=settings.model_dump(mode="json"),
         metrics=metrics,
         view=settings.prompts.view,

@@ -1,7 +1,9 @@
 """Judged: labelled texts and the verdicts on them, compared and counted.
 
-A text breaches what it `violates`; one that violates nothing is harmless. A text for review is not
-flagged, so it counts as let pass. Knows no server and no terminal.
+A text breaches what it `violates`; it is harmless where it keeps every policy of the set. What a
+label names in neither way is unknown, so that a text which keeps some policies and breaches none is
+neither: it is partly labelled. A text for review is not flagged: it counts as let pass, and what it
+was matched to as not found. Knows no server and no terminal.
 """
 
 from collections import Counter
@@ -11,7 +13,7 @@ from typing import Literal
 
 from scipy.stats import binomtest
 
-from training.bootstrap import Interval
+from training.bootstrap import DEFAULT, Interval, Resampling
 from training.moderation_intervals import auroc_interval
 from wraner.client.replies import Verdict
 from wraner.packs import JudgedExample
@@ -20,13 +22,18 @@ from wraner.precedents import words_of
 
 Fault = Literal["let pass", "flagged", "other policy"]
 
+# Of all draws together; each takes some 64 bytes at once. The more texts, the less draws differ.
+_DRAWN_TEXTS = 5_000_000
+_FEWEST_DRAWS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A labelled text, by its line, and what was decided."""
+    """A labelled text, by its line, and what was decided; `policies` are all ids of the set."""
 
     line: int
     example: JudgedExample
+    policies: tuple[str, ...]
     verdict: Verdict
 
     @property
@@ -35,23 +42,32 @@ class Judged:
         return bool(self.example.violates)
 
     @property
+    def harmless(self) -> bool:
+        """Whether it keeps every policy, by its label."""
+        return not self.breaches and all(map(self.example.keeps, self.policies))
+
+    @property
     def matched(self) -> tuple[str, ...]:
-        """The policies that the decision rests on, the likeliest first."""
-        return tuple(match.policy for match in self.verdict.matches)
+        """The policies that it was found to breach, the likeliest first; none of one for review."""
+        return tuple(m.policy for m in self.verdict.matches) if self.verdict.flagged else ()
 
     @property
     def fault(self) -> Fault | None:
-        """What is wrong with the verdict: `other policy` where none that is breached is named."""
-        if self.verdict.flagged != self.breaches:
-            return "let pass" if self.breaches else "flagged"
-        if self.breaches and not set(self.matched) & set(self.example.violates):
-            return "other policy"
-        return None
+        """What is wrong with the verdict: `other policy` where none that is breached is named.
+
+        A text that is partly labelled is wrongly flagged where a policy is named that it keeps.
+        """
+        if not self.breaches:
+            wrong = self.harmless or any(map(self.example.keeps, self.matched))
+            return "flagged" if self.verdict.flagged and wrong else None
+        if not self.verdict.flagged:
+            return "let pass"
+        return None if set(self.matched) & set(self.example.violates) else "other policy"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCount:
-    """Of the texts that breach a policy by label, how many match it; the same of those it keeps."""
+    """Of the texts that breach a policy by label, how many are found to; of those that keep it."""
 
     policy: str
     breaching: int
@@ -64,11 +80,13 @@ class PolicyCount:
 class Figures:
     """What verdicts are worth; shares and AUROC are None where a side has no text.
 
-    `right_first`: breaching texts of which the likeliest match is a policy that they breach.
+    `partly` counts texts that are partly labelled, which are on neither side. `right_first`:
+    breaching texts that are flagged, for a policy that they breach before all others.
     """
 
     breaching: Mapping[Decision, int]
     harmless: Mapping[Decision, int]
+    partly: Mapping[Decision, int]
     let_pass: Interval | None
     flagged: Interval | None
     auroc: Interval | None
@@ -79,17 +97,15 @@ class Figures:
 def figures_of(judged: Sequence[Judged]) -> Figures:
     """Count what was decided."""
     breaching = [one for one in judged if one.breaches]
-    harmless = [one for one in judged if not one.breaches]
+    harmless = [one for one in judged if one.harmless]
+    partly = [one for one in judged if not one.breaches and not one.harmless]
     return Figures(
         breaching=_decisions(breaching),
         harmless=_decisions(harmless),
+        partly=_decisions(partly),
         let_pass=_share([not one.verdict.flagged for one in breaching]),
         flagged=_share([one.verdict.flagged for one in harmless]),
-        auroc=auroc_interval(
-            [words_of(one.example.text) for one in judged],
-            positive=[one.breaches for one in judged],
-            scores=[one.verdict.score for one in judged],
-        ),
+        auroc=_auroc([*breaching, *harmless]),
         right_first=sum(bool(set(one.matched[:1]) & set(one.example.violates)) for one in judged),
         policies=tuple(_policy_count(policy, judged) for policy in _named(judged)),
     )
@@ -109,12 +125,26 @@ def _share(part: Sequence[bool]) -> Interval | None:
     return Interval(float(found.statistic), float(ends.low), float(ends.high))
 
 
+def _auroc(sided: Sequence[Judged]) -> Interval | None:
+    """Return the AUROC of the scores, by fewer draws where there are many texts."""
+    if not sided:
+        return None
+    draws = min(DEFAULT.draws, max(_FEWEST_DRAWS, _DRAWN_TEXTS // len(sided)))
+    return auroc_interval(
+        [words_of(one.example.text) for one in sided],
+        positive=[one.breaches for one in sided],
+        scores=[one.verdict.score for one in sided],
+        resampling=Resampling(draws=draws),
+    )
+
+
 def _named(judged: Sequence[Judged]) -> list[str]:
-    """Return the policies that labels name, in the order of their coming."""
+    """Return the policies that labels name, or verdicts against a label, as they come."""
     named: dict[str, None] = {}
     for one in judged:
         complies = () if one.example.complies == "all" else one.example.complies
-        named.update(dict.fromkeys((*one.example.violates, *complies)))
+        wrongly = filter(one.example.keeps, one.matched)
+        named.update(dict.fromkeys((*one.example.violates, *complies, *wrongly)))
     return list(named)
 
 

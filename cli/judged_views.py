@@ -19,7 +19,6 @@ from cli.texts import Bad, Text
 from cli.views import badge, is_plain, number, shown_as_is
 from training.bootstrap import Interval
 from wraner.client.replies import Verdict
-from wraner.packs import JudgedExample
 from wraner.policies import Decision
 
 _CUT_CHARACTERS = 100
@@ -40,24 +39,23 @@ class Display(Protocol):
 class Judging:
     """Puts verdicts beside their labels, keeps them and passes them on; a `stream.Sink`.
 
-    `wanted` says which are shown.
+    `beside` puts the verdict on a line's text beside its label; `wanted` says which are shown.
     """
 
     def __init__(
         self,
         display: Display,
-        labels: Callable[[], Mapping[int, JudgedExample]],
+        beside: Callable[[int, Verdict], Judged],
         wanted: Callable[[Judged], bool],
     ) -> None:
-        self._display, self._labels, self._wanted = display, labels, wanted
+        self._display, self._beside, self._wanted = display, beside, wanted
         self.judged: list[Judged] = []
         self.shown = 0
         self.refused = 0
 
     def write(self, text: Text, result: Verdict) -> None:
         """Keep a verdict, and show it where it is wanted."""
-        line = text.place.line
-        judged = Judged(line, self._labels()[line], result)
+        judged = self._beside(text.place.line, result)
         self.judged.append(judged)
         if self._wanted(judged):
             self.shown += 1
@@ -129,7 +127,8 @@ def _recorded(figures: Figures, refused: int) -> dict[str, Any]:
     return {
         "breaching": figures.breaching,
         "harmless": figures.harmless,
-        **{n: s and {"value": s.value, "low": s.low, "high": s.high} for n, s in shares.items()},
+        "partly_labelled": figures.partly,
+        **{name: share and _recorded_share(share) for name, share in shares.items()},
         "right_policy_first": figures.right_first,
         "policies": [
             {
@@ -143,6 +142,16 @@ def _recorded(figures: Figures, refused: int) -> dict[str, Any]:
         ],
         "refused": refused,
     }
+
+
+def _recorded_share(interval: Interval) -> dict[str, float | None]:
+    low, high = _ends(interval) or (None, None)
+    return {"value": interval.value, "low": low, "high": high}
+
+
+def _ends(interval: Interval) -> tuple[float, float] | None:
+    """Return the ends; None of a point, which tells of too few texts and not of certainty."""
+    return None if interval.low == interval.high else (interval.low, interval.high)
 
 
 def _said(figures: Figures, refused: int) -> list[str]:
@@ -162,7 +171,9 @@ def _said(figures: Figures, refused: int) -> list[str]:
 
 
 def _share(interval: Interval) -> str:
-    low, high = number(interval.low), number(interval.high)
+    if (ends := _ends(interval)) is None:
+        return number(interval.value)
+    low, high = map(number, ends)
     return f"{number(interval.value)} (95 %: {low} to {high})"
 
 
@@ -171,9 +182,12 @@ def _decisions(figures: Figures) -> Table:
     sides: tuple[tuple[str, Mapping[Decision, int]], ...] = (
         ("breaching", figures.breaching),
         ("harmless", figures.harmless),
+        ("partly labelled", figures.partly),
     )
     for side, counts in sides:
-        table.add_row(side, *map(str, (sum(counts.values()), *counts.values())))
+        total = sum(counts.values())
+        if total or counts is not figures.partly:
+            table.add_row(side, *map(str, (total, *counts.values())))
     return table
 
 

@@ -11,7 +11,6 @@ from cli.retrain import DomainOptions
 from services.loading import pack_store
 from services.settings import Settings
 from training.leaks import HeldOut
-from training.moderation_rows import same_text
 from training.ner_domains import NerDomain
 from training.pack_lots import asked_domain
 from wraner.errors import InvalidInput, WranerError
@@ -135,7 +134,7 @@ def _read(file: Path, pack: Domain) -> tuple[tuple[TaggedExample, ...], int]:
     tagged = [e for e in examples if isinstance(e, TaggedExample)]
     first: dict[str, TaggedExample] = {}
     for example in tagged:
-        first.setdefault(same_text(example.text), example)
+        first.setdefault(" ".join(example.text.split()), example)
     return tuple(first.values()), len(tagged) - len(first)
 
 

@@ -73,7 +73,7 @@ class DiffOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Comparisons:
     """What both sets say to some texts; implements `cli.streaming.Reply`."""
 
     results: Sequence[Comparison]
@@ -119,7 +119,7 @@ class Sides:
         """Read both sets with their examples, so that they can be compared."""
         self._sets = [await read_choice(client, choice) for choice in self._choices]
 
-    async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Judged:
+    async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Comparisons:
         """Let both sets judge texts; where both say the same, one answer stands for both."""
         old = await self._ask(client, self._choices[0], texts)
         one, other = map(version, self._sets)
@@ -127,7 +127,7 @@ class Sides:
         new = old if alike else await self._ask(client, self._choices[1], texts)
         pairs = zip(old.results, new.results, strict=True)
         results = [Comparison(old=before, new=after) for before, after in pairs]
-        return Judged(results, _joined(old.versions, new.versions))
+        return Comparisons(results, _joined(old.versions, new.versions))
 
     async def _ask(
         self, client: AsyncClient, choice: Choice[PolicySet], texts: Sequence[str]

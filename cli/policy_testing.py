@@ -3,7 +3,7 @@
 Asks as `wraner moderate` does. Knows neither figures nor how they are shown.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from cli import terminal
 from cli.choices import choice_of, read_choice
@@ -13,13 +13,12 @@ from cli.judged_views import Display, JudgedRecords, JudgedView, Judging, show_f
 from cli.labelled import Labelled, read_labelled
 from cli.options import Layout, StreamOptions, TargetOptions
 from cli.policy_test import PolicyTestOptions
-from cli.progress import lines_in
 from cli.records import Records
 from cli.stream import JUDGED_CHARACTERS
 from cli.streaming import Given, Verb, answer_given
+from cli.texts import Text
 from wraner.client.asynchronous import AsyncClient
-from wraner.client.replies import Verdicts
-from wraner.packs import JudgedExample
+from wraner.client.replies import Verdict, Verdicts
 
 
 def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
@@ -30,7 +29,7 @@ def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
         InvalidInput: the file is not labelled, or not for this policy set.
     """
     asking, layout = Asking(what), terminal.layout(what.format)
-    judging = Judging(_display(layout), asking.labels, _wanted(what, layout))
+    judging = Judging(_display(layout), asking.beside, _wanted(what, layout))
     verb = Verb(
         asking.find,
         asking.ask,
@@ -38,7 +37,7 @@ def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
         records=lambda _: judging,
         characters=JUDGED_CHARACTERS,
     )
-    given = Given(lambda: iter(asking.labelled().texts()), lines_in([what.file]))
+    given = Given(lambda: iter(asking.texts()), lambda: len(asking.texts()))
     try:
         finished = answer_given(given, verb, options=StreamOptions(format=what.format), where=where)
     except Stopped as stopped:  # there is no going on: figures are about all texts
@@ -63,14 +62,14 @@ class Asking:
         for words in self._labelled.left_out():
             say(words)
 
-    def labelled(self) -> Labelled:
-        """Return the texts."""
-        assert self._labelled is not None
-        return self._labelled
+    def texts(self) -> Sequence[Text]:
+        """Return the texts to ask about."""
+        return self._read().texts()
 
-    def labels(self) -> Mapping[int, JudgedExample]:
-        """Return the examples by their lines."""
-        return self.labelled().examples
+    def beside(self, line: int, verdict: Verdict) -> Judged:
+        """Return the verdict on a line's text beside its label."""
+        labelled = self._read()
+        return Judged(line, labelled.examples[line], labelled.policies, verdict)
 
     async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Verdicts:
         """Let the set judge texts."""
@@ -81,6 +80,10 @@ class Asking:
             exhaustive=self._what.exhaustive,
             threshold=self._what.threshold,
         )
+
+    def _read(self) -> Labelled:
+        assert self._labelled is not None
+        return self._labelled
 
 
 def _display(layout: Layout) -> Display:

@@ -97,10 +97,10 @@ class Shown(Generic[Result]):
 
 @dataclass(frozen=True)
 class Given:
-    """Inputs, read once the pack is found; `total` counts them, None: nobody knows."""
+    """Inputs, read once the pack is found; `total` counts them then, None: nobody knows."""
 
     read: Callable[[], Iterator[Input]]
-    total: int | None
+    total: Callable[[], int | None]
 
 
 def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
@@ -112,7 +112,9 @@ def answer_all(asked: Asked, verb: Verb[Result]) -> Exit:
     """
     options, sources = asked.options, _sources(asked)
     read = partial(texts.read, sources, field=options.jsonl_field, skip=options.skip)
-    return answer_given(Given(read, _total(asked)), verb, options=options, where=asked.where)
+    return answer_given(
+        Given(read, partial(_total, asked)), verb, options=options, where=asked.where
+    )
 
 
 def answer_given(
@@ -135,7 +137,7 @@ def answer_given(
             return reply.results
 
         await verb.find(client)
-        with progress.counting("texts", given.total, shown=not sys.stdout.isatty()) as count:
+        with progress.counting("texts", given.total(), shown=not sys.stdout.isatty()) as count:
             return await stream.run(
                 given.read(),
                 lambda batch: answer_each(batch, call),

@@ -79,7 +79,7 @@ def _passes(error: WranerError) -> bool:
     if isinstance(error, Unreachable):
         return not isinstance(error.__cause__, httpx.TimeoutException)
     if isinstance(error, NotWraner):  # a proxy's page, or Ray Serve's of a gateway that died
-        return error.status in (500, 502, 503, 504)
+        return error.status in (500, 502, 503)  # not 504: the call took too long, and would again
     return isinstance(error, ApiError) and error.status in (429, 503)
 
 

@@ -16,6 +16,7 @@ from wraner.entities import Span
 
 _SPAN_WORDS = 5
 _SPAN_SHARE = 0.5
+_ENDINGS = frozenset(("s", "t", "d", "m", "ll", "re", "ve"))  # not the Brien of O'Brien
 _COMMON = 0.6  # words of less weight, such as "was", say nothing that a reader would point at
 
 
@@ -68,20 +69,20 @@ def joined(chunks: Sequence[Chunk], places: Sequence[int]) -> tuple[Span, ...]:
     before = -2
     for place in places:
         start = found.pop().start if place <= before + 1 else chunks[place].start
-        before = max(before, place + 2 if _is_ending(chunks, place + 2) else place)
+        before = max(before, place)
+        while _is_ending(chunks, before + 2):
+            before += 2
         found.append(Span(start, chunks[before].end))
     return tuple(found)
 
 
 def _is_ending(chunks: Sequence[Chunk], place: int) -> bool:
-    """Return whether a chunk stands behind a word and an apostrophe, without a space."""
-    if not 2 <= place < len(chunks):
+    """Return whether a chunk is what an English word has behind an apostrophe, without a space."""
+    if not 2 <= place < len(chunks) or chunks[place].text.lower() not in _ENDINGS:
         return False
     word, mark, ending = chunks[place - 2 : place + 1]
     touching = word.end == mark.start and mark.end == ending.start
-    return (
-        touching and mark.text in ("'", "\u2019") and word.text.isalpha() and ending.text.isalpha()
-    )
+    return touching and mark.text in ("'", "\u2019") and word.text.isalpha()
 
 
 def _salience(weights: Floats) -> Floats:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from services.settings import Settings
 from wraner import promotions, weights
-from wraner.adapters import MANIFEST, MODEL_TASKS, Task, newest, read_adapter, stored
+from wraner.adapters import (
+    CONFIG,
+    MANIFEST,
+    MODEL_TASKS,
+    WEIGHTS,
+    AdapterManifest,
+    Task,
+    newest,
+    read_adapter,
+)
 from wraner.engine import Engine, ScoreRequest
 from wraner.errors import NotFound, Unavailable
 from wraner.fusion import Fusion
@@ -19,7 +28,7 @@ from wraner.prompts import NO, YES, Prompt
 FOLLOW, NONE = "", "none"
 
 _PINS = {Task.NER: "WRANER_EXTRACT_ADAPTER", Task.MODERATION: "WRANER_MODERATE_ADAPTER"}
-_Stamp = tuple[int, int]
+_Stamp = tuple[tuple[int, int, int], ...]
 
 _WARMING = Prompt("Answer yes or no.", (), "Is it so?")
 
@@ -31,8 +40,7 @@ class AdapterChoice:
         self._adapters: Path = settings.state_dir / "adapters"
         self._settings = settings
         self._ships: dict[Task, str] = {}
-        self._fitting: set[tuple[Task, str]] = set()
-        self._calibrations: dict[str, tuple[_Stamp, Fusion | None]] = {}
+        self._read: dict[str, tuple[_Stamp, AdapterManifest | str]] = {}
 
     def of(self, task: Task) -> str:
         """Return an adapter's content hash, "" for the base model alone.
@@ -81,15 +89,10 @@ class AdapterChoice:
         retrieval = (self._settings.encoder, self._settings.policy_adapter)
         if not identity or retrieval != (weights.BUNDLED, weights.BUNDLED):
             return None
-        stamp = _stamp(self._adapters / identity / MANIFEST)
-        before, calibration = self._calibrations.get(identity, (None, None))
-        if before is None or before != stamp:
-            try:
-                calibration = read_adapter(self._adapters, identity).calibration
-            except NotFound:  # pinned, and missing: the engine says so
-                return None
-            self._calibrations[identity] = (stamp, calibration)
-        return calibration
+        try:
+            return self._manifest(identity).calibration
+        except NotFound:  # pinned, and missing: the engine says so
+            return None
 
     async def warm(self, engine: Engine) -> None:
         """Have `engine` load what it would be asked for next. Raises as `Engine.score` does."""
@@ -100,21 +103,44 @@ class AdapterChoice:
             await engine.score(requests)
 
     def _check_task(self, task: Task, pinned: str) -> None:
-        """Refuse an adapter of another task, once: to read one takes a second.
+        """Refuse an adapter of another task.
 
         One that is missing or damaged is left to the engine, which says so.
         """
-        if (task, pinned) in self._fitting:
-            return
-        manifest = stored(self._adapters, pinned)
-        if manifest is None:
+        try:
+            manifest = self._manifest(pinned)
+        except (NotFound, Unavailable):
             return
         if manifest.task != task:
             raise Unavailable(
                 f"expected an adapter for {task}, was: {pinned[:16]}, which is one for "
                 f"{manifest.task}; name one for {task} ({_PINS[task]}, --adapter), or none"
             )
-        self._fitting.add((task, pinned))
+
+    def _manifest(self, identity: str) -> AdapterManifest:
+        """Return an adapter's manifest, read anew where its files changed: it takes a second.
+
+        Raises:
+            NotFound: there is none of that hash.
+            Unavailable: it is damaged.
+        """
+        stamp = _stamp(self._adapters / identity)
+        before, found = self._read.get(identity, (None, ""))
+        if before != stamp:
+            found = self._read_anew(identity)
+            self._read[identity] = stamp, found
+        if isinstance(found, str):
+            raise Unavailable(found)
+        return found
+
+    def _read_anew(self, identity: str) -> AdapterManifest | str:
+        """Return an adapter's manifest, or how it is damaged; raises what may pass by itself."""
+        try:
+            return read_adapter(self._adapters, identity)
+        except Unavailable as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            return str(error)
 
     def _pinned(self, task: Task) -> str:
         if task is Task.NER:
@@ -122,10 +148,14 @@ class AdapterChoice:
         return self._settings.moderate_adapter
 
 
-def _stamp(manifest: Path) -> _Stamp:
-    """Return what changes where a manifest is replaced; to read an adapter takes a second."""
+def _stamp(folder: Path) -> _Stamp:
+    """Return what changes where a file of an adapter does."""
+    return tuple(_file_stamp(folder / name) for name in (MANIFEST, CONFIG, WEIGHTS))
+
+
+def _file_stamp(file: Path) -> tuple[int, int, int]:
     try:
-        found = manifest.stat()
+        found = file.stat()
     except OSError:
-        return 0, 0
-    return found.st_ino, found.st_mtime_ns
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -8,6 +8,7 @@ Everything that it needs is injected. Knows no HTTP and no Ray.
 import asyncio
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 from services import replies
@@ -47,7 +48,7 @@ from wraner.errors import (
 )
 from wraner.extract import Extractor, ExtractTask
 from wraner.moderate import ModerateTask, Moderator
-from wraner.pack_folders import DEFINITIONS_FILE
+from wraner.pack_folders import read_definitions
 from wraner.packs import (
     Domain,
     EntityType,
@@ -59,7 +60,7 @@ from wraner.packs import (
     version,
 )
 from wraner.policies import Verdict
-from wraner.registry import Kind, Stored
+from wraner.registry import Kind, Stored, kind_of
 from wraner.retrieval import PackRef, Retriever
 
 Result = TypeVar("Result")
@@ -241,9 +242,15 @@ class Gateway:
         return ""
 
     def is_awaited(self, kind: Kind, name: str) -> bool:
-        """Return whether a pack that is not stored ships: a retriever imports it as it starts."""
-        ships = (self._settings.packs_dir / name / DEFINITIONS_FILE).is_file()
-        return ships and not self._packs.was_deleted(kind, name)
+        """Return whether a retriever imports a pack that is not stored, as it starts.
+
+        It imports what `wraner.registry.missing_shipped` names.
+        """
+        if not _ships(self._settings.packs_dir / name, kind):
+            return False
+        others = (other for other in Kind if other is not kind)
+        taken = any(name in self._packs.names(other) for other in others)
+        return not taken and not any(self._packs.was_deleted(any_kind, name) for any_kind in Kind)
 
     def _stored(self, kind: Kind, name: str) -> Stored:
         return self._packs.stored(kind, name, self._packs.current(kind, name))
@@ -294,6 +301,13 @@ class Gateway:
 
 def _texts(text: Any) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else text
+
+
+def _ships(folder: Path, kind: Kind) -> bool:
+    try:
+        return kind_of(read_definitions(folder)) is kind
+    except InvalidInput:
+        return False
 
 
 def _checked_inline(inline: Pack) -> tuple[Pack, PackRef]:

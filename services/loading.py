@@ -161,7 +161,8 @@ def _retriever(
 
 def _index_missing(settings: Settings, retriever: "LocalRetriever", pack: PackRef) -> None:
     if retriever.lacks(pack):
-        index_version(pack_store(settings), retriever, pack.version)
+        packs, state_dir = pack_store(settings), settings.state_dir
+        index_version(packs, retriever, pack.version, state_dir=state_dir)
 
 
 def word_encoders(settings: Settings) -> "Encoders":
@@ -226,7 +227,12 @@ def load_writer(settings: Settings) -> Writer:
         return generations_with(settings, tuning)
 
     generations = FollowingGenerations(Followed(lambda: word_tuning(settings), load))
-    return Writer(packs=pack_store(settings), generations=generations, limits=settings.limits)
+    return Writer(
+        packs=pack_store(settings),
+        generations=generations,
+        limits=settings.limits,
+        state_dir=settings.state_dir,
+    )
 
 
 def _encoders(settings: Settings, tuning: Path | None) -> "Encoders":

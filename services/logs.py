@@ -3,8 +3,11 @@
 Set up once per process, at its edge.
 """
 
+import errno
 import logging
 import sys
+import traceback
+from typing import Any
 
 import structlog
 
@@ -24,6 +27,19 @@ def log_as_json(level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def where(error: BaseException) -> dict[str, Any]:
+    """Say what failed where, without the message, which may quote a text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inner = getattr(error, "cause", None) or error.__cause__
+    numbers = (e.errno for e in (error, inner) if isinstance(e, OSError) and e.errno)
+    return {
+        "error": type(error).__name__,
+        "cause": type(inner).__name__ if inner else "",
+        "errno": errno.errorcode.get(next(numbers, 0), ""),
+        "frames": [f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno} {f.name}" for f in frames[-8:]],
+    }
 
 
 def _without_words(record: logging.LogRecord) -> bool:

@@ -11,7 +11,7 @@ import traceback
 
 from services.loading import load_base, pack_store, stock_packs
 from services.settings import Settings, read_settings
-from services.state_folder import unwritable
+from services.state_folder import writing_to
 from wraner.errors import WranerError
 from wraner.registry import missing_shipped
 
@@ -29,14 +29,15 @@ def prepare(settings: Settings) -> list[str]:
     """Convert, import and index what is missing, say so line by line; return complaints.
 
     Raises:
-        Unavailable: weights are missing or damaged.
+        Unavailable: weights are missing or damaged, or the state folder cannot be written to.
     """
 
     def say(words: str) -> None:
         print(words, flush=True)
 
-    load_base(settings, say=say)
-    return stock_packs(settings, say=say)
+    with writing_to(settings.state_dir):
+        load_base(settings, say=say)
+        return stock_packs(settings, say=say)
 
 
 def main() -> int:
@@ -45,10 +46,6 @@ def main() -> int:
         complaints = prepare(read_settings())
     except WranerError as error:
         print(f"{COMPLAINT}{error}", flush=True)
-        return CANNOT_SERVE
-    except OSError as error:
-        traceback.print_exc()
-        print(f"{COMPLAINT}{unwritable(error)}", flush=True)
         return CANNOT_SERVE
     except Exception as error:  # would exit with 1, as if only packs had failed
         traceback.print_exc()

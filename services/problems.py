@@ -141,7 +141,7 @@ def _explain_one(error: BaseException) -> Refused | None:
 
 def _explain_ours(error: BaseException, row: Row) -> Refused:
     pointer = error.pointer if isinstance(error, InvalidInput) else ""
-    wait_s = error.retry_after_s if isinstance(error, Overloaded) else 1.0
+    wait_s = error.retry_after_s if isinstance(error, Overloaded | Unavailable) else 1.0
     detail = str(error) or (
         "the time for this request was up; send less at once (texts, definitions, examples) or "
         "try again later"

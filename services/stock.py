@@ -7,13 +7,16 @@ one. What is damaged or cannot be written is complained about and passed over. K
 
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from services.state_folder import unwritable
+import structlog
+
+from services.logs import where
+from services.state_folder import RETRY_AFTER_S, unwritable, writing_to
 from wraner import promotions
 from wraner.adapters import (
     MANIFEST,
@@ -78,7 +81,7 @@ def stock(
         except WranerError as error:
             complaints.append(str(error))
         except OSError as error:
-            complaints.append(f"{folder.name} is not imported: {unwritable(error)}")
+            complaints.append(f"{folder.name} is not imported: {unwritable(error) or error}")
     for kind in Kind:
         for name in packs.names(kind):
             try:
@@ -86,7 +89,7 @@ def stock(
             except WranerError as error:
                 complaints.append(str(error))
             except OSError as error:
-                complaints.append(f"{name} is not indexed: {unwritable(error)}")
+                complaints.append(f"{name} is not indexed: {unwritable(error) or error}")
     return complaints
 
 
@@ -132,8 +135,12 @@ class Indexing(Protocol):
         ...
 
 
-def index_version(packs: PackStore, indexes: Indexing, pack_version: str) -> None:
+def index_version(
+    packs: PackStore, indexes: Indexing, pack_version: str, *, state_dir: Path
+) -> None:
     """Index the stored pack whose current version this is; nothing where none has it any more.
+
+    What goes wrong is logged: a request finds it, whose answer may tell too little.
 
     Raises:
         Unavailable: the pack is damaged or cannot be indexed, also for want of space.
@@ -144,11 +151,21 @@ def index_version(packs: PackStore, indexes: Indexing, pack_version: str) -> Non
             with suppress(NotFound, Unavailable):  # another pack's pointer may be damaged
                 current = packs.current(kind, name)
             if current == pack_version:
-                try:
+                with writing_to(state_dir), _logged(name):
                     indexes.build(packs.pack(kind, name, pack_version))
-                except OSError as error:
-                    raise unwritable(error) from error
                 return
+
+
+@contextmanager
+def _logged(name: str) -> Iterator[None]:
+    """Log why a pack is not indexed, and have clients wait before that is tried again."""
+    try:
+        yield
+    except Exception as error:
+        structlog.get_logger("wraner.stock").error("not indexed", pack=name, **where(error))
+        if isinstance(error, Unavailable):
+            raise Unavailable(str(error), retry_after_s=RETRY_AFTER_S) from error
+        raise
 
 
 def stock_adapters(adapters: Path, shipped: Path) -> list[str]:

@@ -3,12 +3,9 @@
 A plain ASGI middleware. Logs and metrics hold lengths and routes, never a text. Knows no contract.
 """
 
-import errno
 import re
 import time
-import traceback
 import uuid
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -16,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.logs import where
 from services.problems import answer, explain
 from wraner.errors import Unavailable
 
@@ -121,7 +119,7 @@ class Traffic:
         except Exception as error:
             found = explain(error)
             if found.problem.status == 500:
-                self._log.error("failed", request_id=request_id, **_where(error))
+                self._log.error("failed", request_id=request_id, **where(error))
             if exchange.status != _GONE:
                 raise
             told = answer(found, request_id, path=path)
@@ -184,16 +182,3 @@ def _route(scope: Scope, path: str) -> str:
         return found or "none"
     fixed = (route.path for route in scope["app"].routes if isinstance(route, Route))
     return path if path in fixed else "none"
-
-
-def _where(error: BaseException) -> dict[str, Any]:
-    """Say what failed where, without the message, which may quote a text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    inner = getattr(error, "cause", None) or error.__cause__
-    numbers = (e.errno for e in (error, inner) if isinstance(e, OSError) and e.errno)
-    return {
-        "error": type(error).__name__,
-        "cause": type(inner).__name__ if inner else "",
-        "errno": errno.errorcode.get(next(numbers, 0), ""),
-        "frames": [f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno} {f.name}" for f in frames[-8:]],
-    }

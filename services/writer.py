@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -17,9 +18,10 @@ import structlog
 
 from services.conditions import Condition
 from services.intake import too_many_examples
+from services.logs import where
 from services.ports import Written
 from services.settings import Limits
-from services.state_folder import unwritable
+from services.state_folder import writing_to
 from wraner.edits import changed_examples, with_examples, without_example
 from wraner.errors import NotFound, Stale, Unavailable, WranerError
 from wraner.packs import Example, Pack, version
@@ -58,10 +60,14 @@ class _Old:
 class Writer:
     """Changes packs; implements `ports.PackWriter`. One per store is enough, two do no harm."""
 
-    def __init__(self, *, packs: PackStore, generations: Generations, limits: Limits) -> None:
+    def __init__(
+        self, *, packs: PackStore, generations: Generations, limits: Limits, state_dir: Path
+    ) -> None:
+        """`state_dir` is where both lie."""
         self._packs = packs
         self._generations = generations
         self._limits = limits
+        self._state_dir = state_dir
         self._locks: WeakValueDictionary[tuple[Kind, str], asyncio.Lock] = WeakValueDictionary()
         self._letting_go = threading.Lock()
         self._awaited: Counter[str] = Counter()
@@ -100,15 +106,26 @@ class Writer:
 
     async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a change to its end, even if the client hangs up meanwhile."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(self._logged(work))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        try:
-            return await asyncio.shield(task)
-        except OSError as error:
-            told = unwritable(error)
-            structlog.get_logger("wraner.writer").error("not written", error=str(told))
-            raise told from error
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def _logged(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Log what nobody may be waiting for any more; what cannot be written is Unavailable."""
+        with writing_to(self._state_dir):
+            try:
+                return await work
+            except WranerError:
+                raise
+            except Exception as error:
+                structlog.get_logger("wraner.writer").error("not written", **where(error))
+                raise
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, as asyncio wants: who asked may have hung up
 
     async def _edit(
         self, kind: Kind, name: str, condition: Condition, change: Change, *, anew: bool = False

@@ -17,6 +17,6 @@ def check_finite(step: int, *, loss: float, gradient_norm: float) -> None:
     if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
         raise InvalidInput(
             f"expected a finite loss with a finite gradient, was: a loss of {loss:g} and a "
-            f"gradient of norm {gradient_norm:g}: the loss is not finite at step {step}; lower "
-            "the learning rate of the settings"
+            f"gradient of norm {gradient_norm:g} at step {step}; lower the learning rate of the "
+            "settings"
         )

@@ -1,8 +1,9 @@
 """The gate: whether a candidate may take the place of what serves, by counts of both.
 
-It may where the interval of its gain on the domain lies above nothing, that of its mean change
-elsewhere above a loss of 1 F1, and that of no domain there below it. Anything else is insufficient
-evidence, a few sentences too. Knows no model, no adapter and no file.
+It may where the interval of its gain on the domain lies above nothing and chance alone seldom
+brings as much, that of its mean change elsewhere lies above a loss of 1 F1, and that of no domain
+there below it. Anything else is insufficient evidence, a few sentences too. Knows no model, no
+adapter and no file.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from training.bootstrap import (
     paired_difference,
     paired_mean_difference,
 )
+from training.randomisation import chance_of_gain
 from wraner.metrics import SpanCounts
 
 ALLOWED_LOSS = 0.01
@@ -23,10 +25,9 @@ LEAST_HERE, LEAST_ELSEWHERE, LEAST_OF_ONE = 20, 100, 20
 """Sentences; the last of each domain elsewhere, for a single one could outweigh all others there.
 The bootstrap sees no doubt where few agree by chance: of 100 without a change, a loss in 3 % of all
 sentences would still be likely enough to go unseen, of 20 one in 14 %."""
-LEAST_CHANGED = 6
-"""Sentences here on which the two differ. Were they alike, each would be as likely better as worse:
-six, all of them better, come about in one of 2**6 cases, the first share below .025. The bootstrap
-is surer of fewer than it may be: it takes those that it saw for all that there are."""
+MOST_CHANCE = 0.025
+"""In so large a share of exchanges at most may chance bring the gain here. The bootstrap alone is
+surer of few changed sentences than it may be: it takes those that it saw for all that there are."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,22 @@ def decide(here: Trial, elsewhere: Sequence[Trial], resampling: Resampling = DEF
     """
     gain = paired_difference(here.candidate, here.serving, resampling)
     own = _condition(here.domain, gain, len(here.candidate), least=LEAST_HERE, above=0.0)
-    return Decision(_by_enough(own, here), _elsewhere(elsewhere, resampling))
+    return Decision(_beyond_chance(own, here, resampling), _elsewhere(elsewhere, resampling))
 
 
-def _by_enough(own: Condition, here: Trial) -> Condition:
-    """Return the condition here, which is not met where a gain rests on too few sentences."""
-    changed = sum(c != s for c, s in zip(here.candidate, here.serving, strict=True))
-    if not own.met or changed >= LEAST_CHANGED:
+def _beyond_chance(own: Condition, here: Trial, resampling: Resampling) -> Condition:
+    """Return the condition here, which is not met where chance brings such a gain too often."""
+    if not own.met:
         return own
-    few = f"but the two differ on {changed} of these, too few: at least {LEAST_CHANGED} are needed"
-    return replace(own, met=False, words=f"{own.words}, {few}")
+    chance = chance_of_gain(here.candidate, here.serving, resampling)
+    if chance <= MOST_CHANCE:
+        return own
+    changed = sum(c != s for c, s in zip(here.candidate, here.serving, strict=True))
+    often = (
+        f"but on the {changed} of these that the two answer differently, chance alone brings as "
+        f"much in {100 * chance:.1f} % of exchanges"
+    )
+    return replace(own, met=False, words=f"{own.words}, {often}")
 
 
 def _elsewhere(trials: Sequence[Trial], resampling: Resampling) -> Condition:

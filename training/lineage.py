@@ -19,21 +19,33 @@ class _Taught(BaseModel):
     """What the manifests of adapters and of tunings have in common."""
 
     data: Data
+    parent: str = ""
 
 
-def inherited(parent: Path | None) -> Data:
+def inherited(folder: Path | None) -> Data:
     """Return what the adapter or tuning in a folder was taught; nothing where it says nothing.
 
+    So far as they lie beside it, what those were taught is among it from which it came.
+
     Raises:
-        InvalidInput: its manifest is damaged.
+        InvalidInput: a manifest is damaged.
     """
-    if parent is None:
-        return ()
-    manifest = parent / MANIFEST
+    data: Data = ()
+    seen = set[Path]()
+    while folder is not None and folder not in seen:
+        seen.add(folder)
+        taught = _taught(folder)
+        data = joined(taught.data, data)
+        folder = folder.parent / taught.parent if taught.parent else None
+    return data
+
+
+def _taught(folder: Path) -> _Taught:
+    manifest = folder / MANIFEST
     try:
-        return _Taught.model_validate_json(manifest.read_bytes()).data
+        return _Taught.model_validate_json(manifest.read_bytes())
     except FileNotFoundError:
-        return ()
+        return _Taught(data=())
     except (OSError, ValidationError) as error:
         raise InvalidInput(
             f"expected what an adapter was taught in {manifest}, was: {error}; restore it"

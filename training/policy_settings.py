@@ -48,7 +48,7 @@ class PolicySettings(BaseModel):
     """AdamW's pull of what is trained towards nothing."""
     clip_norm: Positive = 1.0
     """The gradient's norm is cut to this."""
-    temperature: Positive = 0.05
+    temperature: Rate = 0.05
     """A text less similar by this much counts less as a neighbour by the factor e."""
     policy_share: Amount = 0.5
     """How much it counts that neighbours breach the same policy, against 1 for breaching at all."""

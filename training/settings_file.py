@@ -36,7 +36,15 @@ def read_yaml(file: Path, *, named: str) -> Any:
         text = file.read_text(encoding="utf-8")
         check_keys(file, yaml.compose(text, Loader=yaml.SafeLoader))
         return yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        yaml.YAMLError,
+    ) as error:
+        # All but the first and last: what YAML's reader makes of a value that is no date or number.
         raise InvalidInput(
             f"expected a YAML file of {named} at {file}: {error}; correct the path or the file"
         ) from error

@@ -44,7 +44,7 @@ class WordSettings(BaseModel):
     """AdamW's pull of what is trained towards nothing."""
     clip_norm: Positive = 1.0
     """The gradient's norm is cut to this."""
-    temperature: Positive = 0.08
+    temperature: Rate = 0.08
     """A word less similar by this much counts less as a neighbour by the factor e."""
     split_types: Share = 0.5
     """Probability that a type's mentions in a step are parted into pseudo-types, see

@@ -61,4 +61,11 @@ class DeadlineExceeded(WranerError):
 
 
 class Unavailable(WranerError):
-    """A part that the answer needs (engine, index, weights) is missing or damaged."""
+    """A part that the answer needs (engine, index, weights) is missing or damaged.
+
+    Trying again before `retry_after_s` seconds are over is no use.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

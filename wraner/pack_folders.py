@@ -143,7 +143,7 @@ def write_new_pack_folder(path: Path, pack: Pack) -> None:
                 os.rename(written / name, path / name)
         else:
             os.rename(written, path)
-    to_disk(path)
+    to_disk(path if there else path.parent)  # where the names lie that it has now
 
 
 def check_is_free(path: Path) -> None:
@@ -210,6 +210,9 @@ def check_keys(file: Path, node: yaml.Node | None) -> None:
         elif isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
+                if key.tag == "tag:yaml.org,2002:merge":  # may come again: each brings other keys
+                    pending.append(value)
+                    continue
                 if key.value in seen if isinstance(key, yaml.ScalarNode) else True:
                     line = key.start_mark.line + 1
                     raise InvalidInput(f"{file}:{line}: expected each key once, as a plain word")

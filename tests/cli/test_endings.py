@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(served: Served, tmp_pat
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     found = [json.loads(line)["text"] for line in (first + out).splitlines()]
     assert found == [f"N{n}" for n in range(1, len(found) + 1)]
     assert process.returncode == 130
@@ -135,7 +135,7 @@ def test_ctrl_c_while_waiting_for_input_ends_at_once(served: Served) -> None:
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["text"] == "Ann"  # not held back
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         assert process.returncode == 130
         assert b"stopped at line 1; 1 text done" in process.communicate()[1]
 
@@ -149,7 +149,7 @@ def test_answers_do_not_wait_for_input_that_has_not_come(served: Served) -> None
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["text"] == text.decode()
         process.stdin.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         process.stdin = None
 
 

@@ -47,4 +47,6 @@ def test_short_texts_do_not_wait_for_long_ones(wraner: Wraner, served: Served) -
     lines = ["text a", "text b", "text " + "word " * 600, "text c", "text " + "word " * 700]
     ran = wraner("moderate", "rules", "--calls", "1", *lines)
     assert ran.code == 0 and len(ran.out.splitlines()) == 5
-    assert served.asked == [3, 2, 2, 2]  # the field's name is counted with each call's texts
+    # The field's name is counted with each call's texts. What is read already goes together: "a"
+    # and "b" may, a long text goes alone.
+    assert served.asked in ([3, 2, 2, 2], [2, 2, 2, 2, 2])

@@ -1,12 +1,16 @@
 """`wraner policies test`: a policy set of one's own, measured on labelled texts."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli import progress
 from tests.cli.conftest import RULES, Served, Wraner, pack_folder
+from wraner.engine import ScoreRequest, Scores
+from wraner.fusion import SHORTLIST
 from wraner.packs import Policy, PolicySet
 
 ADS = Policy(id="no-ads", title="Ads", definition="Sells.")
@@ -101,9 +105,39 @@ def test_another_policy_is_a_failure_too(wraner: Wraner, tmp_path: Path) -> None
     assert "AUROC" not in shown and "harmless texts flagged" not in shown
 
 
-def test_options_reach_the_server(wraner: Wraner, labelled: str) -> None:
-    ran = wraner("policies", "test", "rules", labelled, "--threshold", "1", "--exhaustive")
+def test_options_reach_the_server(
+    wraner: Wraner, rules: PolicySet, labelled: str, tmp_path: Path
+) -> None:
+    ran = wraner("policies", "test", "rules", labelled, "--threshold", "1")
     assert records(ran.out)[-1]["summary"]["breaching"]["violates"] == 0
+    many = tuple(ADS.model_copy(update={"id": f"no-{n}"}) for n in range(SHORTLIST + 3))
+    folder = pack_folder(tmp_path / "many", PolicySet(policies=many))
+    file = written(tmp_path, {"text": "bad", "violates": ["no-0"]})
+    for options, judged in (((), SHORTLIST), (("--exhaustive",), SHORTLIST + 3)):
+        row, _ = records(wraner("policies", "test", folder, file, *options).out)
+        assert len(row["matches"]) == judged
+
+
+def test_partly_labelled_texts_are_counted_apart(wraner: Wraner, tmp_path: Path) -> None:
+    both = RULES.model_copy(update={"policies": (*RULES.policies, ADS)})
+    strict = both.policies[0].model_copy(update={"threshold": 1.0})
+    folder = pack_folder(tmp_path / "both", both.model_copy(update={"policies": (strict, ADS)}))
+    lines: list[dict[str, Any]] = [
+        {"text": "bad a", "complies": ["no-spam"]},  # matches no-ads alone
+        {"text": "bad b", "complies": ["no-ads"]},
+        {"text": "bad c", "complies": "all"},
+        {"text": "bad d", "violates": ["no-ads"]},
+    ]
+    file = written(tmp_path, *lines)
+    *rows, last = records(wraner("policies", "test", folder, file).out)
+    assert [row["wrong"] for row in rows] == [None, "flagged", "flagged", None]
+    summary = last["summary"]
+    assert summary["partly_labelled"] == {"violates": 2, "review": 0, "allowed": 0}
+    assert sum(summary["harmless"].values()) == 1 and summary["flagged"]["value"] == 1
+    assert summary["auroc"] == {"value": 0.5, "low": None, "high": None}
+    view = wraner("policies", "test", folder, file, "--format", "view").out
+    assert view.splitlines()[3].split() == ["partly", "labelled", "2", "2", "0", "0"]
+    assert "AUROC of the texts' scores: .50\n" in view
 
 
 @pytest.mark.parametrize(
@@ -112,9 +146,13 @@ def test_options_reach_the_server(wraner: Wraner, labelled: str) -> None:
         ([{"text": "a"}], "expected labelled texts"),
         ([], "was: no line"),
         ([LINES[2]], "was: left out 1 text (line 1): each in the words of an example"),
+        (
+            [LINES[0], {"text": "Bad, watches!", "complies": "all"}],
+            ":2: expected one label for the same words, was: 'no-spam' violated on line 1 and",
+        ),
         ([LINES[0], {"text": "a", "violates": ["spam"]}], ":2: violates/0: policy 'spam' is not"),
         ([{"text": "a", "violates": ["no-spam"], "complies": "all"}], ":1: complies: a text"),
-        ([{"text": "a", "label": 1}], ":1: label: Extra inputs"),
+        ([{"text": "a", "label": 1}], ":1: label: "),
         ([{"text": "a", "entities": []}], "wraner domains examples add"),
     ],
 )
@@ -140,8 +178,41 @@ def test_a_text_that_is_refused_is_named(wraner: Wraner, rules: PolicySet, tmp_p
     assert "1 text refused" in wraner("policies", "test", "rules", file, "--format", "view").out
 
 
-def test_a_failure_midway_has_no_figures(wraner: Wraner, served: Served, labelled: str) -> None:
-    served.engine.error = RuntimeError("gone")
-    ran = wraner("policies", "test", "rules", labelled)
-    assert ran.code == 3 and ran.out == "" and "--skip" not in ran.err
+@pytest.mark.usefixtures("rules")
+def test_a_failure_midway_has_no_figures(
+    wraner: Wraner, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = served.engine.score
+
+    async def failing(requests: Sequence[ScoreRequest]) -> list[Scores]:
+        if any("text 20" in request.prompt.text for request in requests):
+            raise RuntimeError("gone")
+        return await score(requests)
+
+    monkeypatch.setattr(served.engine, "score", failing)
+    lines: list[dict[str, Any]] = [
+        {"text": f"text {number}", "complies": "all"} for number in range(1, 31)
+    ]
+    ran = wraner("policies", "test", "rules", written(tmp_path, *lines))
+    written_before = [row["line"] for row in records(ran.out)]  # a call takes 16 texts at most
+    assert ran.code == 3 and written_before == list(range(1, len(written_before) + 1))
+    assert 0 < len(written_before) < 20 and "--skip" not in ran.err
+
+
+def test_an_unknown_set_is_not_found(wraner: Wraner, labelled: str) -> None:
     assert wraner("policies", "test", "nope", labelled).code == 4
+
+
+def test_progress_counts_the_texts_that_are_asked_about(
+    wraner: Wraner, rules: PolicySet, labelled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals: list[int | None] = []
+    counting = progress.counting
+
+    def noted(noun: str, total: int | None, *, shown: bool = True) -> Any:
+        totals.append(total)
+        return counting(noun, total, shown=shown)
+
+    monkeypatch.setattr(progress, "counting", noted)
+    Path(labelled).write_text(Path(labelled).read_text() + "\n\n")
+    assert wraner("policies", "test", "rules", labelled).code == 0 and totals == [4]

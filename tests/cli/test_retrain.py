@@ -197,7 +197,9 @@ def test_tests_that_ship_are_left_where_the_definitions_are_others(
 def test_copies_of_a_test_sentence_are_no_evidence_of_their_own(
     ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copies = tuple(TaggedExample(id=f"c{i}", text="It rains in  hull!") for i in range(3))
+    copies = tuple(
+        TaggedExample(id=f"c{i}", text="  ".join(TEST[0].text.split())) for i in range(3)
+    )
     own, beside = tmp_path / "own.jsonl", tmp_path / "packs" / "tours" / "test.jsonl"
     own.write_bytes(b"".join(render_lines((*TEST, *copies))))
     snow = TaggedExample(id="c4", text=TOURS_TEST[0].text)
@@ -208,6 +210,16 @@ def test_copies_of_a_test_sentence_are_no_evidence_of_their_own(
     said = capsys.readouterr().err
     assert f"trips is judged by {own}; left out as the same text again: 3" in said
     assert f"tours is measured by {beside}; left out as the same text again: 1" in said
+
+
+def test_sentences_that_share_their_latin_letters_alone_are_no_copies(
+    ran: Retraining, tmp_path: Path
+) -> None:
+    texts = ("Apple купила завод", "Компания Apple выросла", "apple купила завод", "C++", "C#")
+    own = tmp_path / "own.jsonl"
+    own.write_bytes(b"".join(render_lines(TaggedExample(id=t, text=t) for t in texts)))
+    assert retrain_domain(DomainOptions(domain="trips", test=own), tmp_path, None, []) == Exit.OK
+    assert {e.text for e in ran.requests[0].test} == set(texts)
 
 
 def test_without_replay_other_domains_with_tests_are_asked(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import CITIES, RULES, Served, Wraner, pack_folder, tagged
 from wraner.client.asynchronous import AsyncClient
-from wraner.pack_folders import read_pack_folder
+from wraner.pack_folders import read_pack_folder, write_new_pack_folder
 from wraner.packs import Domain, PolicySet, version
 
 GROUPS = pytest.mark.parametrize(
@@ -31,6 +31,22 @@ def test_a_saved_pack_has_the_same_version(
     assert [path.name for path in folder.parent.iterdir()] == ["saved"]
     assert wraner(group, "save", "nope", str(tmp_path / "nope")).code == 4
     assert not (tmp_path / "nope").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_saved_folders_names_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    folder, synced = tmp_path / "mine", list[tuple[Path, bool]]()
+    if there:
+        folder.mkdir()
+    monkeypatch.setattr(
+        "wraner.pack_folders.to_disk",
+        lambda path: synced.append((path, (folder / "pack.yaml").exists())),
+    )
+    write_new_pack_folder(folder, CITIES)
+    _, last = synced
+    assert last == (folder if there else tmp_path, True)
 
 
 @pytest.mark.usefixtures("cities")

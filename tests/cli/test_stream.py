@@ -18,8 +18,9 @@ from cli.failures import Stopped
 from cli.records import Records, encoded
 from cli.stream import Pace, Tally
 from cli.texts import Bad, Input, Place, Text
-from wraner.client.problems import ApiError, error_of
+from wraner.client.problems import ApiError, NotWraner, error_of
 from wraner.client.replies import Problem
+from wraner.errors import WranerError
 
 
 class Kept:
@@ -208,41 +209,69 @@ def test_a_file_without_room_for_a_record_keeps_nothing_of_it(tmp_path: Path, mo
     assert path.read_bytes() == before + first
 
 
-@pytest.mark.parametrize(("status", "pointer"), [(413, ""), (504, ""), (422, "/text")])
+PROXY_LATE = NotWraner("why", status=504)
+
+
+@pytest.mark.parametrize(
+    ("error", "late"),
+    [
+        (problem(413, ""), False),
+        (problem(504, ""), True),
+        (problem(422, "/text"), False),
+        (PROXY_LATE, True),
+    ],
+)
 def test_calls_that_are_too_large_are_halved_and_late_ones_are_told(
-    status: int, pointer: str, capsys: pytest.CaptureFixture[str]
+    error: WranerError, late: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def call(texts: Sequence[str]) -> Sequence[str]:
         if len(texts) > 2:
-            raise problem(status, pointer)
+            raise error
         return list(texts)
 
     assert asyncio.run(answer_each(list("abcdefg"), call)) == list("abcdefg")
     told = capsys.readouterr().err.splitlines()
     said = [f"wraner: {n} texts were not answered in time; asking about " for n in (7, 3, 4)]
-    assert len(told) == (3 if status == 504 else 0)
+    assert len(told) == (3 if late else 0)
     assert all(line.startswith(words) for line, words in zip(told, said, strict=False))
 
 
+@pytest.mark.parametrize("error", [problem(504, ""), PROXY_LATE])
 @pytest.mark.parametrize("late", [1, 2])
-def test_a_text_that_is_late_by_itself_is_asked_about_again_and_then_refused(late: int) -> None:
+def test_a_text_that_is_late_by_itself_is_asked_about_again_and_then_refused(
+    late: int, error: WranerError
+) -> None:
     alone = 0
 
     async def call(texts: Sequence[str]) -> Sequence[str]:
         nonlocal alone
         alone += texts == ["slow"]
         if "slow" in texts and (len(texts) > 1 or alone <= late):
-            raise problem(504, "")
+            raise error
         return list(texts)
 
     answered = asyncio.run(answer_each(["a", "b", "slow", "c"], call))
     assert answered == ["a", "b", "slow" if late == 1 else Refused("why"), "c"] and alone == 2
 
 
-@pytest.mark.parametrize(("status", "pointer"), [(422, "/domain"), (404, ""), (503, "")])
-def test_what_is_no_texts_fault_is_raised(status: int, pointer: str) -> None:
-    async def call(texts: Sequence[str]) -> Sequence[str]:
-        raise problem(status, pointer)
+@pytest.mark.parametrize(
+    "error",
+    [
+        problem(422, "/domain"),
+        problem(404, ""),
+        problem(503, ""),
+        NotWraner("why", status=502),
+        NotWraner("why"),
+    ],
+)
+def test_what_is_no_texts_fault_is_raised(error: WranerError) -> None:
+    calls = 0
 
-    with pytest.raises(ApiError):
+    async def call(texts: Sequence[str]) -> Sequence[str]:
+        nonlocal calls
+        calls += 1
+        raise error
+
+    with pytest.raises(type(error)):
         asyncio.run(answer_each(["a", "b"], call))
+    assert calls == 1

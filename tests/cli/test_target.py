@@ -48,7 +48,7 @@ def test_long_waits_are_told_but_not_each(capsys: pytest.CaptureFixture[str]) ->
         (NotWraner("not now", status=502), 3, 4),
         (NotWraner("not now", status=500), 3, 4),
         (NotWraner("not now", status=503), 3, 4),
-        (NotWraner("not now", status=504), 3, 4),
+        (NotWraner("not now", status=504), 1, 1),
     ],
 )
 def test_a_server_that_restarts_or_is_full_is_waited_for(

@@ -105,6 +105,8 @@ def test_a_contraction_is_shown_whole_or_not_at_all() -> None:
     assert shown("I'll see", [0.05, 0, 1, 0.2]) == ["see"]
     assert shown("you don\u2019t care", [0, 1, 0, 0.9, 0.8]) == ["don\u2019t care"]
     assert shown("'ab' c", [0, 1, 0, 0]) == ["ab"]
+    assert shown("O'Brien hates", [0, 0, 1, 0.1]) == ["Brien"]
+    assert shown("I'd've gone", [1, 0, 0, 0, 0, 0]) == ["I'd've"]
     assert joined(chunk("don't ask"), [0, 2, 3]) == (Span(0, 9),)
 
 

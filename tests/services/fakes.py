@@ -140,6 +140,6 @@ def make_gateway(
         engine=engine,
         retriever=index,
         packs=packs,
-        writer=Writer(packs=packs, generations=index, limits=limits),
+        writer=Writer(packs=packs, generations=index, limits=limits, state_dir=state),
         settings=Settings(state_dir=state, limits=limits, gateway_queue=gateway_queue),
     )

@@ -17,7 +17,6 @@ from services.stock import stock_adapters
 from tests.services.fakes import FakeEngine, FakeIndex, make_gateway
 from tests.wraner.random_adapters import hollow_adapter, random_adapter
 from wraner.adapters import WEIGHTS, Task, read_adapter, write_adapter
-from wraner.errors import Unavailable
 from wraner.fusion import Fusion
 from wraner.local import LocalEngine
 from wraner.promotions import Source, current, history, promote, rollback
@@ -144,31 +143,6 @@ def test_readiness_loads_what_will_be_asked_for(
     assert asyncio.run(tiny_engine.info()).adapters == ()
     assert client.get("/readyz").status_code == 200
     assert asyncio.run(tiny_engine.info()).adapters == (identity,)
-
-
-def test_settings_pin_an_adapter_or_none(adapters: Path, tmp_path: Path) -> None:
-    promoted = hollow_adapter(NOWHERE, adapters, "1")
-    promote(adapters, NER, promoted, expected="")
-    for pin, expected in (("", promoted), ("none", ""), ("f" * 64, "f" * 64)):
-        choice = AdapterChoice(Settings(state_dir=tmp_path, extract_adapter=pin))
-        assert choice.of(NER) == expected and choice.of(Task.MODERATION) == ""
-    with pytest.raises(ValueError, match="extract_adapter"):
-        Settings(extract_adapter="latest")
-    (adapters / "ner.json").write_text("{")
-    with pytest.raises(Unavailable, match=r"ner\.json"):
-        AdapterChoice(Settings(state_dir=tmp_path)).of(NER)
-
-
-def test_an_adapter_that_is_pinned_for_another_task_is_refused(
-    adapters: Path, tmp_path: Path
-) -> None:
-    judge = hollow_adapter(NOWHERE, adapters, "1", task="moderation")
-    wrong = AdapterChoice(Settings(state_dir=tmp_path, extract_adapter=judge))
-    for _ in range(2):
-        with pytest.raises(Unavailable, match=r"for ner, was: .* one for moderation; .*EXTRACT_A"):
-            wrong.of(NER)
-    right = AdapterChoice(Settings(state_dir=tmp_path, moderate_adapter=judge))
-    assert [right.of(Task.MODERATION) for _ in range(2)] == [judge] * 2 and right.of(NER) == ""
 
 
 def test_a_damaged_pointer_is_a_503(tmp_path: Path, adapters: Path) -> None:

@@ -112,7 +112,8 @@ def test_two_writers_on_one_store_lose_nothing(tmp_path: Path) -> None:
     """As during a rolling update, when the old and the new replica both write."""
     index = FakeIndex()
     writers = [
-        Writer(packs=PackStore(tmp_path), generations=index, limits=Limits()) for _ in range(2)
+        Writer(packs=PackStore(tmp_path), generations=index, limits=Limits(), state_dir=tmp_path)
+        for _ in range(2)
     ]
 
     async def run() -> None:
@@ -138,7 +139,9 @@ def test_a_slow_build_blocks_no_other_name(tmp_path: Path) -> None:
         build(pack, previous_version)
 
     index.build = slow  # type: ignore[method-assign]
-    writer = Writer(packs=PackStore(tmp_path), generations=index, limits=Limits())
+    writer = Writer(
+        packs=PackStore(tmp_path), generations=index, limits=Limits(), state_dir=tmp_path
+    )
 
     async def run() -> None:
         slow_pack = DOMAIN.model_copy(update={"description": "slow"})
@@ -155,7 +158,7 @@ def test_a_slow_build_blocks_no_other_name(tmp_path: Path) -> None:
 def test_who_hangs_up_does_not_stop_a_change_half_way(tmp_path: Path) -> None:
     index = FakeIndex()
     store = PackStore(tmp_path)
-    writer = Writer(packs=store, generations=index, limits=Limits())
+    writer = Writer(packs=store, generations=index, limits=Limits(), state_dir=tmp_path)
 
     async def run() -> None:
         task = asyncio.create_task(writer.put("d", DOMAIN, Condition()))
@@ -173,7 +176,7 @@ def test_old_versions_and_their_indexes_go_in_time(tmp_path: Path) -> None:
     index = FakeIndex()
     store = PackStore(tmp_path)
     limits = Limits(request_timeout_s=1e-9)
-    writer = Writer(packs=store, generations=index, limits=limits)
+    writer = Writer(packs=store, generations=index, limits=limits, state_dir=tmp_path)
 
     async def run() -> None:
         await writer.put("twin", DOMAIN, Condition())
@@ -202,7 +205,9 @@ def test_an_index_that_another_name_is_about_to_use_does_not_go(tmp_path: Path) 
             assert gate.wait(10)
 
     index.build = seen_and_slow  # type: ignore[method-assign]
-    writer = Writer(packs=PackStore(tmp_path), generations=index, limits=Limits())
+    writer = Writer(
+        packs=PackStore(tmp_path), generations=index, limits=Limits(), state_dir=tmp_path
+    )
 
     async def run() -> None:
         await writer.put("d", old, Condition())
@@ -225,7 +230,9 @@ def test_what_is_deleted_is_gone_in_time_though_nothing_more_is_written(
 ) -> None:
     monkeypatch.setattr("services.writer._TIDY_S", 0.05)
     index, store = FakeIndex(), PackStore(tmp_path)
-    writer = Writer(packs=store, generations=index, limits=Limits(request_timeout_s=0.01))
+    writer = Writer(
+        packs=store, generations=index, limits=Limits(request_timeout_s=0.01), state_dir=tmp_path
+    )
 
     async def run() -> None:
         await writer.put("d", DOMAIN, Condition())
@@ -247,7 +254,7 @@ def test_a_write_that_is_refused_leaves_a_damaged_pack_as_it_was(
     tmp_path: Path, conditional: Condition
 ) -> None:
     store = PackStore(tmp_path)
-    writer = Writer(packs=store, generations=FakeIndex(), limits=Limits())
+    writer = Writer(packs=store, generations=FakeIndex(), limits=Limits(), state_dir=tmp_path)
     asyncio.run(writer.put("d", DOMAIN, Condition()))
     (pointer,) = tmp_path.glob("*/d/CURRENT")
     pointer.write_text("?")
@@ -267,7 +274,9 @@ def test_a_pack_that_cannot_be_written_anew_leaves_the_damaged_one_as_it_was(
     tmp_path: Path, fails: str
 ) -> None:
     index, store = FakeIndex(), PackStore(tmp_path)
-    writer = Writer(packs=store, generations=index, limits=Limits(max_changed_examples=1))
+    writer = Writer(
+        packs=store, generations=index, limits=Limits(max_changed_examples=1), state_dir=tmp_path
+    )
     asyncio.run(writer.put("d", DOMAIN, Condition()))
     (pointer,) = tmp_path.glob("*/d/CURRENT")
     pointer.write_text("?")

@@ -17,7 +17,7 @@ from services import drop_in_examples
 from services.api import build_api
 from services.conditions import condition
 from services.drop_in import BUNDLED, Category, Group, read_drop_in
-from services.drop_in_scores import FEW, NamedGroup, complaints, score_groups
+from services.drop_in_scores import FEW, NamedGroup, score_groups
 from services.schema import ModerateRequest
 from services.settings import Limits
 from tests.services.drop_in_service import (
@@ -145,19 +145,6 @@ def test_what_is_missing_is_said_at_start_and_to_who_asks(
         pass
     (entry,) = logs
     assert entry["log_level"] == "warning" and "TOXICITY to gone" in entry["error"]
-
-
-@pytest.mark.parametrize("deleted", [False, True])
-def test_a_policy_set_that_ships_is_missed_only_where_nothing_imports_it(
-    tmp_path: Path, deleted: bool
-) -> None:
-    gateway = make_gateway(tmp_path)  # of the shipped mapping, beside the shipped packs
-    if deleted:
-        with TestClient(build_api(gateway)) as client:
-            client.put("/v1/policy-sets/hate-speech", json=POLICIES)
-            client.delete("/v1/policy-sets/hate-speech")
-    said = asyncio.run(complaints(gateway))
-    assert ["'hate-speech', which is not stored" in line for line in said] == [True] * deleted
 
 
 @pytest.mark.parametrize(

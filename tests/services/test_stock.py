@@ -19,7 +19,7 @@ def test_a_stored_version_is_indexed_whatever_else_is_damaged(tmp_path: Path) ->
         packs.publish(name, pack, expected=None)
     (tmp_path / "domains" / "a" / "CURRENT").write_bytes(b"\xff")
     assert packs.names(Kind.DOMAIN) == ["a", "birds"]
-    index_version(packs, index, version(BIRDS))
+    index_version(packs, index, version(BIRDS), state_dir=tmp_path)
     assert list(index.packs) == [version(BIRDS)]
-    index_version(packs, index, "0" * 64)  # nobody has it any more
+    index_version(packs, index, "0" * 64, state_dir=tmp_path)  # nobody has it any more
     assert len(index.packs) == 1

@@ -104,7 +104,7 @@ def test_the_command_prints_where_the_adapter_lies_or_what_is_wrong(
     file.write_text("steps: 5")
     assert finetuning.main() == 1
     said = capsys.readouterr()
-    assert said.out == "" and "steps: Extra inputs" in said.err
+    assert said.out == "" and "steps: this field is not known" in said.err
 
 
 def test_a_stopped_run_goes_on_and_ends_the_same(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.bootstrap import Resampling
-from training.gate import LEAST_CHANGED, LEAST_ELSEWHERE, LEAST_HERE, Trial, decide
+from training.gate import LEAST_ELSEWHERE, LEAST_HERE, Trial, decide
 from wraner.metrics import SpanCounts
 
 QUICK = Resampling(draws=200)
@@ -83,14 +83,23 @@ def test_a_gain_that_could_be_chance_is_not_promoted() -> None:
     assert not decision.promote
 
 
-@pytest.mark.parametrize("better", [4, LEAST_CHANGED - 1, LEAST_CHANGED])
-def test_a_gain_that_rests_on_few_sentences_is_not_promoted(better: int) -> None:
-    decision = decide(trial(of(20 + better, 20 - better), of(20, 20)), [SAME])
+@pytest.mark.parametrize(
+    ("better", "worse", "chance"), [(4, 0, "6.2"), (5, 0, "3.1"), (9, 2, "3.3")]
+)
+def test_a_gain_that_chance_brings_often_is_not_promoted(
+    better: int, worse: int, chance: str
+) -> None:
+    candidate = of(better, worse) + of(20, 20)
+    decision = decide(trial(candidate, of(0, better) + of(worse, 0) + of(20, 20)), [SAME])
     change = decision.here.change
     assert change is not None and change.low > 0, "the bootstrap is sure of it"
-    assert decision.promote is (better == LEAST_CHANGED)
-    few = f"a gain, but the two differ on {better} of these, too few: at least 6 are needed"
-    assert (few in decision.words) is not decision.promote
+    often = f"on the {better + worse} of these that the two answer differently, chance alone brings"
+    assert not decision.promote
+    assert f"a gain, but {often} as much in {chance} % of exchanges;" in decision.words
+
+
+def test_a_gain_on_six_sentences_that_are_all_better_is_promoted() -> None:
+    assert decide(trial(of(26, 14), of(20, 20)), [SAME]).promote
 
 
 def test_without_anything_elsewhere_a_loss_is_not_excluded() -> None:

@@ -328,7 +328,7 @@ def test_the_shipped_settings_hold_and_each_field_can_differ(tmp_path: Path) -> 
     [
         ("pack_share: 1", "pack_share: "),
         ("model: {optimiser: {steps: 0}}", "model/optimiser/steps: "),
-        ("share: 0.5", "share: Extra inputs"),
+        ("share: 0.5", "share: this field is not known"),
         ("- 1", "expected fields such as"),
         ("", "expected fields such as"),
         ("{", "expected a YAML file"),

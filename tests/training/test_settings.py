@@ -47,7 +47,7 @@ def test_some_settings_ship() -> None:
     ("content", "words"),
     [
         ("sources: {towns: 1}\nlora: {rank: 0}", "lora/rank: "),
-        ("sources: {towns: 1}\nsteps: 5", "steps: Extra inputs"),
+        ("sources: {towns: 1}\nsteps: 5", "steps: this field is not known"),
         ("sources: {towns: 0}", "sources/towns: "),
         ("optimiser: {steps: 5}", "expected either sources or judgements"),
         ("sources: {towns: 1}\nregularisers: {letters: 1.5}", "regularisers/letters: "),

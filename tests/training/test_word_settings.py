@@ -30,7 +30,7 @@ def test_shipped_settings_name_sources_that_are_configured(file: Path) -> None:
     ("content", "words"),
     [
         ("sources: {towns: 1}\nrank: 0", "rank: "),
-        ("sources: {towns: 1}\ndropout: 0.5", "dropout: Extra inputs"),
+        ("sources: {towns: 1}\ndropout: 0.5", "dropout: this field is not known"),
         ("sources: {towns: 0}", "sources/towns: "),
         ("sources: {}", "sources: "),
         ("steps: 5", "sources: Field required"),

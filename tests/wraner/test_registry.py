@@ -103,10 +103,10 @@ def test_errors_in_definitions_name_file_and_line(tmp_path: Path, yaml: str, exp
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("{", r"examples.jsonl:2: line: Invalid JSON"),
+        ("{", r"examples.jsonl:2: Invalid JSON"),
         ('{"text": "x", "entities": [{"start": 0, "end": 9, "label": "river"}]}', ":2: entities/0"),
         ('{"text": "x", "entities": [{"start": 0, "end": 1, "label": "sea"}]}', ":2: .*declared"),
-        ('{"text": "x", "tags": []}', ":2: tags: Extra inputs"),
+        ('{"text": "x", "tags": []}', ":2: tags: this field is not known"),
         ('{"id": "a", "text": "x"}', ":2: id: expected unique names"),
     ],
 )

@@ -1,0 +1,81 @@
+"""Labelled texts: which of a file's lines measure something."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.labelled import Labelled, read_labelled
+from wraner.errors import InvalidInput
+from wraner.packs import PolicySet
+
+OTHER: dict[str, Any] = {"text": "something else", "violates": ["ads"]}
+
+
+def read(folder: Path, *lines: dict[str, Any], examples: Any = ()) -> Labelled:
+    policies = [{"id": p, "title": p, "definition": p} for p in ("ads", "spam")]
+    policy_set = PolicySet.model_validate({"policies": policies, "examples": examples})
+    file = folder / "labelled.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return read_labelled(file, policy_set)
+
+
+def test_the_same_words_count_once(tmp_path: Path) -> None:
+    labelled = read(
+        tmp_path,
+        {"text": "Buy now!", "violates": ["ads"]},
+        OTHER,
+        {"text": "buy  NOW", "violates": ["ads"]},
+        {"text": "buy now", "complies": ["spam"]},
+    )
+    assert list(labelled.examples) == [1, 2]
+    assert labelled.left_out() == [
+        "left out 2 texts (lines 3, 4): each in the words of an earlier line, which counts"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (
+            [{"violates": ["ads"]}, {"complies": "all"}],
+            ":2: expected one label for the same words, was: 'ads' violated on line 1 and complied "
+            "with on line 2",
+        ),
+        (
+            [{"complies": ["ads"]}, {"violates": ["spam"]}, {"violates": ["ads"]}],
+            ":3: expected one label for the same words, was: 'ads' violated on line 3 and complied "
+            "with on line 1",
+        ),
+    ],
+)
+def test_the_same_words_are_not_labelled_in_two_ways(
+    tmp_path: Path, labels: list[dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(tmp_path, *({"text": "Buy" + "!" * n, **label} for n, label in enumerate(labels)))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("examples", "label", "settled"),
+    [
+        ([{"violates": ["ads"]}], {"violates": ["ads"]}, True),
+        ([{"violates": ["ads"]}], {"complies": ["ads"]}, True),
+        ([{"complies": "all"}], {"complies": "all"}, True),
+        ([{"complies": ["ads", "spam"]}], {"complies": "all"}, True),
+        ([{"violates": ["ads"]}, {"complies": ["spam"]}], {"violates": ["ads", "spam"]}, True),
+        ([{}], {"violates": ["ads"]}, False),
+        ([{"complies": ["spam"]}], {"violates": ["ads"]}, False),
+        ([{"complies": ["spam"]}], {"complies": "all"}, False),
+        ([{"violates": ["ads"]}, {"complies": "all"}], {"violates": ["ads"]}, False),
+    ],
+)
+def test_a_text_is_settled_by_examples_that_agree_on_all_that_it_names(
+    tmp_path: Path, examples: list[dict[str, Any]], label: dict[str, Any], settled: bool
+) -> None:
+    kept = [{"id": str(n), "text": "Buy now!", **said} for n, said in enumerate(examples)]
+    labelled = read(tmp_path, OTHER, {"text": "buy now", **label}, examples=kept)
+    assert labelled.settled == ((2,) if settled else ())
+    assert list(labelled.examples) == ([1] if settled else [1, 2])
