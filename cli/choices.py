@@ -10,7 +10,7 @@ from cli.shelf import PIECE_BYTES, PIECE_EXAMPLES, fits_a_body, shelf
 from wraner.client.asynchronous import AsyncClient
 from wraner.errors import InvalidInput, NotFound
 from wraner.pack_folders import DEFINITIONS_FILE, read_pack_folder
-from wraner.packs import Domain, JudgedExample, Pack, PolicySet
+from wraner.packs import Domain, Pack, PolicySet
 from wraner.registry import Kind, check_name
 
 P = TypeVar("P", Domain, PolicySet)
@@ -110,6 +110,6 @@ async def read_choice(client: AsyncClient, choice: Choice[PolicySet]) -> PolicyS
         if (Path(name) / DEFINITIONS_FILE).is_file():
             raise NotFound(f"{error}; for the folder say ./{name}") from None
         raise
-    found, examples = await stored.whole(name)
-    judged = tuple(e for e in examples if isinstance(e, JudgedExample))
-    return PolicySet(description=found.description, policies=found.policies, examples=judged)
+    _, pack = await stored.pack(name)
+    assert isinstance(pack, PolicySet)
+    return pack

@@ -14,7 +14,7 @@ from pathlib import Path
 from cli.counts import counted
 from cli.texts import Place, Text
 from wraner.errors import InvalidInput
-from wraner.pack_folders import iterate_examples
+from wraner.pack_folders import iterate_examples, on_line
 from wraner.packs import JudgedExample, Pack, PolicySet, check_examples, definitions_of
 from wraner.precedents import words_of
 
@@ -156,8 +156,7 @@ def _check(file: Path, line: int, definitions: Pack, example: JudgedExample) -> 
     try:
         check_examples(definitions, [example])
     except InvalidInput as error:
-        field = error.pointer.removeprefix("/examples/0/")
-        raise InvalidInput(f"{file}:{line}: {field}: {error.message}") from None
+        raise on_line(file, line, error) from None
 
 
 def _named(lines: Sequence[int]) -> str:

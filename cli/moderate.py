@@ -12,7 +12,7 @@ from cli.choices import Offered, choose
 from cli.completion import complete_name
 from cli.failures import Exit
 from cli.named import check_named
-from cli.options import StreamOptions, TargetOptions, names_of
+from cli.options import Exhaustive, StreamOptions, TargetOptions, Threshold, names_of
 from cli.shelf import shelf
 from cli.stream import JUDGED_CHARACTERS
 from cli.streaming import Asked, Texts, Verb, answer_all
@@ -50,15 +50,8 @@ class ModerateOptions:
         str | None,
         typer.Option("--policies", metavar="A,B", help="Judge these, without a shortlist."),
     ] = None
-    exhaustive: Annotated[
-        bool, typer.Option("--exhaustive", help="Judge every policy of the set.")
-    ] = False
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."
-        ),
-    ] = None
+    exhaustive: Exhaustive = False
+    threshold: Threshold = None
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit with 10 when a text is so decided, or worse.")
     ] = FailOn.NEVER

@@ -175,6 +175,18 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 """Whether to go ahead without asking."""
 
 
+Exhaustive = Annotated[bool, typer.Option("--exhaustive", help="Judge every policy of the set.")]
+"""Whether a shortlist is done without."""
+
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."
+    ),
+]
+"""The score that decides, None for the server's."""
+
+
 def names_of(option: str, names: str | None) -> tuple[str, ...] | None:
     """Return the names that an option chooses, parted by commas; None: left out, which means all.
 

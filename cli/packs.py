@@ -19,7 +19,6 @@ from wraner.client.problems import Stale
 from wraner.client.replies import PackSummary
 from wraner.errors import Conflict
 from wraner.pack_folders import check_is_free, read_pack_folder, write_new_pack_folder
-from wraner.packs import Pack
 from wraner.registry import Kind, kind_of
 
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="FOLDER")]
@@ -125,13 +124,8 @@ def _add(kind: Kind, addition: Addition, where: TargetOptions) -> int:
 def _save(kind: Kind, name: str, folder: Path, where: TargetOptions) -> int:
     check_is_free(folder)  # before a large pack is read in vain
 
-    async def work(client: AsyncClient) -> tuple[Pack, str]:
-        packs = shelf(client, kind)
-        about, examples = await packs.whole(name)
-        return packs.definitions(about).model_copy(update={"examples": examples}), about.version
-
-    pack, stored = target.ask(where, work)
+    about, pack = target.ask(where, lambda client: shelf(client, kind).pack(name))
     write_new_pack_folder(folder, pack)
-    version = stored[: pack_views.SHORT_VERSION]
+    version = about.version[: pack_views.SHORT_VERSION]
     say(f"saved {name} to {folder}: {counted(len(pack.examples), 'example')}, version {version}")
     return Exit.OK

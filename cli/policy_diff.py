@@ -16,7 +16,7 @@ from cli.choices import Choice, choice_of, read_choice
 from cli.completion import complete_name
 from cli.failures import Exit, Stopped
 from cli.flip_views import FlipView, OnlyFlips, show_summary
-from cli.options import StreamOptions, TargetOptions
+from cli.options import StreamOptions, TargetOptions, Threshold
 from cli.records import Records
 from cli.stream import JUDGED_CHARACTERS
 from cli.streaming import Asked, Texts, Verb, answer_all
@@ -61,12 +61,7 @@ class DiffOptions:
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Judge every policy of both sets.")
     ] = False
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."
-        ),
-    ] = None
+    threshold: Threshold = None
     fail_on_flips: Annotated[
         bool, typer.Option("--fail-on-flips", help="Exit with 10 when a decision changes.")
     ] = False

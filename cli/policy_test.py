@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.completion import complete_name
-from cli.options import Format, TargetOptions
+from cli.options import Exhaustive, Format, TargetOptions, Threshold
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,8 @@ class PolicyTestOptions:
             show_default=False,
         ),
     ]
-    exhaustive: Annotated[
-        bool, typer.Option("--exhaustive", help="Judge every policy of the set.")
-    ] = False
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold", min=0, max=1, metavar="X", help="What reaches this score violates."
-        ),
-    ] = None
+    exhaustive: Exhaustive = False
+    threshold: Threshold = None
     failures: Annotated[
         bool,
         typer.Option(

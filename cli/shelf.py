@@ -72,6 +72,11 @@ class Shelf:
             raise InvalidInput(f"{name!r} changed while it was read; try again")
         return about, examples
 
+    async def pack(self, name: str) -> tuple[PackSummary, Pack]:
+        """Return `whole` as a pack, with what says of which version. Raises as it does."""
+        about, examples = await self.whole(name)
+        return about, self.definitions(about).model_copy(update={"examples": examples})
+
     async def store(
         self, name: str, pack: Pack, *, replace: bool, counted: Counted = lambda _: None
     ) -> PackSummary:

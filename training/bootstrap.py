@@ -67,15 +67,21 @@ def paired_mean_difference(
     resampling: Resampling = DEFAULT,
 ) -> Interval:
     """Return the mean over domains of `paired_difference`. Raises as it does."""
-    pairs = []
-    for one, other in zip(first, second, strict=True):
-        if [c.gold for c in one] != [c.gold for c in other]:
-            raise ValueError(
-                f"expected two systems on the same sentences, was: {len(one)} and {len(other)} "
-                "sentences whose gold mentions differ; evaluate both on the same split and sample"
-            )
-        pairs.append(np.concatenate([_rows(one), _rows(other)], axis=1))
-    return _interval(pairs, resampling)
+    return _interval([paired_rows(*both) for both in zip(first, second, strict=True)], resampling)
+
+
+def paired_rows(first: Sequence[SpanCounts], second: Sequence[SpanCounts]) -> Floats:
+    """Return of each sentence what `f1_or_difference` takes the sums of. *Shape:* (sentences, 4).
+
+    Raises:
+        ValueError: the sentences are not the same.
+    """
+    if [c.gold for c in first] != [c.gold for c in second]:
+        raise ValueError(
+            f"expected two systems on the same sentences, was: {len(first)} and {len(second)} "
+            "sentences whose gold mentions differ; evaluate both on the same split and sample"
+        )
+    return np.concatenate([_rows(first), _rows(second)], axis=1)
 
 
 def _rows(sentences: Sequence[SpanCounts]) -> Floats:
@@ -94,14 +100,14 @@ def _interval(domains: Sequence[Floats], resampling: Resampling) -> Interval:
         size = len(rows)
         # How often each sentence is drawn says all that which ones are drawn in turn would.
         times = random.multinomial(size, np.full(size, 1 / size), size=resampling.draws)
-        drawn += _value(times @ rows) / len(domains)
-    value = sum(float(_value(rows.sum(axis=0))) for rows in domains) / len(domains)
+        drawn += f1_or_difference(times @ rows) / len(domains)
+    value = sum(float(f1_or_difference(rows.sum(axis=0))) for rows in domains) / len(domains)
     tail = (1 - resampling.level) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(value, float(low), float(high))
 
 
-def _value(sums: Floats) -> Floats:
+def f1_or_difference(sums: Floats) -> Floats:
     """Return F1 of sums [..., 2], or F1(first) - F1(second) of sums [..., 4]."""
     right, both = sums[..., 0::2], sums[..., 1::2]
     f1 = np.divide(right, both, out=np.zeros_like(right), where=both > 0)

@@ -27,7 +27,6 @@ from wraner.adapters import (
     TrainingData,
     content_hash,
     dated_as_stored,
-    stored,
     write_adapter,
 )
 from wraner.errors import InvalidInput, Stale, Unavailable, WranerError
@@ -126,7 +125,7 @@ class _Work:
                     f"{place} {count} test sentences are asked, at least {least} are needed: "
                     "nothing will be promoted but by --force"
                 )
-        if not self._request.test and any(d.name.startswith(f"{name}@") for d in self._before()):
+        if not self._request.test and any(d.name.startswith(f"{name}@") for d in self._inherited):
             log(
                 f"what serves was taught examples of {name}: held out here, they speak for it; "
                 "name test sentences with --test FILE"
@@ -165,15 +164,6 @@ class _Work:
                     write_adapter(adapters, final.adapter, manifest)
                 raise _told(error, identity) from error
         return replace(verdict, adapter=identity, promoted=promoted)
-
-    def _before(self) -> tuple[TrainingData, ...]:
-        """Return what was taught to what serves and to what it came from, as the shelf knows."""
-        adapters, one = self._shelf.adapters, self._serving.adapter
-        data: list[TrainingData] = []
-        while manifest := stored(adapters, one):
-            data += manifest.data
-            one = manifest.parent
-        return tuple(data)
 
     def _elsewhere(self, final: Taught) -> tuple[NerDomain, ...]:
         settings, request = self._settings, self._request

@@ -14,7 +14,7 @@ from wraner.entities import Span
 from wraner.fusion import SHORTLIST, UNTUNED, Fusion
 from wraner.packs import Policy, PolicySet
 from wraner.policies import Citation, Coverage, Decision, PolicyMatch, Verdict
-from wraner.precedents import Precedents, precedents
+from wraner.precedents import Precedents, precedents, words_of
 from wraner.prompts import NO, YES, Prompt, render_judgement, render_overall
 from wraner.retrieval import Evidence, JudgedNeighbour, PackRef, PolicyEvidence, Retriever
 from wraner.wanted import while_wanted
@@ -152,16 +152,19 @@ class Moderator:
         cut_up = [number for number, windows in enumerate(cuts) if len(windows) > 1]
         asked = [*pieces, *(task.texts[number] for number in cut_up)]
         found = await self._retriever.evidence(task.pack, asked, self._settings.examples)
-        entire = dict(zip(cut_up, found[len(pieces) :], strict=True))
+        entire = {
+            number: (evidence.policies, words_of(task.texts[number]))
+            for number, evidence in zip(cut_up, found[len(pieces) :], strict=True)
+        }
         policies = {p.id: p for p in task.policy_set.policies}
         lists = frozenset(p.id for p in task.policy_set.policies if p.is_allow_list)
         asks_overall = self._asks_overall(task)
         known = frozenset(filter(lambda i: self._fusion(task).knows(policies[i]), policies))
         seen = []
         for (number, window), piece, evidence in zip(places, pieces, found, strict=False):
-            read = [(evidence.policies, piece)]
+            read = [(evidence.policies, words_of(piece))]
             if number in entire:
-                read.append((entire[number].policies, task.texts[number]))
+                read.append(entire[number])
             before = precedents(*read)
             chosen = tuple(self._chosen(task, evidence.policies, lists, before))
             if asks_overall and not any(e.policy in known for e in chosen):

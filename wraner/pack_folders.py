@@ -87,10 +87,15 @@ def read_examples(file: Path, definitions: Pack) -> tuple[Example, ...]:
     try:
         check_examples(definitions, examples)
     except InvalidInput as error:
-        _, _, index, *rest = error.pointer.split("/")
-        where = f"{file}:{numbers[int(index)]}"
-        raise InvalidInput(f"{where}: {'/'.join(rest)}: {error.message}") from None
+        number = numbers[int(error.pointer.split("/")[2])]
+        raise on_line(file, number, error) from None
     return tuple(examples)
+
+
+def on_line(file: Path, number: int, error: InvalidInput) -> InvalidInput:
+    """Return what `check_examples` raised of the example on that line of a file."""
+    _, _, _, *rest = error.pointer.split("/")
+    return InvalidInput(f"{file}:{number}: {'/'.join(rest)}: {error.message}")
 
 
 def iterate_examples(

@@ -53,12 +53,11 @@ class Precedents:
 def precedents(*asked: tuple[Sequence[PolicyEvidence], str]) -> Precedents:
     """Return what the nearest examples of all policies say of a text's words.
 
-    `asked` holds what was found for a window, with the window, and where the text has others, what
-    was found for the whole text, with that text.
+    `asked` holds what was found for a window, with its `words_of`, and where the text has others,
+    what was found for the whole text, with those of that.
     """
     against, for_it, whole = set[str](), set[str](), False
-    for found, text in asked:
-        words = words_of(text)
+    for found, words in asked:
         against.update(e.policy for e in found if _same(e.violating, words))
         keeping = {e.policy: _same(e.complying, words) for e in found}
         for_it.update(policy for policy, examples in keeping.items() if examples)

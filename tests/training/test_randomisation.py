@@ -13,9 +13,12 @@ RIGHT, WRONG = SpanCounts(1, 1, 1), SpanCounts(0, 1, 1)
 
 
 @st.composite
-def counted(draw: st.DrawFn) -> SpanCounts:
-    found, gold = draw(st.integers(0, 3)), draw(st.integers(0, 3))
-    return SpanCounts(draw(st.integers(0, min(found, gold))), found, gold)
+def answered(draw: st.DrawFn) -> tuple[SpanCounts, SpanCounts]:
+    """Two systems' counts of one sentence."""
+    gold = draw(st.integers(0, 3))
+    founds = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    one, other = (SpanCounts(draw(st.integers(0, min(f, gold))), f, gold) for f in founds)
+    return one, other
 
 
 def f1(sentences: list[SpanCounts]) -> float:
@@ -27,7 +30,7 @@ def f1(sentences: list[SpanCounts]) -> float:
     return total.f1
 
 
-@given(st.lists(st.tuples(counted(), counted()), min_size=1, max_size=6))
+@given(st.lists(answered(), min_size=1, max_size=6))
 def test_with_few_sentences_it_is_the_share_of_all_exchanges(
     pairs: list[tuple[SpanCounts, SpanCounts]],
 ) -> None:
@@ -57,3 +60,8 @@ def test_drawn_ways_come_near_and_are_never_surer_than_their_number() -> None:
 
 def test_equal_systems_always_gain_as_much_by_chance() -> None:
     assert chance_of_gain([RIGHT, WRONG], [RIGHT, WRONG]) == 1.0
+
+
+def test_other_sentences_are_refused() -> None:
+    with pytest.raises(ValueError, match="the same sentences"):
+        chance_of_gain([RIGHT], [SpanCounts(0, 0, 2)])

@@ -145,7 +145,7 @@ def test_examples_that_disagree_settle_nothing_wherever_the_policy_ranks(dispute
     assert disputed in {m.policy for m in verdict.judged}
     quiet = judged(QUIET, example(QUIET, violates=(disputed,)), example(QUIET, complies="all"))
     assert quiet.decision == "allowed" and quiet.score == judged(QUIET).score > 0
-    both_sides = precedents(([evidence("a")], "T!"))
+    both_sides = precedents(([evidence("a")], words_of("T!")))
     assert both_sides.accused == {"a"} and not both_sides.breached | both_sides.kept
 
 
