@@ -15,6 +15,8 @@ from wraner.registry import Kind, check_name
 
 P = TypeVar("P", Domain, PolicySet)
 
+_NOUNS: dict[type[Domain] | type[PolicySet], str] = {Domain: "domain", PolicySet: "policy set"}
+
 
 @dataclass(frozen=True, slots=True)
 class Choice(Generic[P]):
@@ -52,8 +54,8 @@ def choose(name: str | None, texts: list[str], offered: Offered[P]) -> tuple[Cho
     pack = read_pack_folder(folder)
     if not isinstance(pack, model):
         raise WrongUse(
-            f"{folder}: expected a {model.__name__}, was: a {type(pack).__name__}; "
-            f"`extract` takes domains, `moderate` policy sets"
+            f"{folder}: expected a {_NOUNS[model]}, was: a {_NOUNS[type(pack)]}; `extract` and "
+            f"`domains` take domains, `moderate` and `policies` policy sets"
         )
     _check_sendable(pack, folder)
     return Choice(inline=pack), texts if name is None else [name, *texts]
@@ -74,11 +76,11 @@ def _check_sendable(pack: Pack, folder: Path) -> None:
     )
 
 
-def choice_of(given: str) -> Choice[PolicySet]:
+def choice_of(given: str, model: type[P]) -> Choice[P]:
     """Return what is meant: what can be a stored name is one, all else is a folder.
 
     Raises:
-        WrongUse: it is neither, or the folder holds no policy set.
+        WrongUse: it is neither, or the folder holds a pack of the other kind.
         InvalidInput: the folder's content breaks a rule.
     """
     try:
@@ -86,24 +88,25 @@ def choice_of(given: str) -> Choice[PolicySet]:
     except InvalidInput:
         if not (Path(given) / DEFINITIONS_FILE).is_file():
             raise WrongUse(
-                f"expected a stored policy set's name or a folder with {DEFINITIONS_FILE}, "
+                f"expected a stored {_NOUNS[model]}'s name or a folder with {DEFINITIONS_FILE}, "
                 f"was: {given[:80]!r}"
             ) from None
-        return choose(None, [], Offered(Path(given), PolicySet))[0]
+        return choose(None, [], Offered(Path(given), model))[0]
     return Choice(name=given)
 
 
-async def read_choice(client: AsyncClient, choice: Choice[PolicySet]) -> PolicySet:
-    """Return a policy set with all its examples, of one version.
+async def read_choice(client: AsyncClient, choice: Choice[P], model: type[P]) -> P:
+    """Return a pack with all its examples, of one version.
 
     Raises:
         WrongUse: what stands in the name's place can be no name.
-        NotFound: no policy set has this name.
+        NotFound: no pack of this kind has this name.
         InvalidInput: it changed while it was read.
     """
     if choice.inline is not None:
         return choice.inline
-    stored, name = shelf(client, Kind.POLICY_SET), str(choice.name)
+    stored = shelf(client, Kind.DOMAIN if model is Domain else Kind.POLICY_SET)
+    name = str(choice.name)
     try:
         await check_named(stored, name)
     except NotFound as error:
@@ -111,5 +114,5 @@ async def read_choice(client: AsyncClient, choice: Choice[PolicySet]) -> PolicyS
             raise NotFound(f"{error}; for the folder say ./{name}") from None
         raise
     _, pack = await stored.pack(name)
-    assert isinstance(pack, PolicySet)
+    assert isinstance(pack, model)
     return pack

@@ -1,4 +1,4 @@
-"""Editing a pack's examples as JSON lines in the user's editor.
+"""Editing a pack's examples in the user's editor: a domain's as marked text, else JSON lines.
 
 The pack is sent whole, or where it is too large only the changes, each on top of the one before;
 the edited file is kept until all of it is stored. Knows what an example is and nothing of what it
@@ -25,8 +25,9 @@ from wraner.client.problems import Invalid, Stale
 from wraner.client.replies import PackSummary
 from wraner.edits import said_by
 from wraner.errors import Conflict, InvalidInput
-from wraner.pack_folders import EXAMPLES_FILE, read_examples
-from wraner.packs import Example, Pack
+from wraner.formats.marked import marked, render_marked
+from wraner.pack_folders import EXAMPLES_FILE, MARKED_ENDING, read_examples
+from wraner.packs import Domain, Example, Pack, TaggedExample
 from wraner.registry import Kind
 
 _PLACE = re.compile(r"/examples/(\d+)/")
@@ -79,7 +80,7 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
         Conflict: the pack changed meanwhile; the file is kept.
     """
     read = target.ask(where, lambda client: _read(shelf(client, kind), name))
-    file = _written(name, read.examples)
+    file = _written(name, read)
     try:
         _edit(file)
         wanted = changes(read.examples, _edited(file, kind, name, read))
@@ -150,11 +151,28 @@ def _is_of_another(error: Invalid, wanted: Changes) -> bool:
     return found is not None and wanted.after[int(found[1])] not in wanted.added
 
 
-def _written(name: str, examples: Sequence[Example]) -> Path:
-    handle, path = tempfile.mkstemp(prefix=f"wraner-{name}-", suffix=".jsonl")
+def _written(name: str, read: Read) -> Path:
+    is_domain = isinstance(read.definitions, Domain)
+    ending = MARKED_ENDING if is_domain else Path(EXAMPLES_FILE).suffix
+    handle, path = tempfile.mkstemp(prefix=f"wraner-{name}-", suffix=ending)
     with os.fdopen(handle, "wb") as file:
-        file.writelines(e.model_dump_json().encode() + b"\n" for e in examples)
+        if is_domain:
+            file.writelines(render_marked(map(_tagged, read.examples)))
+        else:
+            file.writelines(_line(e).encode() + b"\n" for e in read.examples)
     return Path(path)
+
+
+def _tagged(example: Example) -> TaggedExample:
+    assert isinstance(example, TaggedExample)
+    return example
+
+
+def _line(example: Example) -> str:
+    """Return an example as its line of the file, without its id."""
+    if isinstance(example, TaggedExample):
+        return marked(example, example.id)
+    return example.model_dump_json()
 
 
 def _edit(file: Path) -> None:
@@ -192,4 +210,4 @@ def _show(wanted: Changes) -> None:
     for one in wanted.removed:
         console.print(f"- {shown_as_is(one)}", style="red", soft_wrap=True)
     for example in wanted.added:
-        console.print(f"+ {example.model_dump_json()}", style="green", soft_wrap=True)
+        console.print(f"+ {shown_as_is(_line(example))}", style="green", soft_wrap=True)

@@ -18,11 +18,15 @@ from wraner.client.replies import PackSummary
 from wraner.errors import InvalidInput
 from wraner.formats.choice import Format as FileFormat
 from wraner.formats.choice import read, read_judged
+from wraner.pack_folders import MARKED_ENDING
 from wraner.packs import Example, check_examples
 from wraner.registry import Kind
 
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.jsonl")]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
+
+
+_OR_MARKED = {Kind.DOMAIN: f", or marked text in a {MARKED_ENDING} file", Kind.POLICY_SET: ""}
 
 
 def example_commands(kind: Kind, named: str) -> typer.Typer:
@@ -49,7 +53,8 @@ def example_commands(kind: Kind, named: str) -> typer.Typer:
         (
             "add",
             add,
-            f"Add examples from a file, one JSON object a line.\n\n{own} add NAME a.jsonl",
+            f"Add examples from a file, one JSON object a line{_OR_MARKED[kind]}.\n\n"
+            f"{own} add NAME a.jsonl",
         ),
         ("remove", remove, f"Remove examples.\n\n{own} remove NAME late-parcel-01"),
         ("edit", edit, f"Change examples in $EDITOR.\n\n{own} edit NAME"),
@@ -59,14 +64,16 @@ def example_commands(kind: Kind, named: str) -> typer.Typer:
 
 
 def read_examples(kind: Kind, file: Path) -> tuple[Example, ...]:
-    """Read a file of examples, one JSON object a line.
+    """Read a file of examples: JSON lines, or of a domain marked text.
 
     Raises:
         InvalidInput: naming the file and the line.
     """
     with file.open("rb") as lines:
         if kind is Kind.DOMAIN:
-            return tuple(read(lines, FileFormat.JSONL, name=str(file)))
+            is_marked = file.suffix == MARKED_ENDING
+            format_ = FileFormat.MARKED if is_marked else FileFormat.JSONL
+            return tuple(read(lines, format_, name=str(file)))
         return tuple(read_judged(lines, name=str(file)))
 
 

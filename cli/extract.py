@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from cli import terminal
 from cli.choices import Offered, choose
 from cli.completion import complete_name
+from cli.failures import WrongUse
+from cli.marked_lines import MarkedLines
 from cli.named import check_named
-from cli.options import StreamOptions, TargetOptions, names_of
+from cli.options import MinScore, Retrieved, StreamOptions, TargetOptions, names_of
 from cli.shelf import shelf
 from cli.streaming import Asked, Texts, Verb, answer_all
 from cli.views import ExtractionView
@@ -31,14 +34,15 @@ class ExtractOptions:
     types: Annotated[
         str | None, typer.Option("--types", metavar="A,B", help="Only these entity types.")
     ] = None
-    k: Annotated[
-        int | None,
-        typer.Option("--k", min=0, max=64, metavar="N", help="Examples retrieved a text."),
-    ] = None
-    min_score: Annotated[
-        float,
-        typer.Option("--min-score", min=0, max=1, metavar="X", help="Leave out what scores less."),
-    ] = 0.0
+    k: Retrieved = None
+    min_score: MinScore = 0.0
+    marked: Annotated[
+        bool,
+        typer.Option(
+            "--marked",
+            help="Write the texts with their entities marked, to correct and then `wraner import`.",
+        ),
+    ] = False
 
 
 DomainName = Annotated[
@@ -64,7 +68,11 @@ def extract(
     wraner extract customer-care "Order WX-310442 never came."
 
     wraner extract customer-care < mails.txt > found.jsonl
+
+    wraner extract customer-care --marked < mails.txt > to-correct.txt
     """
+    if what.marked and source.format is not None:
+        raise WrongUse("expected one of --marked and --format, was: both")
     choice, given = choose(domain, text or [], Offered(what.pack, Domain))
     wanted = names_of("--types", what.types)
 
@@ -81,4 +89,7 @@ def extract(
             min_score=what.min_score,
         )
 
-    return answer_all(Asked(given, source, where), Verb(find, ask, ExtractionView))
+    verb = Verb(find, ask, ExtractionView)
+    if what.marked:
+        verb = Verb(find, ask, lambda _: MarkedLines(terminal.lines_out()), MarkedLines)
+    return answer_all(Asked(given, source, where), verb)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from scipy.stats import binomtest
 
-from training.bootstrap import DEFAULT, Interval, Resampling
+from training.bootstrap import Interval, affordable
 from training.moderation_intervals import auroc_interval
 from wraner.client.replies import Verdict
 from wraner.packs import JudgedExample
@@ -21,10 +21,6 @@ from wraner.policies import Decision
 from wraner.precedents import words_of
 
 Fault = Literal["let pass", "flagged", "other policy"]
-
-# Of all draws together; each takes some 64 bytes at once. The more texts, the less draws differ.
-_DRAWN_TEXTS = 5_000_000
-_FEWEST_DRAWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,11 @@ class Judged:
         if not self.verdict.flagged:
             return "let pass"
         return None if set(self.matched) & set(self.example.violates) else "other policy"
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong with the verdict."""
+        return self.fault is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +127,14 @@ def _share(part: Sequence[bool]) -> Interval | None:
 
 
 def _auroc(sided: Sequence[Judged]) -> Interval | None:
-    """Return the AUROC of the scores, by fewer draws where there are many texts."""
+    """Return the AUROC of the scores, None where there is no text on a side."""
     if not sided:
         return None
-    draws = min(DEFAULT.draws, max(_FEWEST_DRAWS, _DRAWN_TEXTS // len(sided)))
     return auroc_interval(
         [words_of(one.example.text) for one in sided],
         positive=[one.breaches for one in sided],
         scores=[one.verdict.score for one in sided],
-        resampling=Resampling(draws=draws),
+        resampling=affordable(len(sided)),
     )
 
 

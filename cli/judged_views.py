@@ -3,8 +3,8 @@
 Knows no server.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,59 +12,15 @@ from rich.text import Text as Styled
 
 from cli import terminal
 from cli.counts import counted
+from cli.figure_views import counts_table, in_words, recorded
 from cli.judged import Figures, Judged
 from cli.options import Layout
 from cli.records import Records
-from cli.texts import Bad, Text
+from cli.texts import Bad
 from cli.views import badge, is_plain, number, shown_as_is
-from training.bootstrap import Interval
-from wraner.client.replies import Verdict
 from wraner.policies import Decision
 
 _CUT_CHARACTERS = 100
-
-
-class Display(Protocol):
-    """Shows judged texts one by one."""
-
-    def show(self, judged: Judged) -> None:
-        """Show a text."""
-        ...
-
-    def refuse(self, bad: Bad) -> None:
-        """Show that a text was refused."""
-        ...
-
-
-class Judging:
-    """Puts verdicts beside their labels, keeps them and passes them on; a `stream.Sink`.
-
-    `beside` puts the verdict on a line's text beside its label; `wanted` says which are shown.
-    """
-
-    def __init__(
-        self,
-        display: Display,
-        beside: Callable[[int, Verdict], Judged],
-        wanted: Callable[[Judged], bool],
-    ) -> None:
-        self._display, self._beside, self._wanted = display, beside, wanted
-        self.judged: list[Judged] = []
-        self.shown = 0
-        self.refused = 0
-
-    def write(self, text: Text, result: Verdict) -> None:
-        """Keep a verdict, and show it where it is wanted."""
-        judged = self._beside(text.place.line, result)
-        self.judged.append(judged)
-        if self._wanted(judged):
-            self.shown += 1
-            self._display.show(judged)
-
-    def refuse(self, bad: Bad) -> None:
-        """Count a refused text and show it."""
-        self.refused += 1
-        self._display.refuse(bad)
 
 
 class JudgedView:
@@ -128,7 +84,7 @@ def _recorded(figures: Figures, refused: int) -> dict[str, Any]:
         "breaching": figures.breaching,
         "harmless": figures.harmless,
         "partly_labelled": figures.partly,
-        **{name: share and _recorded_share(share) for name, share in shares.items()},
+        **{name: share and recorded(share) for name, share in shares.items()},
         "right_policy_first": figures.right_first,
         "policies": [
             {
@@ -144,25 +100,15 @@ def _recorded(figures: Figures, refused: int) -> dict[str, Any]:
     }
 
 
-def _recorded_share(interval: Interval) -> dict[str, float | None]:
-    low, high = _ends(interval) or (None, None)
-    return {"value": interval.value, "low": low, "high": high}
-
-
-def _ends(interval: Interval) -> tuple[float, float] | None:
-    """Return the ends; None of a point, which tells of too few texts and not of certainty."""
-    return None if interval.low == interval.high else (interval.low, interval.high)
-
-
 def _said(figures: Figures, refused: int) -> list[str]:
     let_pass, flagged, auroc = figures.let_pass, figures.flagged, figures.auroc
     said = []
     if let_pass is not None:
-        said.append(f"breaching texts let pass: {_share(let_pass)}")
+        said.append(f"breaching texts let pass: {in_words(let_pass)}")
     if flagged is not None:
-        said.append(f"harmless texts flagged: {_share(flagged)}")
+        said.append(f"harmless texts flagged: {in_words(flagged)}")
     if auroc is not None:
-        said.append(f"AUROC of the texts' scores: {_share(auroc)}")
+        said.append(f"AUROC of the texts' scores: {in_words(auroc)}")
     if total := sum(figures.breaching.values()):
         said.append(f"a right policy comes first in {figures.right_first} of {total}")
     if refused:
@@ -170,15 +116,8 @@ def _said(figures: Figures, refused: int) -> list[str]:
     return said
 
 
-def _share(interval: Interval) -> str:
-    if (ends := _ends(interval)) is None:
-        return number(interval.value)
-    low, high = map(number, ends)
-    return f"{number(interval.value)} (95 %: {low} to {high})"
-
-
 def _decisions(figures: Figures) -> Table:
-    table = _table("texts", "", "violates", "for review", "allowed")
+    table = counts_table("texts", "", "violates", "for review", "allowed")
     sides: tuple[tuple[str, Mapping[Decision, int]], ...] = (
         ("breaching", figures.breaching),
         ("harmless", figures.harmless),
@@ -192,16 +131,8 @@ def _decisions(figures: Figures) -> Table:
 
 
 def _policies(figures: Figures) -> Table:
-    table = _table("policy", "breach it", "of which found", "keep it", "of which matched")
+    table = counts_table("policy", "breach it", "of which found", "keep it", "of which matched")
     for one in figures.policies:
         counts = (one.breaching, one.found, one.keeping, one.matched)
         table.add_row(shown_as_is(one.policy), *map(str, counts))
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
-    table.add_column(first, overflow="fold")
-    for column in others:
-        table.add_column(column, justify="right")
     return table

@@ -6,58 +6,23 @@ breaches nor what it keeps. Knows no verdict.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 
-from cli.counts import counted
-from cli.texts import Place, Text
+from cli.asked_texts import REPEATED, AskedTexts, checked_lines
 from wraner.errors import InvalidInput
-from wraner.pack_folders import iterate_examples, on_line
-from wraner.packs import JudgedExample, Pack, PolicySet, check_examples, definitions_of
+from wraner.packs import JudgedExample, PolicySet
 from wraner.precedents import words_of
 
-_LINES_NAMED = 10
+_SETTLED = "in the words of an example of the set, which settles it"
+_UNLABELLED = "names neither what it breaches (violates) nor what it keeps"
 
 _Line = tuple[int, JudgedExample]
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """Examples to ask about by their lines, and the lines of those left out.
-
-    `policies` are all ids of the set.
-    """
-
-    policies: tuple[str, ...]
-    examples: Mapping[int, JudgedExample]
-    settled: tuple[int, ...]
-    repeated: tuple[int, ...]
-    unlabelled: tuple[int, ...]
-
-    def texts(self) -> list[Text]:
-        """Return the texts with their places."""
-        return [
-            Text(Place(number, line), example.text)
-            for number, (line, example) in enumerate(self.examples.items(), start=1)
-        ]
-
-    def left_out(self) -> list[str]:
-        """Return in words what was left out, and why."""
-        reasons = (
-            (self.settled, "in the words of an example of the set, which settles it"),
-            (self.repeated, "in the words of an earlier line, which counts"),
-            (self.unlabelled, "names neither what it breaches (violates) nor what it keeps"),
-        )
-        return [
-            f"left out {counted(len(lines), 'text')} ({_named(lines)}): each {why}"
-            for lines, why in reasons
-            if lines
-        ]
-
-
-def read_labelled(file: Path, policy_set: PolicySet) -> Labelled:
+def read_labelled(file: Path, policy_set: PolicySet) -> AskedTexts[JudgedExample]:
     """Read the texts that a policy set may be measured on.
 
     Raises:
@@ -65,18 +30,16 @@ def read_labelled(file: Path, policy_set: PolicySet) -> Labelled:
             contradicts an earlier one in the same words, with its number; or nothing is left to
             ask about.
     """
-    definitions, sorting = definitions_of(policy_set), _Sorting(file, policy_set)
-    for line, example in iterate_examples(file, definitions):
+    sorting = _Sorting(file, policy_set)
+    for line, example in checked_lines(file, policy_set):
         assert isinstance(example, JudgedExample)
-        _check(file, line, definitions, example)
         sorting.take(line, example)
     labelled = sorting.sorted()
-    if not labelled.examples:
-        said = "; ".join(labelled.left_out()) or "no line"
-        raise InvalidInput(
-            f'{file}: expected labelled texts, one a line, such as {{"text": "…", "violates": '
-            f'["{policy_set.policies[0].id}"]}} or {{"text": "…", "complies": "all"}}, was: {said}'
-        )
+    labelled.check_any(
+        file,
+        'labelled texts, one a line, such as {"text": "…", "violates": '
+        f'["{policy_set.policies[0].id}"]}} or {{"text": "…", "complies": "all"}}',
+    )
     return labelled
 
 
@@ -99,7 +62,7 @@ class _Sorting:
         for example in policy_set.examples:
             self._same[words_of(example.text)].examples.append(example)
         self._asked: dict[int, JudgedExample] = {}
-        self._settled, self._repeated, self._unlabelled = list[int](), list[int](), list[int]()
+        self._left_out: dict[str, list[int]] = {_SETTLED: [], REPEATED: [], _UNLABELLED: []}
 
     def take(self, line: int, example: JudgedExample) -> None:
         """Sort a line.
@@ -108,29 +71,23 @@ class _Sorting:
             InvalidInput: it contradicts an earlier one.
         """
         if not example.violates and not example.complies:
-            self._unlabelled.append(line)
+            self._left_out[_UNLABELLED].append(line)
             return
         same = self._same[words_of(example.text)]
         for earlier in same.labels.values():
             _check_agree(self._file, earlier, (line, example))
         same.labels.setdefault((example.violates, example.complies), (line, example))
         if self._is_settled(example, same.examples):
-            self._settled.append(line)
+            self._left_out[_SETTLED].append(line)
         elif same.is_asked:
-            self._repeated.append(line)
+            self._left_out[REPEATED].append(line)
         else:
             same.is_asked = True
             self._asked[line] = example
 
-    def sorted(self) -> Labelled:
+    def sorted(self) -> AskedTexts[JudgedExample]:
         """Return the lines so far."""
-        return Labelled(
-            self._policies,
-            self._asked,
-            tuple(self._settled),
-            tuple(self._repeated),
-            tuple(self._unlabelled),
-        )
+        return AskedTexts.of(self._asked, self._left_out)
 
     def _is_settled(self, label: JudgedExample, examples: Sequence[JudgedExample]) -> bool:
         """Return whether examples in its words agree, and on every policy that the label names."""
@@ -150,16 +107,3 @@ def _check_agree(file: Path, earlier: _Line, later: _Line) -> None:
                 f"{file}:{later[0]}: expected one label for the same words, was: {policy!r} "
                 f"violated on line {line} and complied with on line {other_line}; correct one"
             )
-
-
-def _check(file: Path, line: int, definitions: Pack, example: JudgedExample) -> None:
-    try:
-        check_examples(definitions, [example])
-    except InvalidInput as error:
-        raise on_line(file, line, error) from None
-
-
-def _named(lines: Sequence[int]) -> str:
-    shown = ", ".join(map(str, lines[:_LINES_NAMED]))
-    more = ", …" if len(lines) > _LINES_NAMED else ""
-    return f"{'line' if len(lines) == 1 else 'lines'} {shown}{more}"

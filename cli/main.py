@@ -12,6 +12,7 @@ import typer
 
 from cli.adapters import adapter_commands
 from cli.counts import counted
+from cli.domain_test import domain_test
 from cli.evaluate import evaluate_commands
 from cli.exports import export_examples
 from cli.extract import extract
@@ -55,7 +56,9 @@ for _name, _command in (
     ("train", train),
 ):
     app.command(_name)(flat(_command))
-app.add_typer(pack_commands(Kind.DOMAIN), name="domains")
+_domains = pack_commands(Kind.DOMAIN)
+_domains.command("test")(flat(domain_test))
+app.add_typer(_domains, name="domains")
 _policies = pack_commands(Kind.POLICY_SET)
 _policies.command("diff")(flat(policy_diff))
 _policies.command("test")(flat(policy_test))

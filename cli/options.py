@@ -15,8 +15,8 @@ _TARGET = "Which wraner"
 _INPUT = "Input and output"
 _TABLES = (".csv", ".tsv")
 _NO_TABLES = (
-    '; CSV and TSV are none of them: give each text a line such as {"text": "Ann left", '
-    '"entities": [{"start": 0, "end": 3, "label": "person"}]}, and --format jsonl'
+    "; CSV and TSV are none of them: write a text a line with its entities in brackets, such as "
+    "[Ann | person] left, and --format marked"
 )
 
 
@@ -185,6 +185,30 @@ Threshold = Annotated[
     ),
 ]
 """The score that decides, None for the server's."""
+
+
+Retrieved = Annotated[
+    int | None,
+    typer.Option("--k", min=0, max=64, metavar="N", help="Examples retrieved a text."),
+]
+"""How many examples stand in the prompt, None for the server's number."""
+
+MinScore = Annotated[
+    float,
+    typer.Option("--min-score", min=0, max=1, metavar="X", help="Leave out what scores less."),
+]
+"""The score below which an entity is left out."""
+
+NameOrFolder = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A stored name; ./NAME is a folder.",
+        autocompletion=complete_name,
+        show_default=False,
+    ),
+]
+"""A pack, see `choices.choice_of`."""
 
 
 def names_of(option: str, names: str | None) -> tuple[str, ...] | None:

@@ -14,7 +14,12 @@ from training.leaks import HeldOut
 from training.ner_domains import NerDomain
 from training.pack_lots import asked_domain
 from wraner.errors import InvalidInput, WranerError
-from wraner.pack_folders import DEFINITIONS_FILE, read_definitions, read_examples
+from wraner.pack_folders import (
+    DEFINITIONS_FILE,
+    lines_or_marked,
+    read_definitions,
+    read_examples,
+)
 from wraner.packs import Domain, Pack, TaggedExample, definitions_of
 from wraner.registry import Kind
 
@@ -51,8 +56,7 @@ def tests_of(
     Raises:
         InvalidInput: the file does not fit the pack, or holds no sentence.
     """
-    beside = options.pack / TEST_FILE if options.pack else None
-    file = options.test or (beside if beside and beside.is_file() else None)
+    file = options.test or (_test_in(options.pack) if options.pack else None)
     if file is None and options.domain:
         file = _test_that_ships(settings, name)
         if file is not None and not _is_written_for(file, pack):
@@ -85,10 +89,12 @@ def others_with_tests(
     here = HeldOut(e.text for e in (*pack.examples, *test))
     found = []
     for other in pack_store(settings).names(Kind.DOMAIN):
-        file = _test_that_ships(settings, other)
-        if other == name or file is None:
+        if other == name:
             continue
         try:
+            file = _test_that_ships(settings, other)
+            if file is None:
+                continue
             stored = stored_domain(settings, other)
             if definitions_of(stored) == definitions_of(pack):
                 continue
@@ -115,8 +121,12 @@ def _read_of_other(name: str, file: Path, pack: Domain) -> tuple[TaggedExample, 
 
 
 def _test_that_ships(settings: Settings, name: str) -> Path | None:
-    """Return the tests in the pack folder of a domain's name."""
-    file = settings.packs_dir / name / TEST_FILE
+    return _test_in(settings.packs_dir / name)
+
+
+def _test_in(folder: Path) -> Path | None:
+    """Return the tests in a pack folder."""
+    file = lines_or_marked(folder / TEST_FILE)
     return file if file.is_file() else None
 
 

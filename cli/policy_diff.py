@@ -107,12 +107,12 @@ class Sides:
     def __init__(self, what: DiffOptions) -> None:
         """Read folders. Raises WrongUse and InvalidInput as `choice_of` does."""
         self._what = what
-        self._choices = (choice_of(what.old), choice_of(what.new))
+        self._choices = (choice_of(what.old, PolicySet), choice_of(what.new, PolicySet))
         self._sets: list[PolicySet] = []
 
     async def find(self, client: AsyncClient) -> None:
         """Read both sets with their examples, so that they can be compared."""
-        self._sets = [await read_choice(client, choice) for choice in self._choices]
+        self._sets = [await read_choice(client, choice, PolicySet) for choice in self._choices]
 
     async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Comparisons:
         """Let both sets judge texts; where both say the same, one answer stands for both."""

@@ -9,23 +9,14 @@ from typing import Annotated
 
 import typer
 
-from cli.completion import complete_name
-from cli.options import Exhaustive, Format, TargetOptions, Threshold
+from cli.options import Exhaustive, Format, NameOrFolder, TargetOptions, Threshold
 
 
 @dataclass(frozen=True)
 class PolicyTestOptions:
     """What is measured, on which texts, and what is shown."""
 
-    policy_set: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="A stored name; ./NAME is a folder.",
-            autocompletion=complete_name,
-            show_default=False,
-        ),
-    ]
+    policy_set: NameOrFolder
     file: Annotated[
         Path,
         typer.Argument(

@@ -3,22 +3,22 @@
 Asks as `wraner moderate` does. Knows neither figures nor how they are shown.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache, partial
 
 from cli import terminal
-from cli.choices import choice_of, read_choice
-from cli.failures import Exit, Stopped, say
+from cli.failures import Exit
 from cli.judged import Judged, figures_of
-from cli.judged_views import Display, JudgedRecords, JudgedView, Judging, show_figures
-from cli.labelled import Labelled, read_labelled
-from cli.options import Layout, StreamOptions, TargetOptions
+from cli.judged_views import JudgedRecords, JudgedView, show_figures
+from cli.labelled import read_labelled
+from cli.options import Layout, TargetOptions
 from cli.policy_test import PolicyTestOptions
 from cli.records import Records
 from cli.stream import JUDGED_CHARACTERS
-from cli.streaming import Given, Verb, answer_given
-from cli.texts import Text
+from cli.testing import Display, Showing, Subject, Trial, measure
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Verdict, Verdicts
+from wraner.packs import PolicySet
 
 
 def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
@@ -28,72 +28,35 @@ def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
         WrongUse: NAME is neither a name nor a folder with a policy set.
         InvalidInput: the file is not labelled, or not for this policy set.
     """
-    asking, layout = Asking(what), terminal.layout(what.format)
-    judging = Judging(_display(layout), asking.beside, _wanted(what, layout))
-    verb = Verb(
-        asking.find,
-        asking.ask,
-        view=lambda _: judging,
-        records=lambda _: judging,
-        characters=JUDGED_CHARACTERS,
-    )
-    given = Given(lambda: iter(asking.texts()), lambda: len(asking.texts()))
-    try:
-        finished = answer_given(given, verb, options=StreamOptions(format=what.format), where=where)
-    except Stopped as stopped:  # there is no going on: figures are about all texts
-        raise stopped.cause from None
-    if judging.shown and layout is Layout.VIEW:
-        terminal.out().print()
-    show_figures(figures_of(judging.judged), judging.refused, layout)
-    return finished
+    subject = Subject(what.policy_set, PolicySet, partial(read_labelled, what.file))
+    layout = terminal.layout(what.format)
 
-
-class Asking:
-    """The policy set and its labelled texts, once they are read, and how it is asked."""
-
-    def __init__(self, what: PolicyTestOptions) -> None:
-        self._what = what
-        self._choice = choice_of(what.policy_set)
-        self._labelled: Labelled | None = None
-
-    async def find(self, client: AsyncClient) -> None:
-        """Read the set and then the texts, of which those that cannot be asked about are named."""
-        self._labelled = read_labelled(self._what.file, await read_choice(client, self._choice))
-        for words in self._labelled.left_out():
-            say(words)
-
-    def texts(self) -> Sequence[Text]:
-        """Return the texts to ask about."""
-        return self._read().texts()
-
-    def beside(self, line: int, verdict: Verdict) -> Judged:
-        """Return the verdict on a line's text beside its label."""
-        labelled = self._read()
-        return Judged(line, labelled.examples[line], labelled.policies, verdict)
-
-    async def ask(self, client: AsyncClient, texts: Sequence[str]) -> Verdicts:
-        """Let the set judge texts."""
+    async def ask(client: AsyncClient, texts: Sequence[str]) -> Verdicts:
         return await client.moderate(
             texts,
-            policy_set=self._choice.name,
-            inline=self._choice.inline,
-            exhaustive=self._what.exhaustive,
-            threshold=self._what.threshold,
+            policy_set=subject.choice.name,
+            inline=subject.choice.inline,
+            exhaustive=what.exhaustive,
+            threshold=what.threshold,
         )
 
-    def _read(self) -> Labelled:
-        assert self._labelled is not None
-        return self._labelled
+    @cache
+    def policies() -> tuple[str, ...]:
+        return tuple(policy.id for policy in subject.pack.policies)
+
+    def beside(line: int, verdict: Verdict) -> Judged:
+        return Judged(line, subject.asked.examples[line], policies(), verdict)
+
+    measured = measure(
+        Trial(subject.find, lambda: subject.asked.texts(), ask, beside, JUDGED_CHARACTERS),
+        Showing(layout, _display(layout), what.failures),
+        where,
+    )
+    show_figures(figures_of(measured.texts), measured.refused, layout)
+    return measured.finished
 
 
-def _display(layout: Layout) -> Display:
+def _display(layout: Layout) -> Display[Judged]:
     if layout is Layout.VIEW:
         return JudgedView(terminal.out())
     return JudgedRecords(Records(terminal.lines_out()))
-
-
-def _wanted(what: PolicyTestOptions, layout: Layout) -> Callable[[Judged], bool]:
-    """Return what is shown beside the figures: failures where asked for, else every record."""
-    if what.failures:
-        return lambda judged: judged.fault is not None
-    return lambda _: layout is Layout.JSONL

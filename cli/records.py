@@ -4,17 +4,14 @@ A record is the input's other fields, its text, and the result as the HTTP contr
 input's field by the name of a result's field is kept under "given". Knows no terminal.
 """
 
-import errno
 import json
-import os
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, BinaryIO
 
 from pydantic import BaseModel
 
 from cli.texts import Bad, Text
+from cli.whole_lines import WholeLines
 
 TEXT, GIVEN = "text", "given"
 
@@ -23,9 +20,7 @@ class Records:
     """Writes results as JSON lines; a `stream.Sink`."""
 
     def __init__(self, out: BinaryIO) -> None:
-        out.flush()
-        # Unbuffered: a buffer would keep the rest of a record that fails, and write it at the end.
-        self._out = getattr(out, "raw", out)
+        self._lines = WholeLines(out)
 
     def write(self, text: Text, result: BaseModel) -> None:
         """Write a result."""
@@ -38,31 +33,12 @@ class Records:
         self.put(_joined(bad.fields, {**where, "line": bad.place.line, "error": bad.error}))
 
     def put(self, record: Mapping[str, Any]) -> None:
-        """Write a record; where a file has no room for the whole, nothing of it stays.
+        """Write a record.
 
         Raises:
-            OSError: it could not be written.
+            OSError: as `WholeLines.put`.
         """
-        line, written = memoryview(encoded(record)), 0
-        try:
-            while written < len(line):
-                taken = self._out.write(line[written:])
-                if taken is None:
-                    raise BlockingIOError(errno.EAGAIN, "standard output would block")
-                written += taken
-            self._out.flush()
-        except OSError:
-            self._take_back(written)
-            raise
-
-    def _take_back(self, written: int) -> None:
-        """Cut the last bytes off, if this is a file and nobody has written behind them."""
-        with suppress(OSError):  # no file, but a pipe or a terminal
-            file = self._out.fileno()
-            end, found = os.lseek(file, 0, os.SEEK_CUR), os.fstat(file)
-            if stat.S_ISREG(found.st_mode) and found.st_size == end:
-                os.ftruncate(file, end - written)
-                os.lseek(file, end - written, os.SEEK_SET)
+        self._lines.put(encoded(record))
 
 
 def encoded(record: Mapping[str, Any]) -> bytes:

@@ -70,8 +70,8 @@ class DomainOptions:
             exists=True,
             dir_okay=False,
             metavar="FILE",
-            help="Judge by these tagged sentences (JSON lines); without any: by parts of the "
-            "examples, each held out of a training of its own.",
+            help="Judge by these tagged sentences (JSON lines, or marked text in a .txt file); "
+            "without any: by parts of the examples, each held out of a training of its own.",
             show_default=False,
             rich_help_panel=_DOMAIN,
         ),

@@ -79,15 +79,8 @@ class ExtractionView:
     def write(self, text: Text, result: Extraction) -> None:
         """Show a text."""
         self._gap.between()
-        plain = is_plain(self._console)
-        visible = shown_as_is(text.text)
-        shown, at = Styled(), 0
-        for entity in result.entities:
-            shown.append(visible[at : entity.start])
-            words = visible[entity.start : entity.end]
-            shown.append_text(_bracketed(words, entity) if plain else self._block(words, entity))
-            at = entity.end
-        shown.append(visible[at:])
+        palette = None if is_plain(self._console) else self._palette
+        shown = with_entities(shown_as_is(text.text), result.entities, palette)
         if not result.entities:
             shown.append("  nothing found", _DIM)
         if result.coverage.truncated:
@@ -96,13 +89,6 @@ class ExtractionView:
 
     def refuse(self, bad: Bad) -> None:
         """Leave a refused line to standard error."""
-
-    def _block(self, words: str, entity: Entity) -> Styled:
-        # Dots, not spaces: rich would break the line there, and leave scores alone on the next.
-        style = self._palette[entity.label]
-        block = Styled().append(words, style + _BOLD)
-        block.append(f"·{shown_as_is(entity.label)}", style + Style(italic=True))
-        return block.append(f"·{number(entity.score)}", style)
 
 
 class VerdictView:
@@ -131,6 +117,20 @@ class VerdictView:
         """Leave a refused line to standard error."""
 
 
+def with_entities(text: str, entities: Sequence[Entity], palette: Palette | None) -> Styled:
+    """Return a text with its entities in colours of their labels, without a palette in brackets."""
+    shown, at = Styled(), 0
+    for entity in entities:
+        words = text[entity.start : entity.end]
+        shown.append(text[at : entity.start])
+        if palette is None:
+            shown.append_text(_bracketed(words, entity))
+        else:
+            shown.append_text(_block(words, entity, palette[entity.label]))
+        at = entity.end
+    return shown.append(text[at:])
+
+
 def badge(verdict: Verdict, *, plain: bool) -> Styled:
     """Return a decision with its score; `plain` where there are no colours."""
     word = verdict.decision.upper()
@@ -152,6 +152,13 @@ def is_plain(console: Console) -> bool:
 def paper_style(ink: int, paper: int) -> Style:
     """Return ink on paper, both of the 256 colours."""
     return Style(color=f"color({ink})", bgcolor=f"color({paper})")
+
+
+def _block(words: str, entity: Entity, style: Style) -> Styled:
+    # Dots, not spaces: rich would break the line there, and leave scores alone on the next.
+    block = Styled().append(words, style + _BOLD)
+    block.append(f"·{shown_as_is(entity.label)}", style + Style(italic=True))
+    return block.append(f"·{number(entity.score)}", style)
 
 
 def _bracketed(words: str, entity: Entity) -> Styled:

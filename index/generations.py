@@ -150,6 +150,8 @@ def _kept(previous: Generation | None, digests: dict[str, str]) -> list[Part]:
     parts = []
     for part in previous.parts if previous else ():
         entries = part.segment.entries
+        if part.segment.rows.keys().isdisjoint(digests):
+            continue  # told at once, however many it holds
         gone = [
             row
             for row, entry in enumerate(entries)
@@ -218,7 +220,7 @@ def _definitions(
         return None
     texts = {policy.id: own_words(policy) for policy in pack.policies}
     briefs = {policy.id: in_brief(policy) for policy in pack.policies}
-    entries = [Entry.of_text(p, f"{briefs[p]}\n{text}") for p, text in texts.items()]
+    entries = definition_entries(pack)
     old = previous.definitions if previous else None
     if old and old.holds(entries):
         return old
@@ -232,6 +234,11 @@ def _definitions(
         for policy, whole, brief in zip(fresh, encoded, briefly, strict=True)
     }
     return segments.make([(entry, words[entry.id]) for entry in entries], storage, settings)
+
+
+def definition_entries(pack: PolicySet) -> list[Entry]:
+    """Return what names the indexed words of each policy, in the pack's order."""
+    return [Entry.of_text(p.id, f"{in_brief(p)}\n{own_words(p)}") for p in pack.policies]
 
 
 def _wordings(

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from index import evidence, generations
+from index.at_hand import most_similar
 from index.encoder import WordVectors
 from index.encoders import Encoders, PackKind
 from index.evidence import Judgements
@@ -32,9 +33,10 @@ MEMORY_BYTES = 512 * 2**20
 class LocalRetriever:
     """Finds examples by the words of a text, in the generations under `root`.
 
-    Opened generations and indexed inline packs are kept, `memory_bytes` of each; without a `root`
-    only inline packs can be searched. With `votes`, the words of tagged examples also vote on those
-    of each text.
+    Opened generations and indexed inline packs are kept, `memory_bytes` of each. An inline pack is
+    built on the one of them that it shares most with, so that a copy with one change costs that
+    change. Without a `root` only inline packs can be searched. With `votes`, the words of tagged
+    examples also vote on those of each text.
     """
 
     def __init__(
@@ -175,13 +177,18 @@ class LocalRetriever:
         if inline is not None:
             opened = self._inline.get(
                 version(inline),
-                lambda: _Opened(generations.build(inline, self._encoders, self._settings)),
+                lambda: _Opened(self._build(inline)),
             )
         else:
             opened = self._stored.get(pack.version, lambda: self._read(pack.version))
         if opened.generation.kind != kind:
             raise ValueError(f"expected a {kind}, was: a {opened.generation.kind}")
         return opened
+
+    def _build(self, inline: Pack) -> Generation:
+        kept = [each.generation for each in (*self._inline.values(), *self._stored.values())]
+        previous = most_similar(inline, kept)
+        return generations.build(inline, self._encoders, self._settings, previous)
 
     def _read(self, pack_version: str) -> "_Opened":
         if self._store is None:

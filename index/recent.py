@@ -41,6 +41,11 @@ class Recent(Generic[T]):
                 with self._lock:
                     self._making.pop(key, None)
 
+    def values(self) -> list[T]:
+        """Return all that is kept, the last used first; none counts as used for that."""
+        with self._lock:
+            return list(reversed(self._values.values()))
+
     def _used(self, key: str) -> T:
         self._values.move_to_end(key)
         return self._values[key]

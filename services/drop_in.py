@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, Valida
 from services.faults import first_fault
 from services.schema import Share
 from wraner.errors import InvalidInput
-from wraner.pack_folders import check_keys
 from wraner.packs import Label, PolicySet
+from wraner.yaml_files import check_keys
 
 BUNDLED = "bundled"
 _SHIPPED = Path(__file__).with_suffix(".yaml")

@@ -24,8 +24,10 @@ from tests.readme import (
     layout,
     section,
 )
+from wraner.formats.choice import Format, read
+from wraner.formats.marked import parse_marked
 from wraner.pack_folders import DEFINITIONS_FILE, EXAMPLES_FILE, read_pack_folder
-from wraner.packs import Domain, PolicySet
+from wraner.packs import Domain, PolicySet, TaggedExample
 
 
 def test_every_command_is_shown_with_what_it_prints() -> None:
@@ -97,6 +99,20 @@ def test_the_packs_that_are_shown_can_be_read(tmp_path: Path) -> None:
         (folder / EXAMPLES_FILE).write_text(examples)
     packs = [read_pack_folder(folder) for folder in sorted(tmp_path.iterdir())]
     assert [(type(p), len(p.examples)) for p in packs] == [(Domain, 1), (PolicySet, 1)]
+
+
+def test_marked_text_is_shown_as_the_example_that_it_is(tmp_path: Path) -> None:
+    marked, line = re.findall(
+        r"examples:\n.*?```\n(# One.*?)```.*?```json\n(.*?)```", section("Packs"), re.DOTALL
+    )[0]
+    file = tmp_path / "examples.txt"
+    file.write_text(marked)
+    with file.open("rb") as content:
+        sown, named = read(content, Format.MARKED, name="README.md")
+    shown = TaggedExample.model_validate_json(line)
+    assert (sown.text, sown.entities) == (shown.text, shown.entities)
+    assert f"# id = {named.id}\n" in marked
+    assert sown == parse_marked("Sow the [carrots | plant] in [April | month].")
 
 
 def test_the_two_commands_are_those_of_the_makefile() -> None:

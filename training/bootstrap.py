@@ -36,6 +36,21 @@ class Interval:
 
 DEFAULT = Resampling()
 
+# Of all draws together, which are held in memory at once, each row in 16 to 64 bytes.
+_DRAWN_ROWS = 5_000_000
+_FEWEST_DRAWS = 100
+
+
+def affordable(rows: int) -> Resampling:
+    """Return how to resample so many rows: by fewer draws where there are many, which differ less.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    if rows < 1:
+        raise ValueError(f"expected at least one row to draw, was: {rows}")
+    return Resampling(draws=min(DEFAULT.draws, max(_FEWEST_DRAWS, _DRAWN_ROWS // rows)))
+
 
 def mean_interval(
     domains: Sequence[Sequence[SpanCounts]], resampling: Resampling = DEFAULT

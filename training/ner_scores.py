@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from training.ner_results import DomainResult, SentenceResult
 from wraner.entities import Mention
@@ -68,6 +69,19 @@ class ContentErrors:
     both_wrong: int
     missed: int
     spurious: int
+
+
+ErrorKind = Literal["wrong_label", "wrong_border", "both_wrong", "missed", "spurious"]
+"""The fields of `ContentErrors` that count what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentError:
+    """What is wrong in one place: the gold mention, None if spurious, and the found one."""
+
+    kind: ErrorKind
+    gold: Mention | None
+    found: Mention | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +153,8 @@ def total(counts: Sequence[SpanCounts]) -> SpanCounts:
     )
 
 
-def score_types(result: DomainResult) -> tuple[TypeScore, ...]:
-    """Return every declared type's counts, most gold mentions first."""
-    compared = compare(result, ALL)
+def score_types(compared: Sequence[Compared], types: Iterable[str]) -> tuple[TypeScore, ...]:
+    """Return every type's counts, most gold mentions first."""
     scores = [
         TypeScore(
             name,
@@ -150,7 +163,7 @@ def score_types(result: DomainResult) -> tuple[TypeScore, ...]:
                 [[m for m in c.found if m.label == name] for c in compared],
             ),
         )
-        for name in result.types
+        for name in types
     ]
     return tuple(sorted(scores, key=lambda s: (-s.counts.gold, s.type)))
 
@@ -160,22 +173,29 @@ def find_content_errors(compared: Iterable[Compared]) -> ContentErrors:
     kinds: Counter[str] = Counter()
     for one in compared:
         kinds["right"] += len(one.gold & one.found)
-        gold, found = one.gold - one.found, one.found - one.gold
-        pairs = sorted(
-            (_order(g, f), g, f) for g in gold for f in found if g.start < f.end and f.start < g.end
-        )
-        paired: set[Mention] = set()
-        for _, g, f in pairs:
-            if g not in paired and f not in paired:
-                paired |= {g, f}
-                kinds[_kind(g, f)] += 1
-        kinds["missed"] += len(gold - paired)
-        kinds["spurious"] += len(found - paired)
+        kinds.update(error.kind for error in list_content_errors(one))
     fields = ContentErrors.__dataclass_fields__
     return ContentErrors(**{name: kinds[name] for name in fields})
 
 
-def _kind(gold: Mention, found: Mention) -> str:
+def list_content_errors(one: Compared) -> list[ContentError]:
+    """Return what is wrong in a sentence, every mention but the right ones in exactly one error."""
+    gold, found = one.gold - one.found, one.found - one.gold
+    pairs = sorted(
+        (_order(g, f), g, f) for g in gold for f in found if g.start < f.end and f.start < g.end
+    )
+    errors: list[ContentError] = []
+    paired: set[Mention] = set()
+    for _, g, f in pairs:
+        if g not in paired and f not in paired:
+            paired |= {g, f}
+            errors.append(ContentError(_kind(g, f), g, f))
+    errors += [ContentError("missed", g, None) for g in gold - paired]
+    errors += [ContentError("spurious", None, f) for f in found - paired]
+    return errors
+
+
+def _kind(gold: Mention, found: Mention) -> ErrorKind:
     if (gold.start, gold.end) == (found.start, found.end):
         return "wrong_label"
     return "wrong_border" if gold.label == found.label else "both_wrong"

@@ -101,6 +101,7 @@ def summarise(results: Sequence[DomainResult], provenance: Provenance) -> Summar
 
 
 def _domain(result: DomainResult) -> DomainSummary:
+    compared = ner_scores.compare(result, ner_scores.ALL)
     return DomainSummary(
         domain=result.domain,
         split=result.split,
@@ -109,9 +110,9 @@ def _domain(result: DomainResult) -> DomainSummary:
         whole=result.whole,
         repeats=sum(bool(s.also_in) for s in result.sentences),
         f1=_columns([result]),
-        counts=ner_scores.total(ner_scores.count(result, ner_scores.ALL)),
-        types=ner_scores.score_types(result),
-        errors=ner_scores.find_content_errors(ner_scores.compare(result, ner_scores.ALL)),
+        counts=ner_scores.total([c.counts for c in compared]),
+        types=ner_scores.score_types(compared, result.types),
+        errors=ner_scores.find_content_errors(compared),
         answers=ner_scores.find_answer_errors(result),
         retrieval=ner_scores.score_retrieval(result),
         pack=result.pack,

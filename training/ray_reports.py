@@ -1,30 +1,27 @@
 """A run's figures on their way from Ray's workers to the machine that asked for the run.
 
-A worker reports, Ray's controller, on the asking machine, writes them to the run's log, and who
-waits for the run's end reads the log. Knows no model.
+A worker reports, Ray's controller writes them to the run's log (`ray_log`), and who waits for the
+run's end reads the log. Knows no model.
 """
 
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import ray.train
-from ray.train.v2.api.callback import UserCallback
 from rich.console import Console
 
 from training import checkpoints
 from training.finetune import StepBar, figures
 from training.loop import State, StepReport
-from training.metric_log import MetricLog, read_metrics
+from training.metric_log import read_metrics
+from training.ray_log import BEGINS
 from training.settings import TrainingSettings
-
-_BEGINS = "begins_behind"
 
 
 def begin(start: State | None) -> None:
     """Report that a worker begins behind a state."""
-    ray.train.report({_BEGINS: 0 if start is None else start.step})
+    ray.train.report({BEGINS: 0 if start is None else start.step})
 
 
 class Reporting:
@@ -52,37 +49,6 @@ class Reporting:
             checkpoints.write(Path(folder), state, run=self._run)
             kept = ray.train.Checkpoint.from_directory(folder)
             ray.train.report(reported, checkpoint=kept, checkpoint_dir_name=f"{state.step:06d}")
-
-
-class Logging(UserCallback):
-    """Writes what rank 0 reports to the run's log; lives in Ray's controller."""
-
-    def __init__(self, folder: Path, run: str, settings: TrainingSettings) -> None:
-        self._folder, self._run, self._settings = folder, run, settings
-        self._log: MetricLog | None = None
-
-    def after_report(
-        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
-    ) -> None:
-        """Write what was reported, on the right side of a restart."""
-        reported = dict(metrics[0])
-        if _BEGINS in reported:
-            self._close()
-            chosen = self._settings.model_dump(mode="json")
-            self._log = MetricLog(
-                self._folder, run=self._run, settings=chosen, done=reported[_BEGINS]
-            )
-            return
-        step = reported.pop("step")
-        if self._log is not None and reported:
-            self._log.write(step, reported)
-        if checkpoint is not None and step == self._settings.optimiser.last_step:
-            self._close()
-
-    def _close(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None
 
 
 class Following:

@@ -10,6 +10,7 @@ every machine. Runs in this process have checkpoints of their own. Knows no comm
 import threading
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ from training.finetune import ADAPTER, Outcome, last_dev_loss, run_name, taught_
 from training.loop import State, train
 from training.preparation import Places, adapted_model, prepare
 from training.ray_cluster import Cluster, connected, missing_resources
-from training.ray_reports import Following, Logging, Reporting, begin
+from training.ray_log import Logging
+from training.ray_reports import Following, Reporting, begin
 from training.settings import JudgementSettings, TrainingSettings
 from training.world import Group
 from wraner.errors import Unavailable, WranerError
@@ -135,9 +137,11 @@ def _storage(cluster: Cluster, runs: Path) -> str:
 
 
 def _trainer(work: _Work, folder: Path, cluster: Cluster) -> TorchTrainer:
+    settings = work.settings
     return TorchTrainer(
-        _train,
-        train_loop_config={"work": work},
+        # as part of the function, which only workers read: the controller, which reads all the
+        # rest, would have to load what loads the language model
+        partial(_train, work),
         # sums over counts stay on the CPU, those over gradients where the gradients are
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if cluster.gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=cluster.workers, use_gpu=cluster.gpu),
@@ -148,7 +152,14 @@ def _trainer(work: _Work, folder: Path, cluster: Cluster) -> TorchTrainer:
                 max_failures=_RESTARTS, controller_failure_limit=_RESTARTS
             ),
             checkpoint_config=CheckpointConfig(num_to_keep=checkpoints.KEPT),
-            callbacks=[Logging(folder, work.run, work.settings)],
+            callbacks=[
+                Logging(
+                    folder,
+                    work.run,
+                    settings=settings.model_dump(mode="json"),
+                    last_step=settings.optimiser.last_step,
+                )
+            ],
             logging_config=LoggingConfig(log_level="CRITICAL"),
         ),
     )
@@ -189,9 +200,8 @@ def _cause(error: Exception) -> WranerError:
     )
 
 
-def _train(config: dict[str, _Work]) -> None:
+def _train(work: _Work) -> None:
     """Train as one of the workers."""
-    work = config["work"]
     _compute_on_own_share()
     # of one machine's workers one indexes what that machine does not have yet
     with FileLock(work.places.state / "training" / "preparing.lock"):

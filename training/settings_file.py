@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from wraner.errors import InvalidInput
 from wraner.formats.spans import fault
-from wraner.pack_folders import check_keys
+from wraner.yaml_files import check_keys
 
 M = TypeVar("M", bound=BaseModel)
 

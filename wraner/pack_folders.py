@@ -1,8 +1,8 @@
 """Packs as folders that people read and write: `pack.yaml` and `examples.jsonl`.
 
 `pack.yaml` holds the kind and the definitions, `examples.jsonl` (and an optional `test.jsonl`) one
-example a line. What is wrong in a file is refused with the file's name and line. Knows no store,
-no version and no index.
+example a line; a domain's may be marked text instead, in `examples.txt` (and `test.txt`). What is
+wrong in a file is refused with the file's name and line. Knows no store, no version and no index.
 """
 
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.jsonl import parse_line, render_lines
-from wraner.formats.lines import decode_lines
+from wraner.formats.lines import Line, decode_lines
+from wraner.formats.marked import read_marked
 from wraner.packs import (
     Domain,
     Example,
@@ -29,14 +29,13 @@ from wraner.packs import (
     definitions_of,
 )
 from wraner.whole_folders import to_disk
+from wraner.yaml_files import at_line, dump_mapping, load_mapping
 
 DEFINITIONS_FILE = "pack.yaml"
 EXAMPLES_FILE = "examples.jsonl"
+MARKED_ENDING = ".txt"
 
 _KINDS: dict[str, type[Domain] | type[PolicySet]] = {"domain": Domain, "policy-set": PolicySet}
-# The C loader and dumper read and write the same YAML about ten times as fast.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def read_pack_folder(path: Path) -> Pack:
@@ -46,8 +45,20 @@ def read_pack_folder(path: Path) -> Pack:
         InvalidInput: naming the file and the line.
     """
     definitions = read_definitions(path)
-    examples = read_examples(path / EXAMPLES_FILE, definitions)
+    examples = read_examples(lines_or_marked(path / EXAMPLES_FILE), definitions)
     return definitions.model_copy(update={"examples": examples})
+
+
+def lines_or_marked(file: Path) -> Path:
+    """Return a pack's file of JSON lines, or the marked text that lies in its place.
+
+    Raises:
+        InvalidInput: both lie there.
+    """
+    text = file.with_suffix(MARKED_ENDING)
+    if text.is_file() and file.exists():
+        raise InvalidInput(f"{file}: expected one of {file.name} and {text.name}, was: both")
+    return text if text.is_file() else file
 
 
 def read_definitions(path: Path) -> Pack:
@@ -57,7 +68,7 @@ def read_definitions(path: Path) -> Pack:
         InvalidInput: naming the file and the line.
     """
     file = path / DEFINITIONS_FILE
-    node, content = _load_yaml(file)
+    node, content = load_mapping(file)
     kind = content.pop("kind", None)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidInput(f"{file}: expected kind: {' or '.join(_KINDS)}, was: {kind!r}")
@@ -68,14 +79,14 @@ def read_definitions(path: Path) -> Pack:
         check_pack(pack)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _at_line(file, node, list(first["loc"]), first["msg"]) from None
+        raise at_line(file, node, list(first["loc"]), first["msg"]) from None
     except InvalidInput as error:
-        raise _at_line(file, node, error.pointer.split("/")[1:], error.message) from None
+        raise at_line(file, node, error.pointer.split("/")[1:], error.message) from None
     return pack
 
 
 def read_examples(file: Path, definitions: Pack) -> tuple[Example, ...]:
-    """Read a file of examples, one JSON object a line, and check them against the definitions.
+    """Read a file of examples and check them against the definitions.
 
     Raises:
         InvalidInput: naming the file and the line.
@@ -103,20 +114,37 @@ def iterate_examples(
 ) -> Iterator[tuple[int, Example]]:
     """Yield line numbers and examples, parsed one by one but not checked against each other.
 
-    A line begins at byte `start`, the first one to be read and counted.
+    A line begins at byte `start`, the first one to be read and counted. JSON lines, but marked text
+    in a file that ends so.
 
     Raises:
         InvalidInput: naming the file and the line.
     """
-    model: type[Example] = TaggedExample if isinstance(definitions, Domain) else JudgedExample
     try:
-        with file.open("rb") as lines:
-            lines.seek(start)
-            for line in decode_lines(lines, str(file)):
+        with file.open("rb") as content:
+            content.seek(start)
+            lines = decode_lines(content, str(file))
+            if file.suffix == MARKED_ENDING:
+                yield from _marked(lines, file, definitions)
+                return
+            is_domain = isinstance(definitions, Domain)
+            model: type[Example] = TaggedExample if is_domain else JudgedExample
+            for line in lines:
                 if line.text.strip():
                     yield line.number, parse_line(model, line.text, f"{file}:{line.number}")
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
+
+
+def _marked(
+    lines: Iterator[Line], file: Path, definitions: Pack
+) -> Iterator[tuple[int, TaggedExample]]:
+    if not isinstance(definitions, Domain):
+        raise InvalidInput(
+            f"{file}: expected JSON lines, for a policy set's examples have no marks, was: a file "
+            f"that ends in {MARKED_ENDING}; see {EXAMPLES_FILE} of a set that is stored"
+        )
+    yield from read_marked(lines, str(file))
 
 
 def write_pack_folder(path: Path, pack: Pack) -> None:
@@ -126,7 +154,7 @@ def write_pack_folder(path: Path, pack: Pack) -> None:
     content = definitions_of(pack).model_dump(
         mode="json", exclude={"examples"}, exclude_defaults=True
     )
-    _write(path / DEFINITIONS_FILE, [_dump_yaml({"kind": kind, **content})])
+    _write(path / DEFINITIONS_FILE, [dump_mapping({"kind": kind, **content})])
     _write(path / EXAMPLES_FILE, render_lines(pack.examples))
     to_disk(path)
 
@@ -171,68 +199,3 @@ def _write(file: Path, pieces: Any) -> None:
         out.writelines(pieces)
         out.flush()
         os.fsync(out.fileno())
-
-
-def _dump_yaml(content: dict[str, Any]) -> bytes:
-    text = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
-    return str(text).encode()
-
-
-def _load_yaml(file: Path) -> tuple[yaml.Node, dict[str, Any]]:
-    """Return the YAML's nodes, which know their lines, and its content."""
-    try:
-        loader = _Loader(file.read_bytes())
-        try:
-            node = loader.get_single_node()
-            check_keys(file, node)
-            content = loader.construct_document(node) if node else None
-        finally:
-            loader.dispose()
-    except OSError as error:
-        raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
-    except (yaml.YAMLError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        # All but the first: what YAML's reader makes of a value that is no date or number.
-        raise InvalidInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-    if node is None or not isinstance(content, dict):
-        raise InvalidInput(f"{file}: expected a mapping with kind and definitions")
-    return node, content
-
-
-def check_keys(file: Path, node: yaml.Node | None) -> None:
-    """Refuse a key written twice, which YAML readers pass over in silence.
-
-    Raises:
-        InvalidInput: a key of any mapping comes twice, or is no plain word.
-    """
-    pending, looked_at = [node], set[int]()
-    while pending:
-        node = pending.pop()
-        if id(node) in looked_at:  # what an alias stands for, perhaps itself
-            continue
-        looked_at.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            pending.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, value in node.value:
-                if key.tag == "tag:yaml.org,2002:merge":  # may come again: each brings other keys
-                    pending.append(value)
-                    continue
-                if key.value in seen if isinstance(key, yaml.ScalarNode) else True:
-                    line = key.start_mark.line + 1
-                    raise InvalidInput(f"{file}:{line}: expected each key once, as a plain word")
-                seen.add(key.value)
-                pending.append(value)
-
-
-def _at_line(file: Path, node: yaml.Node, where: list[Any], message: str) -> InvalidInput:
-    for step in where:
-        if isinstance(node, yaml.MappingNode):
-            found = [v for k, v in node.value if k.value == step]
-        else:
-            found = node.value[int(step) :][:1] if isinstance(node, yaml.SequenceNode) else []
-        if not found:
-            break
-        node = found[0]
-    line = node.start_mark.line + 1
-    return InvalidInput(f"{file}:{line}: {'/'.join(map(str, where))}: {message}")

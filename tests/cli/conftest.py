@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -200,7 +201,9 @@ class Piped:
 
 
 def start(*arguments: str, url: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start the command in a process of its own."""
+    """Start the command in a process of its own, which Ctrl-C reaches."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs behind
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=ROOT,

@@ -106,7 +106,7 @@ def test_what_does_not_go_together(wraner: Wraner, tmp_path: Path, cities: Domai
     assert "expected --format" in wraner("import", str(file), "--domain", "x").err
     table = file.rename(tmp_path / "a.CSV")
     ran = wraner("import", str(table), "--domain", "x")
-    assert ran.code == 2 and "CSV and TSV are none of them: give each text a line" in ran.err
+    assert ran.code == 2 and "CSV and TSV are none of them: write a text a line" in ran.err
     file.write_text(CONLL)
     assert "CSV" not in wraner("import", str(file), "--domain", "x").err
     assert "was: neither" in wraner("import", str(file), "--format", "conll").err

@@ -29,7 +29,21 @@ def sent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("cli.shelf.PIECE_BYTES", request.param)
 
 
+def replacing(*changes: tuple[str, str], end: str = "") -> str:
+    """Return an editor of marked text."""
+    return (
+        "import sys, pathlib\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "text = path.read_text()\n"
+        f"for old, new in {list(changes)!r}:\n"
+        "    assert old in text, text\n"
+        "    text = text.replace(old, new)\n"
+        f"path.write_text(text + {end!r})\n"
+    )
+
+
 def rewriting(change: str) -> str:
+    """Return an editor of JSON lines."""
     return (
         "import sys, json, pathlib\n"
         "path = pathlib.Path(sys.argv[1])\n"
@@ -50,7 +64,7 @@ def store_as_shipped(state: Path, name: str, pack: Domain) -> None:
 
 
 def kept(tmp_path: Path) -> list[Path]:
-    return list(tmp_path.glob("wraner-*.jsonl"))
+    return [*tmp_path.glob("wraner-*.txt"), *tmp_path.glob("wraner-*.jsonl")]
 
 
 def test_what_was_changed() -> None:
@@ -67,14 +81,16 @@ def test_what_was_edited_is_stored_at_once_or_where_it_is_too_large_change_by_ch
     wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
 ) -> None:
     editor.write_text(
-        rewriting(
-            "rows[1]['text'] = 'It pours.'; rows.append({'id': 'new', 'text': 'New.'}); del rows[0]"
+        replacing(
+            ("# id = ghent\nShe moved to [Ghent | city].\n", ""),
+            ("It rains.", "It pours."),
+            end="# id = new\n[Ann | person] left \\[late\\].\n",
         )
     )
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
     assert ran.code == 0 and "cities: 1 new, 1 changed, 1 removed" in ran.err
-    assert "- ghent" in ran.err and '+ {"id":"new"' in ran.err
-    assert stored(wraner) == {"none": "It pours.", "new": "New."}
+    assert "- ghent" in ran.err and "+ [Ann | person] left \\[late\\]." in ran.err
+    assert stored(wraner) == {"none": "It pours.", "new": "Ann left [late]."}
     assert kept(tmp_path) == []
     about = json.loads(wraner("domains", "show", "cities").out)
     assert about["description"] == cities.description
@@ -86,7 +102,7 @@ def test_what_the_server_refuses_loses_no_example(
     wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path
 ) -> None:
     before = stored(wraner)
-    editor.write_text(rewriting("rows[1]['text'] = 'x' * 20001"))
+    editor.write_text(replacing(("It rains.", "x" * 20001)))
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
     assert ran.code == 1 and "WRANER_MAX_CHARACTERS" in ran.err and len(kept(tmp_path)) == 1
     assert stored(wraner) == before
@@ -99,7 +115,8 @@ def test_judged_examples_are_edited_too(wraner: Wraner, rules: PolicySet, editor
 
 
 def test_nothing_changed(wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path) -> None:
-    editor.write_text(rewriting("rows.reverse()"))
+    first, second = "# id = ghent\nShe moved to [Ghent | city].\n", "# id = none\nIt rains.\n"
+    editor.write_text(replacing((first + second, second + first)))
     ran = wraner("domains", "examples", "edit", "cities")
     assert ran.code == 0 and "nothing was changed" in ran.err and kept(tmp_path) == []
 
@@ -108,7 +125,7 @@ def test_a_pack_that_changed_meanwhile_is_left_alone_and_the_file_is_kept(
     wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path, served: Served
 ) -> None:
     editor.write_text(
-        rewriting("rows[1]['text'] = 'Mine.'")
+        replacing(("It rains.", "Mine."))
         + "import httpx\n"
         + f"httpx.delete('{served.url}/v1/domains/cities/examples/ghent').raise_for_status()\n"
     )
@@ -121,17 +138,17 @@ def test_a_pack_that_changed_meanwhile_is_left_alone_and_the_file_is_kept(
 @pytest.mark.parametrize(
     ("change", "code", "why"),
     [
-        ("rows[0]['entities'][0]['label'] = 'river'", 1, ":1: entities/0/label"),
-        ("rows[0]['entities'][0]['end'] = 17", 1, "border of a word"),
-        ("rows[1] = {}", 1, ":2: text"),
+        (replacing(("| city", "| river")), 1, ":3: entities/0/label"),
+        (replacing(("[Ghent | city]", "[Ghen | city]t")), 1, "border of a word"),
+        (replacing(("It rains.", "It [rains.")), 1, ":5: column 4: expected [words | label]"),
         ("raise SystemExit(3)", 2, "ended with 3"),
-        ("rows.pop()", 2, "--yes"),
+        (replacing(("# id = none\nIt rains.", "")), 2, "--yes"),
     ],
 )
 def test_what_cannot_be_stored_changes_nothing_and_is_kept(
     wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path, change: str, code: int, why: str
 ) -> None:
-    editor.write_text(rewriting(change))
+    editor.write_text(change)
     before = stored(wraner)
     ran = wraner("domains", "examples", "edit", "cities")
     assert ran.code == code and why in ran.err, ran.err
@@ -176,11 +193,11 @@ def test_an_example_that_is_too_long_by_now_does_not_keep_others_from_being_edit
     long = tagged("word " * 5_000, id="long")
     pack = CITIES.model_copy(update={"examples": (*CITIES.examples, long)})
     store_as_shipped(served.state, "cities", pack)
-    editor.write_text(rewriting("rows[1]['text'] = 'It pours.'"))
+    editor.write_text(replacing(("It rains.", "It pours.")))
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
     assert ran.code == 0, ran.err
     before = stored(wraner)
     assert before["none"] == "It pours." and "long" in before
-    editor.write_text(rewriting("next(r for r in rows if r['id'] == 'long')['text'] += 'more'"))
+    editor.write_text(replacing(("# id = long\n", "# id = long\nmore ")))
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
     assert ran.code == 1 and stored(wraner) == before, "what is too long is not lost for that"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli import judged
 from cli.judged import Judged, figures_of
+from training import bootstrap
 from training.bootstrap import Resampling
 from wraner.client.replies import JudgedCoverage, PolicyMatch, Verdict
 from wraner.packs import JudgedExample
@@ -107,8 +107,8 @@ def test_many_texts_are_drawn_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
     def noted(*_: Any, resampling: Resampling, **__: Any) -> None:
         drawn.append(resampling.draws)
 
-    monkeypatch.setattr(judged, "auroc_interval", noted)
-    monkeypatch.setattr(judged, "_DRAWN_TEXTS", 10_000)
+    monkeypatch.setattr("cli.judged.auroc_interval", noted)
+    monkeypatch.setattr(bootstrap, "_DRAWN_ROWS", 10_000)
     for count in (10, 20, 1_000):
         figures_of([one(BREACH, verdict("allowed"), line) for line in range(count)])
     assert drawn == [1_000, 500, 100]

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from cli.labelled import Labelled, read_labelled
+from cli.asked_texts import AskedTexts, LeftOut
+from cli.labelled import read_labelled
 from wraner.errors import InvalidInput
-from wraner.packs import PolicySet
+from wraner.packs import JudgedExample, PolicySet
 
 OTHER: dict[str, Any] = {"text": "something else", "violates": ["ads"]}
 
 
-def read(folder: Path, *lines: dict[str, Any], examples: Any = ()) -> Labelled:
+def read(folder: Path, *lines: dict[str, Any], examples: Any = ()) -> AskedTexts[JudgedExample]:
     policies = [{"id": p, "title": p, "definition": p} for p in ("ads", "spam")]
     policy_set = PolicySet.model_validate({"policies": policies, "examples": examples})
     file = folder / "labelled.jsonl"
@@ -30,7 +31,7 @@ def test_the_same_words_count_once(tmp_path: Path) -> None:
         {"text": "buy now", "complies": ["spam"]},
     )
     assert list(labelled.examples) == [1, 2]
-    assert labelled.left_out() == [
+    assert list(map(str, labelled.left_out)) == [
         "left out 2 texts (lines 3, 4): each in the words of an earlier line, which counts"
     ]
 
@@ -77,5 +78,6 @@ def test_a_text_is_settled_by_examples_that_agree_on_all_that_it_names(
 ) -> None:
     kept = [{"id": str(n), "text": "Buy now!", **said} for n, said in enumerate(examples)]
     labelled = read(tmp_path, OTHER, {"text": "buy now", **label}, examples=kept)
-    assert labelled.settled == ((2,) if settled else ())
+    why = "in the words of an example of the set, which settles it"
+    assert labelled.left_out == ((LeftOut((2,), why),) if settled else ())
     assert list(labelled.examples) == ([1] if settled else [1, 2])

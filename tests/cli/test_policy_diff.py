@@ -153,7 +153,7 @@ def test_what_stands_for_no_policy_set(wraner: Wraner, tmp_path: Path) -> None:
     ran = wraner("policies", "diff", "rules", str(tmp_path / "nope"), "x")
     assert ran.code == 2 and "pack.yaml" in ran.err
     ran = wraner("policies", "diff", "rules", pack_folder(tmp_path / "cities", CITIES), "x")
-    assert ran.code == 2 and "expected a PolicySet" in ran.err
+    assert ran.code == 2 and "expected a policy set, was: a domain" in ran.err
 
 
 def test_a_folder_that_a_name_hides_is_told(

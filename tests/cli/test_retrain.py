@@ -250,6 +250,22 @@ def test_a_domain_that_is_damaged_is_not_measured_and_stops_no_other(
     assert "tours is not measured: " in said and "is damaged" in said
 
 
+def test_tests_may_be_marked_text_and_of_two_files_only_their_own_domain_complains(
+    ran: Retraining, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tours = tmp_path / "packs" / "tours"
+    (tours / "test.txt").write_text("It snows in Cork.")
+    trips = DomainOptions(domain="trips", no_replay=True)
+    assert retrain_domain(trips, tmp_path, None, []) == 0 and ran.requests[0].elsewhere == ()
+    assert "one of test.jsonl and test.txt, was: both" in capsys.readouterr().err
+    named = DomainOptions(pack=tours, test=write_test(tmp_path / "own.jsonl"), no_replay=True)
+    assert retrain_domain(named, tmp_path, None, []) == 0, "what is named goes before both"
+    (tours / "test.jsonl").unlink()
+    assert retrain_domain(trips, tmp_path, None, []) == 0
+    (other,) = ran.requests[-1].elsewhere
+    assert [one.text for one in other.asked] == ["It snows in Cork."]
+
+
 def test_nothing_that_judges_is_taught_by_what_is_replayed(ran: Retraining, tmp_path: Path) -> None:
     trips = DomainOptions(domain="trips", test=write_test(tmp_path / "own.jsonl"), tune=Tune.MODEL)
     assert retrain_domain(trips, tmp_path, None, []) == Exit.OK

@@ -5,12 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from index import generations
+from index.at_hand import most_similar
 from index.encoder import WordVectors
 from index.encoders import Encoders
+from index.generations import build
 from index.local import LocalRetriever
 from index.settings import IndexSettings
 from index.store import GenerationStore
@@ -95,6 +99,70 @@ def test_an_inline_pack_answers_as_the_stored_one(retriever: LocalRetriever, enc
     for _ in range(2):
         assert alone.neighbours_now(PackRef("", inline=TRAVEL), ["Rhine"], 3) == stored
     assert sorted(encoder.encoded) == sorted([*(e.text for e in TRAVEL.examples), "Rhine", "Rhine"])
+
+
+def test_an_inline_pack_costs_what_the_likest_one_at_hand_does_not_hold(
+    retriever: LocalRetriever, encoder: Any
+) -> None:
+    def asked(pack: Domain | PolicySet) -> list[str]:
+        encoder.encoded.clear()
+        ask = retriever.neighbours_now if isinstance(pack, Domain) else retriever.evidence_now
+        ask(PackRef("", inline=pack), ["Rhine"], 3)
+        return [text for text in encoder.encoded if text != "Rhine"]
+
+    longer = TRAVEL.model_copy(
+        update={"examples": (*TRAVEL.examples, TaggedExample(id="d", text="a boat"))}
+    )
+    assert len(asked(longer)) == 4, "nothing was opened before"
+    changed = longer.model_copy(
+        update={"examples": (*longer.examples[:3], TaggedExample(id="d", text="two boats"))}
+    )
+    assert asked(changed) == ["two boats"]
+    retriever.evidence_now(PackRef(version(FISH)), ["Rhine"], 1)
+    assert asked(FISH) == [], "a stored pack, opened, is at hand too"
+    other = TRAVEL.model_copy(update={"examples": ()})
+    assert asked(other) == [] == asked(changed.model_copy(update={"description": "Trips."}))
+    alone = LocalRetriever(Encoders.same(encoder), SETTINGS)
+    for pack in (changed, TRAVEL):
+        ref = PackRef("", inline=pack)
+        assert retriever.neighbours_now(ref, ["boats"], 9) == alone.neighbours_now(
+            ref, ["boats"], 9
+        )
+
+
+def test_of_packs_at_hand_the_one_that_says_the_same_is_built_on(encoder: Any) -> None:
+    def numbered(word: str, *more: str) -> Domain:
+        texts = [*(f"{word} {n}" for n in range(8)), *more]
+        examples = (TaggedExample(id=str(n), text=text) for n, text in enumerate(texts))
+        return TRAVEL.model_copy(update={"examples": tuple(examples)})
+
+    retriever = LocalRetriever(Encoders.same(encoder), SETTINGS)
+
+    def encoded(pack: Domain) -> int:
+        encoder.encoded.clear()
+        retriever.neighbours_now(PackRef("", inline=pack), ["a"], 1)
+        return len(encoder.encoded) - 1
+
+    assert [encoded(numbered(word)) for word in ("boat", "bridge")] == [8, 8]
+    assert encoded(numbered("boat", "one more")) == 1, "the same ids say nothing"
+    assert encoded(numbered("bridge", "one more")) == 1
+    assert encoded(numbered("tower")) == 8
+
+
+def test_what_is_gone_from_a_generation_is_not_shared(encoder: Any) -> None:
+    def told(*texts: str) -> Domain:
+        examples = (TaggedExample(id=text, text=text) for text in texts)
+        return TRAVEL.model_copy(update={"examples": tuple(examples)})
+
+    encoders = Encoders.same(encoder)
+    old = build(told("a", "b", "c"), encoders, SETTINGS)
+    with patch.multiple(generations, _SMALL_PART=0, _GROWTH=0, _GONE_SHARE=1):
+        new = build(told("c", "d"), encoders, SETTINGS, old)
+    assert any(part.gone for part in new.parts), "the old part stays, less what is gone"
+    assert most_similar(told("a", "b"), [new, old]) is old
+    assert most_similar(told("d", "e"), [old, new]) is new
+    assert most_similar(told("x"), [new, old]) is None
+    assert most_similar(FISH, [new, old]) is None
 
 
 def test_a_text_never_retrieves_what_is_excluded(retriever: LocalRetriever) -> None:

@@ -45,9 +45,9 @@ QUEUE = 4
 DOMAIN = examples.REQUESTS["Domain"]
 QUICK = {"inline": {"entity_types": [{"name": "city"}]}, "text": "We met in Lyon."}
 COMMENT = "Nobody from that group should be let into our town."
-TEXTS = [COMMENT] * 4
+TEXTS = [COMMENT] * 2
 ASKED = {
-    "/v1/extract": {**QUICK, "text": ["We met in Lyon and then in Ghent, with Anna."] * 4},
+    "/v1/extract": {**QUICK, "text": ["We met in Lyon and then in Ghent, with Anna."] * 2},
     "/v1/moderate": {"policy_set": "hate-speech", "text": TEXTS},
     "/v1/moderations": {"input": TEXTS},
     "/v1alpha1/comments:analyze": {
@@ -213,9 +213,9 @@ def test_a_promoted_adapter_answers_without_a_restart(
     ready(service.client)
 
 
-def test_hundreds_of_policies_and_long_texts(service: Running) -> None:
+def test_dozens_of_policies_and_long_texts(service: Running) -> None:
     client, url = service.client, "/v1/policy-sets/parcels"
-    about = [f"Notices about parcel {n}, whoever sent it." for n in range(200)]
+    about = [f"Notices about parcel {n}, whoever sent it." for n in range(50)]
     policies = [
         {"id": f"p{n}", "title": f"Parcel {n}", "definition": d} for n, d in enumerate(about)
     ]
@@ -225,7 +225,7 @@ def test_hundreds_of_policies_and_long_texts(service: Running) -> None:
     assert answer.status_code == 200, answer.text
     for result in answer.json()["results"]:
         coverage = result["coverage"]
-        assert len(coverage["policies_judged"]) == 5 and coverage["policies_skipped"] == 195
+        assert len(coverage["policies_judged"]) == 5 and coverage["policies_skipped"] == 45
     long = client.post("/v1/moderate", json={**body, "text": "parcel " * 7143})
     assert (long.status_code, long.json()["pointer"]) == (422, "/text")
     assert "WRANER_MAX_CHARACTERS" in long.json()["detail"]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from training.bootstrap import (
     Resampling,
+    affordable,
     mean_interval,
     paired_difference,
     paired_mean_difference,
@@ -87,3 +88,10 @@ def test_what_cannot_be_compared_is_refused() -> None:
         paired_difference([RIGHT], [RIGHT, RIGHT])
     with pytest.raises(ValueError, match="the same sentences"):
         paired_difference([RIGHT], [SpanCounts(0, 0, 2)])
+
+
+def test_many_rows_are_drawn_less_often() -> None:
+    draws = [affordable(rows).draws for rows in (1, 5_000, 10_000, 10**6)]
+    assert draws == [1_000, 1_000, 500, 100]
+    with pytest.raises(ValueError, match="at least one row to draw, was: 0"):
+        affordable(0)

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,12 @@ def test_errors_are_told_apart(
     errors = ner_scores.find_content_errors([one])
     counted = {name: getattr(errors, name) for name in errors.__dataclass_fields__}
     assert {name: n for name, n in counted.items() if n} == kind
+    listed = ner_scores.list_content_errors(one)
+    assert Counter(error.kind for error in listed) == {
+        n: c for n, c in kind.items() if n != "right"
+    }
+    assert {error.gold for error in listed} - {None} == one.gold - one.found
+    assert {error.found for error in listed} - {None} == one.found - one.gold
 
 
 def test_columns_leave_out_types_and_repeats() -> None:
@@ -104,7 +111,7 @@ def test_types_are_scored_apart_the_commonest_first() -> None:
     )
     scores = [
         (s.type, s.counts.right, s.counts.found, s.counts.gold)
-        for s in ner_scores.score_types(trip)
+        for s in ner_scores.score_types(ner_scores.compare(trip, ALL), trip.types)
     ]
     assert scores == [("person", 1, 2, 2), ("city", 0, 0, 1), ("rest", 0, 0, 0)]
 

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +42,7 @@ pytestmark = [
 ]
 
 
+ROOT = Path(__file__).parents[2]
 ONE = Cluster()
 DATA = TrainingData(name="towns", terms=TERMS, sentences=TRAIN_SENTENCES)
 
@@ -155,6 +158,17 @@ def test_an_error_names_where_checkpoints_lie(
     assert _Work(settings, places, "r", found).kept == kept
 
 
+def test_the_controller_does_not_load_the_language_model() -> None:
+    told = (
+        "import sys, training.ray_log; "
+        "print([m for m in ('torch', 'transformers', 'training.loop') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_steps_on_gpus_are_looked_at_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
     found = []
@@ -178,7 +192,7 @@ def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(
 ) -> None:
     marker, begun = tmp_path / "killed", tmp_path / "steps"
 
-    def mortal(config: Any) -> None:  # travels to the worker by value
+    def mortal(work: Any) -> None:  # travels to the worker by value
         import os
         import signal
 
@@ -194,7 +208,7 @@ def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(
                 super().on_step(report)
 
         workers.Reporting = Mortal  # type: ignore[misc]
-        workers._train(config)
+        workers._train(work)
 
     monkeypatch.setattr(ray_train, "_train", mortal)
     disturbed = on_ray(settings, replace(places, state=tmp_path / "state"))
@@ -208,7 +222,7 @@ def test_a_killed_worker_is_replaced_and_ends_with_the_same_weights(
 def test_a_judge_is_trained_by_a_worker_too(
     tiny_base: BaseModel, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judging(config: Any) -> None:  # travels to the worker by value
+    def judging(work: Any) -> None:  # travels to the worker by value
         from training import preparation
         from training import ray_train as workers
 
@@ -217,7 +231,7 @@ def test_a_judge_is_trained_by_a_worker_too(
             return TOWNS
 
         preparation.read_judged_texts = read_towns
-        workers._train(config)
+        workers._train(work)
 
     monkeypatch.setattr(ray_train, "_train", judging)
     monkeypatch.setattr(preparation, "read_judged_texts", lambda *_: TOWNS)

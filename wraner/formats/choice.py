@@ -17,6 +17,7 @@ from wraner.formats.gliner import read_samples, render_samples
 from wraner.formats.jsonl import E, parse_line, render_lines
 from wraner.formats.label_studio import read_tasks, render_tasks
 from wraner.formats.lines import Line, decode_lines, split_lines
+from wraner.formats.marked import looks_marked, read_marked, render_marked
 from wraner.formats.spacy import read_pairs, render_pairs
 from wraner.formats.spans import check_flat
 from wraner.formats.tags import is_tag
@@ -33,6 +34,7 @@ class Format(StrEnum):
     SPACY = "spacy"
     GLINER = "gliner"
     LABEL_STUDIO = "label-studio"
+    MARKED = "marked"
 
 
 _ENDINGS = {
@@ -98,12 +100,18 @@ def _judged_lines(lines: Iterable[Line], name: str) -> Iterator[JudgedExample]:
             yield parse_line(JudgedExample, line.text, f"{name}:{line.number}")
 
 
+def _marked_lines(lines: Iterable[Line], name: str) -> Iterator[TaggedExample]:
+    for _, example in read_marked(lines, name):
+        yield example
+
+
 _READERS: dict[Format, Callable[[Iterable[Line], str], Iterator[TaggedExample]]] = {
     Format.CONLL: iterate_sentences,
     Format.JSONL: _tagged_lines,
     Format.SPACY: read_pairs,
     Format.GLINER: read_samples,
     Format.LABEL_STUDIO: read_tasks,
+    Format.MARKED: _marked_lines,
 }
 _RENDERERS: dict[Format, Callable[[Iterable[TaggedExample]], Iterator[bytes]]] = {
     Format.CONLL: render_sentences,
@@ -111,6 +119,7 @@ _RENDERERS: dict[Format, Callable[[Iterable[TaggedExample]], Iterator[bytes]]] =
     Format.SPACY: render_pairs,
     Format.GLINER: render_samples,
     Format.LABEL_STUDIO: render_tasks,
+    Format.MARKED: render_marked,
 }
 
 
@@ -130,8 +139,8 @@ def _read(
     except InvalidInput as error:
         looks = looks_like(head)
         other = looks is not None and looks is not expected
-        hint = f"; this looks like {looks}: try --format {looks}" if other else ""
-        raise InvalidInput(error.message + hint) from None
+        hint = f"; this looks like {looks}: `wraner import --format {looks}` reads it"
+        raise InvalidInput(error.message + (hint if other else "")) from None
     if not found:
         raise InvalidInput(
             f"{name}:1: expected at least one example, was: none in the file; name another file"
@@ -141,8 +150,11 @@ def _read(
 def looks_like(head: bytes) -> Format | None:
     """Return the format that a file beginning with `head` seems to have."""
     text = head.decode("utf-8", errors="ignore").lstrip("\ufeff \t\r\n")
+    first = _first_line(text)
+    if any(map(looks_marked, (text.split("\n", 1)[0], first))):
+        return Format.MARKED
     if not text.startswith(("[", "{")):
-        fields = text.split("\n", 1)[0].split()
+        fields = first.split()
         return Format.CONLL if len(fields) > 1 and is_tag(fields[-1]) else None
     if '"tokenized_text"' in text:
         return Format.GLINER
@@ -150,8 +162,13 @@ def looks_like(head: bytes) -> Format | None:
         return Format.LABEL_STUDIO
     if '"spans"' in text or re.match(r'\[\s*\[\s*"', text):
         return Format.SPACY
-    own = text.startswith("{") and re.search('"(entities|violates|complies)"', text)
+    own = text.startswith("{") and re.search('"(text|entities|violates|complies)"', text)
     return Format.JSONL if own else None
+
+
+def _first_line(text: str) -> str:
+    """Return the first line that is no comment."""
+    return next((line for line in text.split("\n") if not line.startswith("#")), "")
 
 
 def _at_least_one(examples: Iterable[E]) -> Iterator[E]:

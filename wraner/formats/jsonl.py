@@ -4,7 +4,7 @@ Tagged and judged examples alike; the only format for the latter. Knows no pack 
 than the models'.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +20,8 @@ _OTHERS: dict[type[BaseModel], tuple[type[BaseModel], str, str]] = {
     JudgedExample: (TaggedExample, "a domain", "domains"),
 }
 
+_ANSWERED = "neighbours"  # what an answer has beside its entities
+
 
 def parse_line(model: type[E], line: str, where: str) -> E:
     """Return a line's example.
@@ -30,12 +32,18 @@ def parse_line(model: type[E], line: str, where: str) -> E:
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
-        _refuse_other_kind(model, error, where)
+        extra = {str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"}
+        _refuse_other_kind(model, extra, where)
+        if _ANSWERED in extra:
+            raise InvalidInput(
+                f"{where}: this is an answer of `wraner extract`; have answers written with "
+                f"--marked, correct them, and `wraner import` reads them"
+            ) from None
         raise InvalidInput(f"{where}: {fault(error)}; correct the line") from None
 
 
-def _refuse_other_kind(model: type[BaseModel], error: ValidationError, where: str) -> None:
-    """Refuse a line that has the fields of the other kind's examples.
+def _refuse_other_kind(model: type[BaseModel], extra: Set[str], where: str) -> None:
+    """Refuse a line whose `extra` fields are those of the other kind's examples.
 
     Raises:
         InvalidInput: it has; says where such examples go.
@@ -43,7 +51,6 @@ def _refuse_other_kind(model: type[BaseModel], error: ValidationError, where: st
     if model not in _OTHERS:
         return
     other, noun, group = _OTHERS[model]
-    extra = {str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"}
     if fields := " and ".join(sorted(extra & set(other.model_fields))):
         raise InvalidInput(
             f"{where}: this is an example of {noun}, for it has {fields}; such a file goes into "

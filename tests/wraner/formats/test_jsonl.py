@@ -49,6 +49,7 @@ def test_what_was_written_is_written_the_same_again() -> None:
             r"was: 0\.\.3 'a b' \(x\) and 2\.\.3 'b' \(y\)",
         ),
         ('{"text": "a", "violates": ["p"]}', "example of a policy set, for it has violates"),
+        ('{"text": "a", "entities": [], "neighbours": []}', "an answer .* written with --marked"),
         ('{"text": "a', "EOF while parsing a string.*correct the line"),
     ],
 )

@@ -14,13 +14,14 @@ from wraner.errors import InvalidInput
 from wraner.formats.choice import Format, read, write
 from wraner.packs import TaggedExample
 
-LABELS = ["person", "B-like", "multi word", "O", "日付", "I-", "#", "a\u00a0b"]
+LABELS = ["person", "B-like", "multi word", "O", "日付", "I-", "#", "a\u00a0b", "a | b", "[]\\"]
 IDS = ["n1", "two words", '"quoted"', "日", "# id = x", "é\u00a0", "O"]
 # What formats may stumble over: marks, breaks of lines, emoji, CJK, combining and control marks.
 PIECES = [
     "a", "Bo", " ", "  ", "\t", "\n", "\r", "\r\n", "\u2028", "\x85", "\xa0", "\x1c", "\0",
     "\ufeff", "#",
-    "# text = ", "# id = ", "-DOCSTART-", '"', "\\n", "O", "B-x", ",", "[", "{", "'s", "😀",
+    "# text = ", "# id = ", "-DOCSTART-", '"', "\\n", "O", "B-x", ",", "[", "]", "|", "\\", "{",
+    "'s", "😀",
     "👩\u200d🚒", "é", "e\u0301", "\u0301", "北京", "서울", "ไทย", "مرحبا", "\ue000", "_", "5%",
 ]  # fmt: skip
 texts = st.one_of(
@@ -53,9 +54,9 @@ def again(written: list[TaggedExample], kind: Format) -> list[TaggedExample]:
     return list(read(io.BytesIO(file.getvalue()), kind, name="some.file"))
 
 
-@pytest.mark.parametrize("kind", [Format.CONLL, Format.GLINER])
+@pytest.mark.parametrize("kind", [Format.CONLL, Format.GLINER, Format.MARKED])
 @given(written=st.lists(examples(visible_edges=True), min_size=1, max_size=3))
-def test_formats_of_tokens_are_exact(kind: Format, written: list[TaggedExample]) -> None:
+def test_formats_of_tokens_and_marks_are_exact(kind: Format, written: list[TaggedExample]) -> None:
     assert again(written, kind) == written
 
 

@@ -1,0 +1,39 @@
+"""Marked lines: texts with the entities that were found marked in them, to correct and import.
+
+Knows no server.
+"""
+
+from typing import BinaryIO
+
+from cli.texts import Bad, Text
+from cli.whole_lines import WholeLines
+from wraner.client.replies import Extraction
+from wraner.entities import Mention
+from wraner.formats.marked import LEGEND, marked
+from wraner.packs import TaggedExample
+
+
+class MarkedLines:
+    """Writes results as marked text; a `stream.Sink`. What is refused or was cut is a comment."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._lines = WholeLines(out)
+        self._begun = False
+
+    def write(self, text: Text, result: Extraction) -> None:
+        """Write a text with its entities."""
+        if result.coverage.truncated:
+            self._put(f"# {text.place}: the answer was cut short; entities may be missing")
+        mentions = tuple(Mention(e.start, e.end, e.label) for e in result.entities)
+        example = TaggedExample(text=text.text, entities=mentions)
+        self._put(marked(example, str(text.place)))
+
+    def refuse(self, bad: Bad) -> None:
+        """Write which line was refused, and why."""
+        self._put(f"# {bad.place}: {' '.join(bad.error.split())}")
+
+    def _put(self, line: str) -> None:
+        if not self._begun:  # not before anything is there to be written
+            self._begun = True
+            self._put(LEGEND)
+        self._lines.put(line.encode() + b"\n")
