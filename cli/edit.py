@@ -46,18 +46,24 @@ class Read:
 class Changes:
     """What makes one list of examples of another, `after`; a changed one is removed and added."""
 
-    removed: tuple[str, ...]
+    removed: tuple[Example, ...]
     added: tuple[Example, ...]
     after: tuple[Example, ...]
 
     def __str__(self) -> str:
-        changed = {e.id for e in self.added} & set(self.removed)
+        changed = min(_told(self.added, self.removed), _told(self.removed, self.added))
         counts = (
-            (len(self.added) - len(changed), "new"),
-            (len(changed), "changed"),
-            (len(self.removed) - len(changed), "removed"),
+            (len(self.added) - changed, "new"),
+            (changed, "changed"),
+            (len(self.removed) - changed, "removed"),
         )
         return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+
+def _told(some: Sequence[Example], others: Sequence[Example]) -> int:
+    """Count those that have the id or, since an id may be a hash of all, the text of another."""
+    ids, texts = {e.id for e in others}, {e.text for e in others}
+    return sum(e.id in ids or e.text in texts for e in some)
 
 
 def changes(before: Sequence[Example], after: Sequence[Example]) -> Changes:
@@ -65,7 +71,7 @@ def changes(before: Sequence[Example], after: Sequence[Example]) -> Changes:
     old = {e.id: said_by(e) for e in before}
     new = {e.id: said_by(e) for e in after}
     return Changes(
-        removed=tuple(id_ for id_, content in old.items() if new.get(id_) != content),
+        removed=tuple(e for e in before if new.get(e.id) != old[e.id]),
         added=tuple(e for e in after if old.get(e.id) != new[e.id]),
         after=tuple(after),
     )
@@ -93,15 +99,25 @@ def edit_examples(kind: Kind, name: str, where: TargetOptions, *, yes: bool) -> 
         target.ask(where, lambda client: _store(shelf(client, kind), name, read, wanted))
     except Stale as error:
         raise Conflict(
-            f"{name!r} was changed by somebody else meanwhile ({error}); "
-            f"your examples are kept in {file}"
+            f"{name!r} was changed by somebody else meanwhile ({error}); {_kept(file, kind, name)}"
         ) from None
     except BaseException:
-        say(f"your examples are kept in {file}")
+        if file.exists():
+            say(_kept(file, kind, name))
         raise
     file.unlink()
     say(f"{name}: {wanted}")
     return Exit.OK
+
+
+def _kept(file: Path, kind: Kind, name: str) -> str:
+    command = ["env", f"EDITOR=cp {file}", *_group(kind).split(), "examples", "edit", name]
+    again = shlex.join(command)
+    return f"your examples are kept in {file}; mended there, they are stored by: {again}"
+
+
+def _group(kind: Kind) -> str:
+    return "wraner domains" if kind is Kind.DOMAIN else "wraner policies"
 
 
 async def _read(packs: Shelf, name: str) -> Read:
@@ -118,12 +134,12 @@ async def _store(packs: Shelf, name: str, read: Read, wanted: Changes) -> None:
     except Invalid as error:
         if not _is_of_another(error, wanted):
             raise
-    old, stored, made = {e.id: e for e in read.examples}, read.about, 0
+    stored, made = read.about, 0
     new = {e.id: e for e in wanted.added}
-    total = len(new.keys() | set(wanted.removed))
+    total = len(new.keys() | {e.id for e in wanted.removed})
     try:
         for one in wanted.removed:
-            stored = await _replace(packs, name, old[one], new.pop(one, None), stored)
+            stored = await _replace(packs, name, one, new.pop(one.id, None), stored)
             made += 1
         await packs.extend(name, pieces_of(new.values()), stored)
     except BaseException:
@@ -196,7 +212,7 @@ def _edited(file: Path, kind: Kind, name: str, read: Read) -> tuple[Example, ...
     """
     examples = read_examples(file, read.definitions)
     if read.examples and not examples:
-        group = "wraner domains" if kind is Kind.DOMAIN else "wraner policies"
+        group = _group(kind)
         raise InvalidInput(
             f"expected at least one example, was: the file is empty; nothing was changed. To "
             f"remove all examples: `{group} save {name} FOLDER`, empty FOLDER/{EXAMPLES_FILE}, "
@@ -208,6 +224,6 @@ def _edited(file: Path, kind: Kind, name: str, read: Read) -> tuple[Example, ...
 def _show(wanted: Changes) -> None:
     console = terminal.aside()
     for one in wanted.removed:
-        console.print(f"- {shown_as_is(one)}", style="red", soft_wrap=True)
+        console.print(f"- {shown_as_is(_line(one))}", style="red", soft_wrap=True)
     for example in wanted.added:
         console.print(f"+ {shown_as_is(_line(example))}", style="green", soft_wrap=True)

@@ -1,5 +1,6 @@
 """`wraner domains examples` and `wraner policies examples`: a stored pack's examples."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from wraner.client.replies import PackSummary
 from wraner.errors import InvalidInput
 from wraner.formats.choice import Format as FileFormat
 from wraner.formats.choice import read, read_judged
-from wraner.pack_folders import MARKED_ENDING
+from wraner.pack_folders import MARKED_ENDING, is_marked, iterate_examples, on_line
 from wraner.packs import Example, check_examples
 from wraner.registry import Kind
 
@@ -38,7 +39,7 @@ def example_commands(kind: Kind, named: str) -> typer.Typer:
         return Exit.OK
 
     def add(name: Name, file: File, where: TargetOptions) -> int:
-        return _add(kind, name, read_examples(kind, file), where)
+        return _add(kind, name, file, where)
 
     def remove(name: Name, ids: Ids, where: TargetOptions, yes: Yes = False) -> int:
         return _remove(kind, name, ids, where, yes=yes)
@@ -71,20 +72,24 @@ def read_examples(kind: Kind, file: Path) -> tuple[Example, ...]:
     """
     with file.open("rb") as lines:
         if kind is Kind.DOMAIN:
-            is_marked = file.suffix == MARKED_ENDING
-            format_ = FileFormat.MARKED if is_marked else FileFormat.JSONL
+            format_ = FileFormat.MARKED if is_marked(file) else FileFormat.JSONL
             return tuple(read(lines, format_, name=str(file)))
         return tuple(read_judged(lines, name=str(file)))
 
 
-def _add(kind: Kind, name: str, examples: tuple[Example, ...], where: TargetOptions) -> int:
+def _add(kind: Kind, name: str, file: Path, where: TargetOptions) -> int:
+    examples = read_examples(kind, file)
+
     async def work(client: AsyncClient) -> tuple[int, PackSummary]:
         packs = shelf(client, kind)
         before = await packs.read(name)
+        definitions = packs.definitions(before)
         try:
-            check_examples(packs.definitions(before), examples)
+            check_examples(definitions, examples)
         except InvalidInput as error:
-            raise InvalidInput(f"{error.pointer}: {error.message}") from None
+            number = int(error.pointer.split("/")[2])
+            line, _ = next(islice(iterate_examples(file, definitions), number, None))
+            raise on_line(file, line, error) from None
         return before.examples, await packs.extend(name, pieces_of(examples), before, counted=sent)
 
     sent = Sent(lambda _: None)

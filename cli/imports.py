@@ -33,7 +33,10 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a file holds: distinct examples, repetitions, labels in the order of their coming."""
+    """What a file holds: distinct examples, repetitions, labels in the order of their coming.
+
+    No label means that nothing is tagged anywhere.
+    """
 
     file: Path
     format: Format
@@ -132,6 +135,8 @@ async def _store(packs: Shelf, name: str, surveyed: Survey) -> None:
         else:
             before = stored.examples
             _check_labels(surveyed, stored)
+            if not surveyed.labels:
+                say("no example has an entity: each teaches that there is nothing to find")
         sent = Sent(stepped)
         try:
             done = await packs.extend(name, pieces, stored, counted=sent)

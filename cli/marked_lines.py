@@ -3,18 +3,26 @@
 Knows no server.
 """
 
+from contextlib import suppress
 from typing import BinaryIO
+
+from pydantic import TypeAdapter, ValidationError
 
 from cli.texts import Bad, Text
 from cli.whole_lines import WholeLines
 from wraner.client.replies import Extraction
 from wraner.entities import Mention
 from wraner.formats.marked import LEGEND, marked
-from wraner.packs import TaggedExample
+from wraner.packs import Label, TaggedExample
+
+_ID: TypeAdapter[str] = TypeAdapter(Label)
 
 
 class MarkedLines:
-    """Writes results as marked text; a `stream.Sink`. What is refused or was cut is a comment."""
+    """Writes results as marked text, of a record's other fields its id alone; a `stream.Sink`.
+
+    What is refused or was cut short is a comment.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
         self._lines = WholeLines(out)
@@ -26,6 +34,9 @@ class MarkedLines:
             self._put(f"# {text.place}: the answer was cut short; entities may be missing")
         mentions = tuple(Mention(e.start, e.end, e.label) for e in result.entities)
         example = TaggedExample(text=text.text, entities=mentions)
+        with suppress(ValidationError):  # what cannot be an example's id is not kept
+            known_id = _ID.validate_python(text.fields.get("id"))
+            self._put(f"# id = {known_id}")
         self._put(marked(example, str(text.place)))
 
     def refuse(self, bad: Bad) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cli.asked_texts import REPEATED, AskedTexts, checked_lines
 from wraner.entities import Mention
 from wraner.errors import InvalidInput
-from wraner.pack_folders import MARKED_ENDING
+from wraner.pack_folders import is_marked
 from wraner.packs import Domain, TaggedExample
 from wraner.precedents import words_of
 
@@ -48,7 +48,7 @@ def read_tagged(file: Path, domain: Domain) -> AskedTexts[TaggedExample]:
         else:
             left_out[REPEATED].append(line)
     tagged = AskedTexts.of(asked, left_out)
-    sample = _SAMPLES[file.suffix == MARKED_ENDING] % domain.labels[0]
+    sample = _SAMPLES[is_marked(file)] % domain.labels[0]
     tagged.check_any(
         file, f"tagged texts that are no examples of the domain, one a line, such as {sample}"
     )

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.jsonl import parse_line, render_lines
-from wraner.formats.lines import Line, decode_lines
-from wraner.formats.marked import read_marked
+from wraner.formats.lines import decode_lines
+from wraner.formats.marked import looks_marked, read_marked
 from wraner.packs import (
     Domain,
     Example,
@@ -45,7 +45,13 @@ def read_pack_folder(path: Path) -> Pack:
         InvalidInput: naming the file and the line.
     """
     definitions = read_definitions(path)
-    examples = read_examples(lines_or_marked(path / EXAMPLES_FILE), definitions)
+    file = lines_or_marked(path / EXAMPLES_FILE)
+    if not file.exists():
+        raise InvalidInput(
+            f"{path}: expected {EXAMPLES_FILE}, or of a domain examples{MARKED_ENDING} with marked "
+            f"text, was: neither; write one, an empty one where there are no examples"
+        )
+    examples = read_examples(file, definitions)
     return definitions.model_copy(update={"examples": examples})
 
 
@@ -85,6 +91,11 @@ def read_definitions(path: Path) -> Pack:
     return pack
 
 
+def is_marked(file: Path) -> bool:
+    """Return whether a file's name says that a domain's examples in it are marked text."""
+    return file.suffix.lower() == MARKED_ENDING
+
+
 def read_examples(file: Path, definitions: Pack) -> tuple[Example, ...]:
     """Read a file of examples and check them against the definitions.
 
@@ -92,7 +103,15 @@ def read_examples(file: Path, definitions: Pack) -> tuple[Example, ...]:
         InvalidInput: naming the file and the line.
     """
     numbers, examples = [], []
+    first: dict[str, tuple[int, Example]] = {}
     for number, example in iterate_examples(file, definitions):
+        line, other = first.setdefault(example.id, (number, example))
+        if line != number:
+            same = "the same example" if other == example else f"another with the id {example.id!r}"
+            raise InvalidInput(
+                f"{file}:{number}: expected each example once, was: {same} as on line {line}; "
+                f"{'remove' if other == example else 'rename'} one"
+            )
         numbers.append(number)
         examples.append(example)
     try:
@@ -114,37 +133,33 @@ def iterate_examples(
 ) -> Iterator[tuple[int, Example]]:
     """Yield line numbers and examples, parsed one by one but not checked against each other.
 
-    A line begins at byte `start`, the first one to be read and counted. JSON lines, but marked text
-    in a file that ends so.
+    A line begins at byte `start`, the first one to be read and counted. JSON lines, but of a domain
+    marked text in a file whose name ends so.
 
     Raises:
         InvalidInput: naming the file and the line.
     """
     try:
         with file.open("rb") as content:
-            content.seek(start)
+            if start:  # a pipe has no other beginning
+                content.seek(start)
             lines = decode_lines(content, str(file))
-            if file.suffix == MARKED_ENDING:
-                yield from _marked(lines, file, definitions)
-                return
             is_domain = isinstance(definitions, Domain)
+            if is_domain and is_marked(file):
+                yield from read_marked(lines, str(file))
+                return
             model: type[Example] = TaggedExample if is_domain else JudgedExample
             for line in lines:
+                where = f"{file}:{line.number}"
+                if is_domain and looks_marked(line.text):
+                    raise InvalidInput(
+                        f"{where}: expected a line of JSON, was: marked text; let the file's name "
+                        f"end in {MARKED_ENDING}"
+                    )
                 if line.text.strip():
-                    yield line.number, parse_line(model, line.text, f"{file}:{line.number}")
+                    yield line.number, parse_line(model, line.text, where)
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
-
-
-def _marked(
-    lines: Iterator[Line], file: Path, definitions: Pack
-) -> Iterator[tuple[int, TaggedExample]]:
-    if not isinstance(definitions, Domain):
-        raise InvalidInput(
-            f"{file}: expected JSON lines, for a policy set's examples have no marks, was: a file "
-            f"that ends in {MARKED_ENDING}; see {EXAMPLES_FILE} of a set that is stored"
-        )
-    yield from read_marked(lines, str(file))
 
 
 def write_pack_folder(path: Path, pack: Pack) -> None:

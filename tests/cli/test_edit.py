@@ -8,7 +8,8 @@ import pytest
 
 from cli.edit import changes
 from tests.cli.conftest import CITIES, Served, Wraner, tagged
-from wraner.packs import Domain, PolicySet
+from wraner.entities import Mention
+from wraner.packs import Domain, PolicySet, TaggedExample
 from wraner.registry import PackStore
 
 
@@ -71,8 +72,14 @@ def test_what_was_changed() -> None:
     a, b, c = (tagged(text, id=text) for text in "abc")
     other = tagged("other", id="b")
     wanted = changes([a, b], [other, c])
-    assert wanted.removed == ("a", "b") and wanted.added == (other, c)
+    assert wanted.removed == (a, b) and wanted.added == (other, c)
     assert str(wanted) == "1 new, 1 changed, 1 removed"
+    nameless = TaggedExample(text="Ann left")
+    corrected = TaggedExample(text="Ann left", entities=(Mention(0, 3, "person"),))
+    assert str(changes([nameless], [corrected])) == "1 changed", "though its id, a hash, is another"
+    assert (
+        str(changes([nameless, tagged("Ann left", id="x")], [corrected])) == "1 changed, 1 removed"
+    )
     assert changes([a, b], [b, a]).removed == () == changes([a, b], [b, a]).added
 
 
@@ -89,7 +96,10 @@ def test_what_was_edited_is_stored_at_once_or_where_it_is_too_large_change_by_ch
     )
     ran = wraner("domains", "examples", "edit", "cities", "--yes")
     assert ran.code == 0 and "cities: 1 new, 1 changed, 1 removed" in ran.err
-    assert "- ghent" in ran.err and "+ [Ann | person] left \\[late\\]." in ran.err
+    assert (
+        "- She moved to [Ghent | city]." in ran.err
+        and "+ [Ann | person] left \\[late\\]." in ran.err
+    )
     assert stored(wraner) == {"none": "It pours.", "new": "Ann left [late]."}
     assert kept(tmp_path) == []
     about = json.loads(wraner("domains", "show", "cities").out)
@@ -154,6 +164,30 @@ def test_what_cannot_be_stored_changes_nothing_and_is_kept(
     assert ran.code == code and why in ran.err, ran.err
     assert len(kept(tmp_path)) == 1 and str(kept(tmp_path)[0]) in ran.err
     assert stored(wraner) == before
+
+
+def test_what_was_kept_is_mended_and_stored_as_is_said(
+    wraner: Wraner, cities: Domain, editor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor.write_text(replacing(("It rains.", "It pours in [Hull | town].")))
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    (file,) = kept(tmp_path)
+    assert ran.code == 1 and f"'EDITOR=cp {file}' wraner domains examples edit cities" in ran.err
+    file.write_text(file.read_text().replace("town", "city"))
+    monkeypatch.setenv("EDITOR", f"cp {file}")
+    assert wraner("domains", "examples", "edit", "cities", "--yes").code == 0
+    assert stored(wraner)["none"] == "It pours in Hull."
+    monkeypatch.setenv("EDITOR", "rm")
+    assert "are kept in" not in wraner("domains", "examples", "edit", "cities", "--yes").err
+
+
+def test_the_same_line_twice_is_named_by_both_lines(
+    wraner: Wraner, cities: Domain, editor: Path
+) -> None:
+    editor.write_text(replacing(end="It pours.\n\nIt pours.\n"))
+    ran = wraner("domains", "examples", "edit", "cities", "--yes")
+    assert ran.code == 1 and ":8: expected each example once, was: the same" in ran.err
+    assert "as on line 6; remove one" in ran.err
 
 
 @pytest.mark.usefixtures("cities", "rules")

@@ -109,10 +109,46 @@ def test_nothing_is_written_where_nothing_is_asked(wraner: Wraner) -> None:
     assert ran.code == 4 and ran.out == ""
 
 
-def test_policy_sets_have_no_marks(wraner: Wraner, rules: PolicySet, tmp_path: Path) -> None:
+def test_a_policy_sets_file_is_json_lines_whatever_its_name(
+    wraner: Wraner, rules: PolicySet, tmp_path: Path
+) -> None:
     folder = Path(pack_folder(tmp_path / "other", RULES))
-    (folder / "examples.jsonl").rename(folder / "examples.txt")
-    ran = wraner("policies", "add", "other", str(folder))
-    assert ran.code == 1 and "expected JSON lines" in ran.err
-    ran = wraner("policies", "examples", "add", "rules", str(folder / "examples.txt"))
-    assert ran.code == 0, "whatever the name, a policy set's file is JSON lines"
+    file = (folder / "examples.jsonl").rename(folder / "examples.txt")
+    assert read_pack_folder(folder) == RULES
+    assert wraner("policies", "examples", "add", "rules", str(file)).code == 0
+    file.write_text('{"text": "Buy bad watches!", "violates": ["no-spam"]}\n')
+    assert wraner("policies", "test", "rules", str(file)).code == 0
+
+
+def test_what_lies_there_under_another_name_is_told(
+    wraner: Wraner, cities: Domain, tmp_path: Path
+) -> None:
+    folder = as_marked(tmp_path / "cities", GHENT)
+    (folder / "examples.txt").rename(folder / "examples.md")
+    ran = wraner("domains", "add", "towns", str(folder))
+    assert ran.code == 1 and "or of a domain examples.txt with marked text, was: neither" in ran.err
+    ran = wraner("domains", "test", "cities", str(folder / "examples.md"))
+    assert ran.code == 1 and ":1: expected a line of JSON, was: marked text; let" in ran.err
+    shouting = (folder / "examples.md").rename(folder / "MORE.TXT")
+    assert wraner("domains", "examples", "add", "cities", str(shouting)).code == 0
+
+
+def test_an_example_that_does_not_fit_is_named_with_its_line(
+    wraner: Wraner, cities: Domain, tmp_path: Path
+) -> None:
+    file = tmp_path / "more.txt"
+    file.write_text("# by Ann\n\nIt rains.\n# id = h\nUp to [Hull | town].\n")
+    ran = wraner("domains", "examples", "add", "cities", str(file))
+    assert ran.code == 1 and f"{file}:5: entities/0/label: label 'town'" in ran.err
+
+
+def test_an_id_comes_along_and_untagged_texts_are_said(
+    wraner: Wraner, cities: Domain, tmp_path: Path
+) -> None:
+    given = b'{"id": "m-1", "text": "rain", "queue": 3}\n{"id": " ", "text": "snow"}\n'
+    ran = wraner("extract", "cities", "--marked", "--jsonl", stdin=given)
+    assert ran.out == f"{LEGEND}\n# id = m-1\nrain\nsnow\n"
+    file = tmp_path / "more.txt"
+    file.write_text(ran.out)
+    ran = wraner("import", str(file), "--format", "marked", "--domain", "cities")
+    assert ran.code == 0 and "no example has an entity: each teaches" in ran.err

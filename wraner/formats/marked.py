@@ -22,7 +22,7 @@ from wraner.packs import TaggedExample
 _PLAIN = re.compile(r"(?:[^\\\[\]]|\\.)+")
 _MARK = re.compile(r"\[((?:[^\\\[\]|]|\\.)*)\|((?:[^\\\[\]|]|\\.)*)\]")
 _ESCAPED = re.compile(r"\\(.)")
-_ID = re.compile(r"# +id *= *(.*?)\s*")
+_ID = re.compile(r"\s*#\s+id\s*[=:]\s*(.*?)\s*", re.IGNORECASE)
 _JSON = re.compile(r'\{\s*"|\[\s*[\[{"]')
 _MEANT = {**{mark: mark for mark in "[]|#\\"}, "n": "\n", "r": "\r", "t": "\t"}
 _WRITTEN = str.maketrans(
@@ -59,6 +59,8 @@ def read_marked(lines: Iterable[Line], name: str) -> Iterator[tuple[int, TaggedE
             if known_id is not None:
                 break
             known_id, named_at = found[1], line.number
+            if not known_id:
+                raise InvalidInput(f"{name}:{named_at}: expected a name behind the id, was: none")
         elif not _is_silent(line.text):
             yield line.number, _example(line.text, f"{name}:{line.number}", known_id)
             known_id = None
@@ -99,7 +101,8 @@ def _checked(lines: Iterable[Line], name: str) -> Iterator[Line]:
 
 
 def _is_silent(line: str) -> bool:
-    return not line.strip() or line == "#" or line.startswith("# ")
+    seen = line.strip()
+    return not seen or seen == "#" or seen.startswith("# ")
 
 
 def _other_format(texts: Sequence[str]) -> str:
@@ -159,7 +162,7 @@ def marked(example: TaggedExample, where: str) -> str:
         at = mention.end
     pieces.append(example.text[at:].translate(_WRITTEN))
     line = "".join(pieces)
-    return f"\\{line}" if _is_silent(line) else line
+    return line.replace("#", r"\#", 1) if _is_silent(line) else line
 
 
 def _in_mark(words: str) -> str:
@@ -213,5 +216,5 @@ def _no_mark(line: str, at: int, where: str) -> InvalidInput:
     return InvalidInput(
         f"{where}: column {at + 1}: expected [words | label], was: "
         f"{shortened(line[at : at + 40])}; correct the mark, or write \\[ \\] \\\\ for brackets "
-        f"and backslashes of the text"
+        f"and backslashes of the text, \\| for a bar in a mark"
     )

@@ -35,7 +35,7 @@ def test_entities_stand_where_they_are_marked() -> None:
 
 
 def test_hashtags_are_texts_and_comments_are_not() -> None:
-    said = examples_of("#fail it never came\n#\n# by Ann\n\\# 1 on the list\n#id = x\n")
+    said = examples_of("#fail it never came\n#\n  # by Ann\n\\# 1 on the list\n#id = x\n")
     assert [e.text for e in said] == ["#fail it never came", "# 1 on the list", "#id = x"]
 
 
@@ -96,7 +96,9 @@ def test_what_is_written_is_plain_to_read() -> None:
         ("a\\", ":1: column 2: expected"),
         ("# id = a\n# id = b\nx", ":1: expected an example behind its id"),
         ("x\n# id = a\n", ":2: expected an example behind its id"),
-        ("# id =  \nx", ":2: id: String should have at least 1 character"),
+        ("x\n# id =  \nx", ":2: expected a name behind the id, was: none"),
+        ("# ID: \na\n", ":1: expected a name behind the id"),
+        ("[10|20 tyre | part]", r":1: column 1: .*\\\| for a bar in a mark"),
         ("\\n", ":1: text: expected at least one visible character"),
         ('{"text": "a", "entities": []}', "this looks like jsonl: `wraner import"),
     ],
