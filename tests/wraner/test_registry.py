@@ -107,7 +107,7 @@ def test_errors_in_definitions_name_file_and_line(tmp_path: Path, yaml: str, exp
         ('{"text": "x", "entities": [{"start": 0, "end": 9, "label": "river"}]}', ":2: entities/0"),
         ('{"text": "x", "entities": [{"start": 0, "end": 1, "label": "sea"}]}', ":2: .*declared"),
         ('{"text": "x", "tags": []}', ":2: tags: this field is not known"),
-        ('{"id": "a", "text": "x"}', ":2: id: expected unique names"),
+        ('{"id": "a", "text": "x"}', ":2: expected each example once"),
     ],
 )
 def test_errors_in_examples_name_file_and_line(tmp_path: Path, line: str, expected: str) -> None:
