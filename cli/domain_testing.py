@@ -10,13 +10,12 @@ from cli import terminal
 from cli.domain_test import DomainTestOptions
 from cli.failures import Exit
 from cli.found import Found, figures_of
-from cli.found_views import FoundRecords, FoundView, show_figures
-from cli.options import Layout, TargetOptions
-from cli.records import Records
+from cli.found_views import FoundView, show_figures
+from cli.options import TargetOptions
 from cli.tagged import read_tagged
-from cli.testing import Display, Showing, Subject, Trial, measure
+from cli.testing import Subject, Trial, measure
 from wraner.client.asynchronous import AsyncClient
-from wraner.client.replies import Extraction, Extractions
+from wraner.client.replies import Extractions
 from wraner.packs import Domain
 
 
@@ -39,19 +38,7 @@ def carry_out(what: DomainTestOptions, where: TargetOptions) -> Exit:
             min_score=what.min_score,
         )
 
-    def beside(line: int, extraction: Extraction) -> Found:
-        return Found(line, subject.asked.examples[line], extraction)
-
-    measured = measure(
-        Trial(subject.find, lambda: subject.asked.texts(), ask, beside),
-        Showing(layout, _display(layout), what.failures),
-        where,
-    )
+    trial = Trial(subject, ask, Found, FoundView)
+    measured = measure(trial, layout, where, failures=what.failures)
     show_figures(figures_of(measured.texts), measured.refused, layout)
     return measured.finished
-
-
-def _display(layout: Layout) -> Display[Found]:
-    if layout is Layout.VIEW:
-        return FoundView(terminal.out())
-    return FoundRecords(Records(terminal.lines_out()))

@@ -27,7 +27,7 @@ from wraner.edits import said_by
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.marked import marked, render_marked
 from wraner.pack_folders import EXAMPLES_FILE, MARKED_ENDING, read_examples
-from wraner.packs import Domain, Example, Pack, TaggedExample
+from wraner.packs import Domain, Example, Pack, TaggedExample, as_tagged
 from wraner.registry import Kind
 
 _PLACE = re.compile(r"/examples/(\d+)/")
@@ -173,15 +173,10 @@ def _written(name: str, read: Read) -> Path:
     handle, path = tempfile.mkstemp(prefix=f"wraner-{name}-", suffix=ending)
     with os.fdopen(handle, "wb") as file:
         if is_domain:
-            file.writelines(render_marked(map(_tagged, read.examples)))
+            file.writelines(render_marked(map(as_tagged, read.examples)))
         else:
             file.writelines(_line(e).encode() + b"\n" for e in read.examples)
     return Path(path)
-
-
-def _tagged(example: Example) -> TaggedExample:
-    assert isinstance(example, TaggedExample)
-    return example
 
 
 def _line(example: Example) -> str:

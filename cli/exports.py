@@ -19,7 +19,7 @@ from wraner.client.asynchronous import AsyncClient
 from wraner.client.problems import NotFound
 from wraner.formats.choice import write
 from wraner.pack_folders import EXAMPLES_FILE, read_pack_folder
-from wraner.packs import Domain, Example, TaggedExample
+from wraner.packs import Domain, Example, TaggedExample, as_tagged
 from wraner.registry import Kind
 
 
@@ -58,7 +58,7 @@ def _examples(kept: PackOptions, where: TargetOptions) -> Sequence[TaggedExample
                 f"keep no other tool's format holds: take its {EXAMPLES_FILE} as it is"
             )
         return pack.examples
-    return [_tagged(e) for e in target.ask(where, lambda client: _stored(client, kept.domain))]
+    return [as_tagged(e) for e in target.ask(where, lambda client: _stored(client, kept.domain))]
 
 
 async def _stored(client: AsyncClient, name: str) -> Sequence[Example]:
@@ -74,11 +74,6 @@ async def _stored(client: AsyncClient, name: str) -> Sequence[Example]:
             ) from None
         raise
     return found
-
-
-def _tagged(example: Example) -> TaggedExample:
-    assert isinstance(example, TaggedExample)
-    return example
 
 
 @contextmanager

@@ -3,10 +3,29 @@
 Knows neither what is counted nor how.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.table import Table
 
+from cli import terminal
+from cli.options import Layout
+from cli.records import Records
 from cli.views import number
 from training.bootstrap import Interval
+
+
+def show_summary(layout: Layout, record: Mapping[str, Any], *parts: Table | Sequence[str]) -> None:
+    """Show figures: as a record, or to people as tables and lines, an empty line between parts."""
+    if layout is Layout.JSONL:
+        Records(terminal.lines_out()).put({"summary": record})
+        return
+    console = terminal.out()
+    for place, part in enumerate(parts):
+        if place:
+            console.print()
+        for line in [part] if isinstance(part, Table) else part:
+            console.print(line, soft_wrap=not isinstance(line, Table))
 
 
 def counts_table(first: str, *others: str) -> Table:

@@ -5,6 +5,7 @@ An entity is right where start, end and label all are. Knows no server and no te
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from training.bootstrap import Interval, affordable, mean_interval
 from training.ner_scores import (
@@ -39,6 +40,12 @@ class Found:
     def right(self) -> bool:
         """Whether all that is tagged was found, and nothing else."""
         return self.compared.gold == self.compared.found
+
+    def record(self) -> dict[str, Any]:
+        """Return it for a line of JSON."""
+        tagged = self.example.model_dump(mode="json", exclude={"id"})
+        entities = [e.model_dump(exclude={"text"}) for e in self.extraction.entities]
+        return {"line": self.line, **tagged, "found": entities, "right": self.right}
 
 
 @dataclass(frozen=True, slots=True)

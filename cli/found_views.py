@@ -10,14 +10,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text as Styled
 
-from cli import terminal
 from cli.counts import counted
 from cli.excerpts import excerpts, shortened
-from cli.figure_views import counts_table, in_words, recorded
+from cli.figure_views import counts_table, in_words, recorded, show_summary
 from cli.found import Figures, Found
 from cli.options import Layout
-from cli.records import Records
-from cli.texts import Bad
 from cli.views import Palette, is_plain, number, shown_as_is, with_entities
 from training.ner_scores import ContentError, ErrorKind, list_content_errors
 from wraner.entities import Mention, Span
@@ -66,37 +63,11 @@ class FoundView:
         for error in errors:
             self._console.print(f"    {_said_of(error, text)}", style=_DIM, soft_wrap=True)
 
-    def refuse(self, bad: Bad) -> None:
-        """Leave a refused line to standard error."""
-
-
-class FoundRecords:
-    """Writes tagged texts with what was found as JSON lines."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-
-    def show(self, found: Found) -> None:
-        """Write a text."""
-        tagged = found.example.model_dump(mode="json", exclude={"id"})
-        entities = [e.model_dump(exclude={"text"}) for e in found.extraction.entities]
-        self._records.put({"line": found.line, **tagged, "found": entities, "right": found.right})
-
-    def refuse(self, bad: Bad) -> None:
-        """Write why a text has no result."""
-        self._records.refuse(bad)
-
 
 def show_figures(figures: Figures, refused: int, layout: Layout) -> None:
     """Show what the extraction is worth."""
-    if layout is Layout.JSONL:
-        Records(terminal.lines_out()).put({"summary": _recorded(figures, refused)})
-        return
-    console = terminal.out()
-    console.print(_types(figures))
-    console.print()
-    for line in _said(figures, refused):
-        console.print(line, soft_wrap=True)
+    said = _said(figures, refused)
+    show_summary(layout, _recorded(figures, refused), _types(figures), said)
 
 
 def _place(error: ContentError) -> Span:

@@ -9,7 +9,7 @@ was matched to as not found. Knows no server and no terminal.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from scipy.stats import binomtest
 
@@ -64,6 +64,13 @@ class Judged:
     def right(self) -> bool:
         """Whether nothing is wrong with the verdict."""
         return self.fault is None
+
+    def record(self) -> dict[str, Any]:
+        """Return it for a line of JSON."""
+        label = self.example.model_dump(mode="json", exclude={"id"})
+        kept = {"decision", "score", "matches"}
+        verdict = self.verdict.model_dump(mode="json", include=kept)
+        return {"line": self.line, **label, **verdict, "wrong": self.fault}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Styled
 
-from cli import terminal
 from cli.counts import counted
-from cli.figure_views import counts_table, in_words, recorded
+from cli.figure_views import counts_table, in_words, recorded, show_summary
 from cli.judged import Figures, Judged
 from cli.options import Layout
-from cli.records import Records
-from cli.texts import Bad
 from cli.views import badge, is_plain, number, shown_as_is
 from wraner.policies import Decision
 
@@ -41,41 +38,12 @@ class JudgedView:
             if policies:
                 self._console.print(f"    {words} {shown_as_is(', '.join(policies))}", style="dim")
 
-    def refuse(self, bad: Bad) -> None:
-        """Leave a refused line to standard error."""
-
-
-class JudgedRecords:
-    """Writes judged texts as JSON lines."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-
-    def show(self, judged: Judged) -> None:
-        """Write a text."""
-        label = judged.example.model_dump(mode="json", exclude={"id"})
-        kept = {"decision", "score", "matches"}
-        verdict = judged.verdict.model_dump(mode="json", include=kept)
-        self._records.put({"line": judged.line, **label, **verdict, "wrong": judged.fault})
-
-    def refuse(self, bad: Bad) -> None:
-        """Write why a text has no verdict."""
-        self._records.refuse(bad)
-
 
 def show_figures(figures: Figures, refused: int, layout: Layout) -> None:
     """Show what the verdicts are worth."""
-    if layout is Layout.JSONL:
-        Records(terminal.lines_out()).put({"summary": _recorded(figures, refused)})
-        return
-    console = terminal.out()
-    console.print(_decisions(figures))
-    console.print()
-    for line in _said(figures, refused):
-        console.print(line, soft_wrap=True)
-    if figures.policies:
-        console.print()
-        console.print(_policies(figures))
+    tables = [_policies(figures)] if figures.policies else []
+    said = _said(figures, refused)
+    show_summary(layout, _recorded(figures, refused), _decisions(figures), said, *tables)
 
 
 def _recorded(figures: Figures, refused: int) -> dict[str, Any]:

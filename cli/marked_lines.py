@@ -12,7 +12,7 @@ from cli.texts import Bad, Text
 from cli.whole_lines import WholeLines
 from wraner.client.replies import Extraction
 from wraner.entities import Mention
-from wraner.formats.marked import LEGEND, marked
+from wraner.formats.marked import LEGEND, marked_with_id
 from wraner.packs import Label, TaggedExample
 
 _ID: TypeAdapter[str] = TypeAdapter(Label)
@@ -36,8 +36,8 @@ class MarkedLines:
         example = TaggedExample(text=text.text, entities=mentions)
         with suppress(ValidationError):  # what cannot be an example's id is not kept
             known_id = _ID.validate_python(text.fields.get("id"))
-            self._put(f"# id = {known_id}")
-        self._put(marked(example, str(text.place)))
+            example = example.model_copy(update={"id": known_id})
+        self._put(marked_with_id(example, str(text.place)))
 
     def refuse(self, bad: Bad) -> None:
         """Write which line was refused, and why."""

@@ -9,16 +9,15 @@ from functools import cache, partial
 from cli import terminal
 from cli.failures import Exit
 from cli.judged import Judged, figures_of
-from cli.judged_views import JudgedRecords, JudgedView, show_figures
+from cli.judged_views import JudgedView, show_figures
 from cli.labelled import read_labelled
-from cli.options import Layout, TargetOptions
+from cli.options import TargetOptions
 from cli.policy_test import PolicyTestOptions
-from cli.records import Records
 from cli.stream import JUDGED_CHARACTERS
-from cli.testing import Display, Showing, Subject, Trial, measure
+from cli.testing import Subject, Trial, measure
 from wraner.client.asynchronous import AsyncClient
 from wraner.client.replies import Verdict, Verdicts
-from wraner.packs import PolicySet
+from wraner.packs import JudgedExample, PolicySet
 
 
 def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
@@ -44,19 +43,10 @@ def carry_out(what: PolicyTestOptions, where: TargetOptions) -> Exit:
     def policies() -> tuple[str, ...]:
         return tuple(policy.id for policy in subject.pack.policies)
 
-    def beside(line: int, verdict: Verdict) -> Judged:
-        return Judged(line, subject.asked.examples[line], policies(), verdict)
+    def beside(line: int, example: JudgedExample, verdict: Verdict) -> Judged:
+        return Judged(line, example, policies(), verdict)
 
-    measured = measure(
-        Trial(subject.find, lambda: subject.asked.texts(), ask, beside, JUDGED_CHARACTERS),
-        Showing(layout, _display(layout), what.failures),
-        where,
-    )
+    trial = Trial(subject, ask, beside, JudgedView, JUDGED_CHARACTERS)
+    measured = measure(trial, layout, where, failures=what.failures)
     show_figures(figures_of(measured.texts), measured.refused, layout)
     return measured.finished
-
-
-def _display(layout: Layout) -> Display[Judged]:
-    if layout is Layout.VIEW:
-        return JudgedView(terminal.out())
-    return JudgedRecords(Records(terminal.lines_out()))

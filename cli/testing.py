@@ -6,15 +6,17 @@ beside its label, kept, and shown where it is wanted. Knows neither kind of pack
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
+from rich.console import Console
 
 from cli import terminal
 from cli.asked_texts import AskedTexts, E
 from cli.choices import Choice, P, choice_of, read_choice
 from cli.failures import Exit, Stopped, say
 from cli.options import Layout, StreamOptions, TargetOptions
+from cli.records import Records
 from cli.stream import CALL_CHARACTERS
 from cli.streaming import Given, Reply, Verb, answer_given
 from cli.texts import Bad, Text
@@ -29,21 +31,21 @@ class Beside(Protocol):
         """Whether nothing is wrong with what was said."""
         ...
 
+    def record(self) -> dict[str, Any]:
+        """Return it for a line of JSON."""
+        ...
+
 
 R = TypeVar("R", bound=BaseModel)
 B = TypeVar("B", bound=Beside)
 Showable = TypeVar("Showable", contravariant=True)
 
 
-class Display(Protocol[Showable]):
-    """Shows labelled texts one by one."""
+class View(Protocol[Showable]):
+    """Shows labelled texts to people, one by one."""
 
     def show(self, one: Showable) -> None:
         """Show a text with what was said of it."""
-        ...
-
-    def refuse(self, bad: Bad) -> None:
-        """Show that a text was refused."""
         ...
 
 
@@ -78,31 +80,17 @@ class Subject(Generic[P, E]):
 
 
 @dataclass(frozen=True)
-class Trial(Generic[R, B]):
-    """How a pack is tested; see `Verb` for `find`, `ask` and `characters`.
+class Trial(Generic[P, E, R, B]):
+    """How a pack is tested; see `Verb` for `ask` and `characters`.
 
-    `texts` are there once `find` is done; `beside` puts what is said of a line's text beside its
-    label.
+    `beside` puts what is said of a line's text beside its label; `view` shows that to people.
     """
 
-    find: Callable[[AsyncClient], Awaitable[object]]
-    texts: Callable[[], Sequence[Text]]
+    subject: Subject[P, E]
     ask: Callable[[AsyncClient, Sequence[str]], Awaitable[Reply[R]]]
-    beside: Callable[[int, R], B]
+    beside: Callable[[int, E, R], B]
+    view: Callable[[Console], View[B]]
     characters: int = CALL_CHARACTERS
-
-
-@dataclass(frozen=True)
-class Showing(Generic[B]):
-    """How texts are shown, and whether only those with something wrong."""
-
-    layout: Layout
-    display: Display[B]
-    failures: bool
-
-    def wants(self, one: B) -> bool:
-        """Return whether a text is shown: a failure where these are asked for, else any record."""
-        return not one.right if self.failures else self.layout is Layout.JSONL
 
 
 @dataclass
@@ -114,47 +102,61 @@ class Measured(Generic[B]):
     finished: Exit = Exit.OK
 
 
-def measure(trial: Trial[R, B], showing: Showing[B], where: TargetOptions) -> Measured[B]:
-    """Ask about all texts and show those that are wanted, an empty line behind them for people.
+def measure(
+    trial: Trial[P, E, R, B], layout: Layout, where: TargetOptions, *, failures: bool
+) -> Measured[B]:
+    """Ask about all texts and show them, an empty line behind them for people.
 
-    Raises what `trial.find` does, and what ended the asking early: figures are about all texts.
+    Of all texts people are shown none, with `failures` those alone that have something wrong.
+
+    Raises what `Subject.find` does, and what ended the asking early: figures are about all texts.
     """
-    sink = _Sink(trial, showing)
+    subject, sink = trial.subject, _Sink(trial, layout, failures=failures)
     verb = Verb(
-        trial.find,
+        subject.find,
         trial.ask,
         view=lambda _: sink,
         records=lambda _: sink,
         characters=trial.characters,
     )
-    given = Given(lambda: iter(trial.texts()), lambda: len(trial.texts()))
-    options = StreamOptions(format=showing.layout)
+    given = Given(lambda: iter(subject.asked.texts()), lambda: len(subject.asked.examples))
+    options = StreamOptions(format=layout)
     try:
         sink.measured.finished = answer_given(given, verb, options=options, where=where)
     except Stopped as stopped:  # there is no going on
         raise stopped.cause from None
-    if sink.shown and showing.layout is Layout.VIEW:
+    if sink.shown and layout is Layout.VIEW:
         terminal.out().print()
     return sink.measured
 
 
-class _Sink(Generic[R, B]):
+class _Sink(Generic[P, E, R, B]):
     """Puts answers beside their labels, keeps them and passes them on; a `stream.Sink`."""
 
-    def __init__(self, trial: Trial[R, B], showing: Showing[B]) -> None:
-        self._beside, self._showing = trial.beside, showing
+    def __init__(self, trial: Trial[P, E, R, B], layout: Layout, *, failures: bool) -> None:
+        self._trial: Trial[P, E, R, B] = trial
+        self._failures = failures
+        self._records = Records(terminal.lines_out()) if layout is Layout.JSONL else None
+        self._view = trial.view(terminal.out())
         self.measured = Measured[B]()
         self.shown = 0
 
     def write(self, text: Text, result: R) -> None:
         """Keep an answer, and show it where it is wanted."""
-        one = self._beside(text.place.line, result)
+        line = text.place.line
+        one = self._trial.beside(line, self._trial.subject.asked.examples[line], result)
         self.measured.texts.append(one)
-        if self._showing.wants(one):
-            self.shown += 1
-            self._showing.display.show(one)
+        wanted = not one.right if self._failures else self._records is not None
+        if not wanted:
+            return
+        self.shown += 1
+        if self._records is None:
+            self._view.show(one)
+        else:
+            self._records.put(one.record())
 
     def refuse(self, bad: Bad) -> None:
-        """Count a refused text and show it."""
+        """Count a refused text; standard error has it, and records too."""
         self.measured.refused += 1
-        self._showing.display.refuse(bad)
+        if self._records is not None:
+            self._records.refuse(bad)

@@ -14,18 +14,13 @@ def most_similar(pack: Pack, generations: Iterable[Generation]) -> Generation | 
     on it, segments that are searched by candidates may find others than those of a fresh build.
     """
     digests = {example.id: example_hash(example) for example in pack.examples}
-    defined = definition_entries(pack) if isinstance(pack, PolicySet) else []
+    entries = definition_entries(pack) if isinstance(pack, PolicySet) else []
+    defined = {entry.id: entry.digest for entry in entries}
 
     def shared(generation: Generation) -> int:
-        own = generation.definitions
-        count = len(own.kept(defined)) if own else 0
-        for part in generation.parts:
-            found = ((part.segment.rows.get(id_), digest) for id_, digest in digests.items())
-            count += sum(
-                row is not None and part.live[row] and part.segment.entries[row].digest == digest
-                for row, digest in found
-            )
-        return count
+        own, parts = generation.definitions, generation.parts
+        alike = sum(p.live[row] for p in parts for row in p.segment.find(digests).values())
+        return int(alike) + (len(own.find(defined)) if own else 0)
 
     counts = [(shared(each), each) for each in generations if each.kind == kind_of(pack)]
     most, found = max(counts, key=lambda counted: counted[0], default=(0, None))

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,11 +70,16 @@ class Segment:
 
     def kept(self, entries: Iterable[Entry]) -> dict[str, Words]:
         """Return by their ids the words of those that are its own, by id and content."""
-        found = ((entry, self.rows.get(entry.id)) for entry in entries)
+        found = self.find({entry.id: entry.digest for entry in entries})
+        return {id_: self.words(row) for id_, row in found.items()}
+
+    def find(self, digests: Mapping[str, str]) -> dict[str, int]:
+        """Return by their ids the numbers of the entries that have these ids and digests."""
+        rows = ((id_, self.rows.get(id_), digest) for id_, digest in digests.items())
         return {
-            entry.id: self.words(row)
-            for entry, row in found
-            if row is not None and self.entries[row].digest == entry.digest
+            id_: row
+            for id_, row, digest in rows
+            if row is not None and self.entries[row].digest == digest
         }
 
     @cached_property

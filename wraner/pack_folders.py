@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from wraner.errors import Conflict, InvalidInput
 from wraner.formats.jsonl import parse_line, render_lines
-from wraner.formats.lines import decode_lines
+from wraner.formats.lines import Line, decode_lines
 from wraner.formats.marked import looks_marked, read_marked
 from wraner.packs import (
     Domain,
@@ -150,16 +150,23 @@ def iterate_examples(
                 return
             model: type[Example] = TaggedExample if is_domain else JudgedExample
             for line in lines:
-                where = f"{file}:{line.number}"
-                if is_domain and looks_marked(line.text):
-                    raise InvalidInput(
-                        f"{where}: expected a line of JSON, was: marked text; let the file's name "
-                        f"end in {MARKED_ENDING}"
-                    )
                 if line.text.strip():
-                    yield line.number, parse_line(model, line.text, where)
+                    yield line.number, _parsed(model, line, file)
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read ({error.strerror}); restore it") from None
+
+
+def _parsed(model: type[Example], line: Line, file: Path) -> Example:
+    where = f"{file}:{line.number}"
+    try:
+        return parse_line(model, line.text, where)
+    except InvalidInput:
+        if model is not TaggedExample or not looks_marked(line.text):
+            raise
+        raise InvalidInput(
+            f"{where}: expected a line of JSON, was: marked text; let the file's name end in "
+            f"{MARKED_ENDING}"
+        ) from None
 
 
 def write_pack_folder(path: Path, pack: Pack) -> None:

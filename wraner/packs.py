@@ -175,6 +175,12 @@ def _fill_id(example: Example) -> None:
         object.__setattr__(example, "id", example_hash(in_order(example))[:16])
 
 
+def as_tagged(example: Example) -> TaggedExample:
+    """Return an example of a domain as what it is."""
+    assert isinstance(example, TaggedExample)
+    return example
+
+
 def definitions_of(pack: Pack) -> Pack:
     """Return the pack without its examples."""
     return pack.model_copy(update={"examples": ()})

@@ -1,6 +1,7 @@
 """A server of the real API over fakes, the command run against it, and a fake for evaluations."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -212,6 +213,12 @@ def start(*arguments: str, url: str, **options: Any) -> subprocess.Popen[bytes]:
         bufsize=0,  # what readline() has read ahead, communicate() would miss
         **{"stderr": subprocess.PIPE, **options},
     )
+
+
+def json_lines(file: Path, *lines: dict[str, Any]) -> Path:
+    """Write a file of JSON lines and return its path."""
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
 
 
 def pack_folder(folder: Path, pack: Domain | PolicySet) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import CITIES, RULES, Served, Wraner, pack_folder
+from tests.cli.conftest import CITIES, RULES, Served, Wraner, json_lines, pack_folder
 from tests.cli.test_tagged import line
 
 # The engine takes every word with a capital for a city, and is .9 sure.
@@ -26,9 +26,7 @@ def tagged(tmp_path: Path) -> str:
 
 
 def written(folder: Path, *lines: dict[str, Any]) -> str:
-    file = folder / "tagged.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(file)
+    return str(json_lines(folder / "tagged.jsonl", *lines))
 
 
 def records(out: str) -> list[Any]:

@@ -1,6 +1,5 @@
 """Labelled texts: which of a file's lines measure something."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from cli.asked_texts import AskedTexts, LeftOut
 from cli.labelled import read_labelled
+from tests.cli.conftest import json_lines
 from wraner.errors import InvalidInput
 from wraner.packs import JudgedExample, PolicySet
 
@@ -17,9 +17,7 @@ OTHER: dict[str, Any] = {"text": "something else", "violates": ["ads"]}
 def read(folder: Path, *lines: dict[str, Any], examples: Any = ()) -> AskedTexts[JudgedExample]:
     policies = [{"id": p, "title": p, "definition": p} for p in ("ads", "spam")]
     policy_set = PolicySet.model_validate({"policies": policies, "examples": examples})
-    file = folder / "labelled.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return read_labelled(file, policy_set)
+    return read_labelled(json_lines(folder / "labelled.jsonl", *lines), policy_set)
 
 
 def test_the_same_words_count_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli import progress
-from tests.cli.conftest import RULES, Served, Wraner, pack_folder
+from tests.cli.conftest import RULES, Served, Wraner, json_lines, pack_folder
 from wraner.engine import ScoreRequest, Scores
 from wraner.fusion import SHORTLIST
 from wraner.packs import Policy, PolicySet
@@ -30,9 +30,7 @@ def labelled(tmp_path: Path, rules: PolicySet) -> str:
 
 
 def written(folder: Path, *lines: dict[str, Any]) -> str:
-    file = folder / "labelled.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(file)
+    return str(json_lines(folder / "labelled.jsonl", *lines))
 
 
 def records(out: str) -> list[Any]:

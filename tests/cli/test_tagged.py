@@ -1,6 +1,5 @@
 """Tagged texts: which of a file's lines measure something."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from cli.asked_texts import AskedTexts, LeftOut
 from cli.tagged import read_tagged
-from tests.cli.conftest import CITIES
+from tests.cli.conftest import CITIES, json_lines
 from wraner.errors import InvalidInput
 from wraner.packs import TaggedExample
 
@@ -18,9 +17,7 @@ def line(text: str, *entities: tuple[int, int, str]) -> dict[str, Any]:
 
 
 def read(folder: Path, *lines: dict[str, Any]) -> AskedTexts[TaggedExample]:
-    file = folder / "tagged.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return read_tagged(file, CITIES)
+    return read_tagged(json_lines(folder / "tagged.jsonl", *lines), CITIES)
 
 
 def test_examples_of_the_domain_and_words_that_come_again_are_left_out(tmp_path: Path) -> None:

@@ -138,9 +138,17 @@ def render_marked(examples: Iterable[TaggedExample]) -> Iterator[bytes]:
     """
     yield f"{LEGEND}\n".encode()
     for number, example in enumerate(examples, start=1):
-        line = marked(example, f"example {number} ({example.id})")
-        known_id = own_id(example)
-        yield (f"# id = {known_id}\n{line}\n" if known_id else f"{line}\n").encode()
+        yield f"{marked_with_id(example, f'example {number} ({example.id})')}\n".encode()
+
+
+def marked_with_id(example: TaggedExample, where: str) -> str:
+    """Return `marked`, below a line with the id where that is no content hash.
+
+    Raises:
+        InvalidInput: as `render_marked`, preceded by `where`.
+    """
+    line, known_id = marked(example, where), own_id(example)
+    return f"# id = {known_id}\n{line}" if known_id else line
 
 
 def marked(example: TaggedExample, where: str) -> str:
