@@ -7,6 +7,9 @@ several authors; nothing is taught or fitted by them. Everything is asked as it 
 examples; by the policies' words alone; and with the policies and examples added to the policy set
 that ships. Policies that name what alone is allowed are also told apart. Texts that are decided
 wrongly are printed.
+
+The messages of `everyday.txt`, by yet another author, breach no rule of any set but those that name
+what alone is allowed, without which the sets are asked about them.
 """
 
 import argparse
@@ -14,9 +17,10 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.plain_speech import Said, table
+from benchmarks.plain_speech import Said, decided, table
 from benchmarks.policy_probes import Probe, probing
 from services.settings import read_settings
+from training.judged_texts import TaughtText
 from training.untaught import NewSet, read_new_set
 from wraner.metrics import auroc
 from wraner.packs import JudgedExample, PolicySet
@@ -24,6 +28,7 @@ from wraner.policies import Verdict
 
 RULES = Path(__file__).with_name("rules")
 NAMES = tuple(folder.name for folder in sorted(RULES.iterdir()))
+EVERYDAY = Path(__file__).with_name("everyday.txt")
 
 
 def added(base: PolicySet, new: PolicySet) -> PolicySet:
@@ -48,6 +53,24 @@ def _keeping(example: JudgedExample, policies: tuple[str, ...]) -> JudgedExample
     return (
         example.model_copy(update={"complies": policies}) if example.complies == "all" else example
     )
+
+
+def everyday(pack: PolicySet) -> NewSet:
+    """Return everyday messages beside a set without the policies that name what alone is allowed.
+
+    Examples of a breach of these alone are left out.
+    """
+    policies = tuple(p for p in pack.policies if not p.is_allow_list)
+    known = frozenset(p.id for p in policies)
+    examples = tuple(
+        TaughtText(e, e.violates, 1.0).among(known).example
+        for e in pack.examples
+        if not e.violates or not known.isdisjoint(e.violates)
+    )
+    forbids = pack.model_copy(update={"policies": policies, "examples": examples})
+    messages = EVERYDAY.read_text(encoding="utf-8").splitlines()
+    said = (JudgedExample(text=message, complies="all") for message in messages)
+    return NewSet(forbids, tuple(TaughtText(e, (), 1.0) for e in said))
 
 
 async def ask(probe: Probe, new: NewSet, pack: PolicySet) -> list[Verdict]:
@@ -101,6 +124,10 @@ def main() -> None:
             }
             for way, pack in packs.items():
                 print(report(way, new, asyncio.run(ask(probe, new, pack))))
+            messages = everyday(new.pack)
+            verdicts = asyncio.run(ask(probe, messages, messages.pack))
+            decisions = [verdict.decision for verdict in verdicts]
+            print(decided("everyday messages, with examples", decisions) + "\n")
 
 
 if __name__ == "__main__":

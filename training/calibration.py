@@ -7,7 +7,8 @@ Each dev text is asked about as in serving, every fifth about all policies: with
 taught as the policy set's examples, and with the set's own few. Policies that a judge was not
 taught get weights of their own, fitted to the sets of `untaught`: house rules, those that name
 what alone is allowed apart, and eight policies for which an adapter and a tuning are needed that
-were trained without them.
+were trained without them. Where these are not at hand, `--later-of ADAPTER` keeps what an earlier
+adapter weighs for later policies of the taught kind.
 
 Prints figures of texts that the weights were not fitted to, see `calibration_tables`, and writes
 what it fitted into the adapter's manifest.
@@ -16,9 +17,9 @@ what it fitted into the adapter's manifest.
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -65,29 +66,36 @@ class Subjects:
         return {p.id: p.tier for p in (*self.own.policies, *rules)}
 
 
-def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int) -> Fusion:
+def fit(
+    answered: Answered,
+    tiers: Tiers,
+    taught: tuple[str, ...],
+    *,
+    shown: int,
+    later: Fusion | None = None,
+) -> Fusion:
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
-    Questions about policies that came later than the training, but are of its kind, have `shown`
-    examples a side. Untaught sets are small, and say nothing of how many policies are judged. Those
-    of another kind than the encoder's have weights of their own beside their part in the common
-    ones, and so have those that name what alone is allowed, which have no part in these.
+    Questions about policies that came later than the training have `shown` examples a side.
+    Untaught sets are small, and say nothing of how many policies are judged. Those of another kind
+    than the encoder's have weights of their own beside their part in the common ones, which `later`
+    replaces, and so have those that name what alone is allowed, which have no part in these.
     """
-    common = together(answered.untaught, answered.untaught)
     kinds = {}
     if answered.foreign:
         kinds["foreign"] = together(answered.untaught, answered.foreign)
     if answered.allow_lists:
         kinds["allow_list"] = together(answered.allow_lists, answered.allow_lists)
-    untaught = fitted_to_new_sets(*common, tiers, hears="words").model_copy(
-        update={
-            "examples_shown": shown,
-            **{
-                kind: fitted_to_new_sets(*sets, tiers, hears="wordings")
-                for kind, sets in kinds.items()
-            },
-        }
-    )
+    if later is None:
+        common = together(answered.untaught, answered.untaught)
+        later = fitted_to_new_sets(*common, tiers, hears="words")
+    own = {
+        kind: fitted_to_new_sets(*sets, tiers, hears="wordings").model_copy(
+            update={"examples_shown": shown}
+        )
+        for kind, sets in kinds.items()
+    }
+    untaught = later.model_copy(update={"examples_shown": shown, **own})
     return fitted(answered.many, tiers, hears="leaning").model_copy(
         update={
             "few": fitted(answered.few, tiers, hears="definition"),
@@ -98,20 +106,27 @@ def fit(answered: Answered, tiers: Tiers, taught: tuple[str, ...], *, shown: int
 
 
 async def answers(
-    judge: Judge, without: Judge, subjects: Subjects, say: Callable[[str], None] = lambda _: None
+    judge: Judge,
+    without: Judge | None,
+    subjects: Subjects,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    shown: int = 0,
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught.
 
-    Its questions alone show examples: what was taught gains nothing by them, and rules of another
-    kind are judged worse with them (training/LOG.md, 2026-11-28).
+    Questions about what was taught show no examples: nothing is gained by them there
+    (training/LOG.md, 2026-11-28). All others show so many a side.
     """
     judged = subjects.judged
     untaught: dict[str, TwoWays] = {}
     lists: dict[str, TwoWays] = {}
+    of_rules = replace(judge, shown=shown, answers={})
+    of_later = of_rules if without is None else replace(without, shown=shown, answers={})
     for asked, sets, found in (
-        (judge, subjects.house_rules, untaught),
-        (without, subjects.left_out, untaught),
-        (judge, subjects.allow_lists, lists),
+        (of_rules, subjects.house_rules, untaught),
+        (of_later, subjects.left_out, untaught),
+        (of_rules, subjects.allow_lists, lists),
     ):
         for name, new in sets.items():
             say(f"asking about {len(new.texts)} texts, never taught: {name}")
@@ -127,21 +142,21 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         settings = _judgements(read_settings(args.config), args.config)
-        for adapter in (args.adapter, args.without[0]):
+        later = _later(args.later_of) if args.later_of else None
+        for adapter in (args.adapter, *args.without[:1]):
             _check_kept_back(settings, adapter)
-        _check_left_out(*args.without)
-        subjects = _subjects(settings, args.without[0], args.data)
-        with (
-            _judge(args, args.adapter, args.policy_tuning) as judge,
-            _judge(args, *args.without, shown=args.shown) as without,
-        ):
-            answered = asyncio.run(answers(judge, without, subjects, Console(stderr=True).log))
+        if args.without:
+            _check_left_out(*args.without)
+        subjects = _subjects(settings, args.without, args.data)
+        with _judge(args, args.adapter, args.policy_tuning) as judge, _without(args) as without:
+            say = Console(stderr=True).log
+            answered = asyncio.run(answers(judge, without, subjects, say, shown=args.shown))
     except WranerError as error:
         print(error, file=sys.stderr)
         return 1
     print("\n".join(tables(answered, subjects.tiers)))
     taught = taught_words(subjects.judged, _taught_by(args.adapter))
-    fusion = fit(answered, subjects.tiers, taught, shown=args.shown)
+    fusion = fit(answered, subjects.tiers, taught, shown=args.shown, later=later)
     print(fusion.model_dump_json(indent=2))
     shelf, identity = args.adapter.parent, args.adapter.name
     manifest = read_adapter(shelf, identity)
@@ -164,13 +179,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("config", type=Path)
     parser.add_argument("--adapter", type=Path, required=True, help="its folder, named by its hash")
-    parser.add_argument(
+    later = parser.add_mutually_exclusive_group(required=True)
+    later.add_argument(
         "--without",
         type=Path,
         nargs=2,
-        required=True,
+        default=(),
         metavar=("ADAPTER", "TUNING"),
         help="folders of those that were trained without eight policies",
+    )
+    later.add_argument(
+        "--later-of",
+        type=Path,
+        help="folder of an adapter whose weights for later policies of the taught kind are kept",
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--state", type=Path, default=Path("state"))
@@ -220,28 +241,38 @@ def _check_left_out(adapter: Path, tuning: Path) -> None:
         )
 
 
-def _subjects(settings: JudgementSettings, without: Path, data: Path) -> Subjects:
+def _later(adapter: Path) -> Fusion:
+    """Return an adapter's weights for policies that came later than its training."""
+    calibration = read_adapter(adapter.parent, adapter.name).calibration
+    if calibration is None or calibration.untaught is None:
+        raise InvalidInput(
+            f"expected an adapter with weights for later policies, was: {adapter}, without any"
+        )
+    return calibration.untaught
+
+
+def _subjects(settings: JudgementSettings, without: Sequence[Path], data: Path) -> Subjects:
     own = read_pack_folder(settings.texts.policy_set)
     assert isinstance(own, PolicySet)
-    other = _taught_by(without)
+    gone = left_out(_taught_by(without[0]).texts, data) if without else {}
     judged = read_judged_texts(settings.texts, data)
     breaching = [t for t in judged.dev if t.breaches]
-    return Subjects(
-        judged, own, house_rules(breaching), left_out(other.texts, data), allow_lists(breaching)
-    )
+    return Subjects(judged, own, house_rules(breaching), gone, allow_lists(breaching))
+
+
+def _without(args: argparse.Namespace) -> AbstractContextManager[Judge | None]:
+    return _judge(args, *args.without) if args.without else nullcontext()
 
 
 @contextmanager
-def _judge(
-    args: argparse.Namespace, adapter: Path, tuning: Path, *, shown: int = 0
-) -> Iterator[Judge]:
+def _judge(args: argparse.Namespace, adapter: Path, tuning: Path) -> Iterator[Judge]:
     base = weights.resolve(weights.BUNDLED, args.state / "models")
     read_adapter(adapter.parent, adapter.name)
     engine = LocalEngine(LanguageModel(base, adapters=adapter.parent))
     encoders = load_encoders(None, None, for_policies=tuning)
     retriever = LocalRetriever(encoders, IndexSettings())
     try:
-        yield Judge(retriever, engine, adapter.name, shown=shown)
+        yield Judge(retriever, engine, adapter.name)
     finally:
         engine.close()
 

@@ -148,7 +148,9 @@ class Asked:
     @cached_property
     def neighbours(self) -> JudgedNeighbours:
         """The taught texts as examples, those of `few` among them, as a store would have them."""
-        return JudgedNeighbours(self.judged.train, ContextualEncoder(layer=TEXT_LAYER).sentences)
+        return JudgedNeighbours(
+            [t.example for t in self.judged.train], ContextualEncoder(layer=TEXT_LAYER).sentences
+        )
 
     def shown(self, a_side: int) -> Shown:
         """Return what shows so many examples a side."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from training.judged_texts import TaughtText
 from training.moderation_rows import same_text
 from wraner.packs import JudgedExample
 
@@ -22,8 +21,8 @@ Encode = Callable[[Sequence[str]], Vectors]
 class JudgedNeighbours:
     """Finds judged texts by their vectors; all are encoded at once."""
 
-    def __init__(self, texts: Sequence[TaughtText], encode: Encode) -> None:
-        self._examples = tuple(t.example for t in texts)
+    def __init__(self, examples: Sequence[JudgedExample], encode: Encode) -> None:
+        self._examples = tuple(examples)
         self._keys = tuple(same_text(e.text) for e in self._examples)
         self._encode = encode
         self._vectors = encode([e.text for e in self._examples])

@@ -5,13 +5,13 @@ policy: texts that breach it, texts that were collected for it and breach nothin
 policies of other tiers, and, of the policy set's own examples, those that breach a near policy and
 keep this one. Texts are a corpus's and, in part, these own examples, which are about everyday life
 too, or breaching ones that are aimed elsewhere. House rules are asked about as well, in part of
-texts that breach those policies. Wording and order vary, so that the policy is read, and so do the
-groups of people that texts name, and how many examples a question shows. Prompts are rendered and
-encoded by the code that serves. Knows no model.
+texts that breach those policies, and of everyday messages. Wording and order vary, so that the
+policy is read, and so do the groups of people that texts name, and how many examples a question
+shows. Prompts are rendered and encoded by the code that serves. Knows no model.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -38,7 +38,8 @@ class JudgementDrawing:
     """Draws groups of questions that share an instruction.
 
     `neighbours` finds the examples that a question shows; None where the settings show none.
-    `communities` have the house rules that are asked about where the settings say so.
+    `communities` have the house rules that are asked about where the settings say so, and
+    `of_communities` finds the examples of such a question, by the community's name.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class JudgementDrawing:
         settings: JudgementSettings,
         neighbours: JudgedNeighbours | None = None,
         communities: Communities | None = None,
+        of_communities: Mapping[str, JudgedNeighbours] | None = None,
     ) -> None:
         self._judged = judged
         self._neighbours = neighbours
         self._communities = communities
+        self._of_communities = of_communities or {}
         self._chat = chat
         self._seed = seed
         self._settings = settings
@@ -104,11 +107,19 @@ class JudgementDrawing:
         return self._house_rule(rng, self._communities)
 
     def _house_rule(self, rng: Rng, communities: Communities) -> list[Lesson]:
-        count, share = self._settings.policy_texts, self._settings.turned
-        asked = communities.drawn(rng, count, turned_share=share)
+        asked = communities.drawn(
+            rng,
+            self._settings.policy_texts,
+            turned_share=self._settings.turned,
+            everyday_share=self._settings.everyday,
+        )
         worded = self._worded(rng, asked.policy)
+        near = None if asked.turned else self._of_communities.get(asked.community)
         return [
-            self._lesson(render_judgement(worded, [], text), YES if breach else NO)
+            self._lesson(
+                render_judgement(worded, self._shown(rng, near, asked.policy, text), text),
+                YES if breach else NO,
+            )
             for text, breach in self._with_strangers(rng, asked)
         ]
 
@@ -136,7 +147,11 @@ class JudgementDrawing:
         no += self._keeping(rng, policy, half - len(no))
         return [
             self._lesson(
-                render_judgement(worded, self._shown(rng, policy, text), self._text(rng, text)),
+                render_judgement(
+                    worded,
+                    self._shown(rng, self._neighbours, policy, text.example.text),
+                    self._text(rng, text),
+                ),
                 answer,
             )
             for answer, texts in ((YES, yes), (NO, no))
@@ -185,13 +200,15 @@ class JudgementDrawing:
         text = self._groups.renamed(rng, example.text, self._settings.renamed)
         return example.model_copy(update={"text": text})
 
-    def _shown(self, rng: Rng, policy: Policy, taught: TaughtText) -> list[JudgedExample]:
+    def _shown(
+        self, rng: Rng, neighbours: JudgedNeighbours | None, policy: Policy, text: str
+    ) -> list[JudgedExample]:
         """Return the examples of a question, nearest first."""
-        if self._neighbours is None:
+        if neighbours is None:
             return []
         weights = np.array(self._settings.examples, dtype=float)
         a_side = int(rng.choice(len(weights), p=weights / weights.sum()))
-        near = self._neighbours.nearest(taught.example.text, policy.id, a_side)
+        near = neighbours.nearest(text, policy.id, a_side)
         return [self._renamed(rng, example) for example in near]
 
     def _elsewhere(self, policy: Policy) -> list[TaughtText]:

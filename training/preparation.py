@@ -129,6 +129,7 @@ def _judge(
     model, shape = adapted_model(settings, base, device=device)
 
     communities = shipped_communities() if judgements.rules else None
+    near = _of_communities(communities, judgements, say)
 
     def drawn(texts: JudgedTexts, rules: Communities | None = None) -> JudgementDrawing:
         return JudgementDrawing(
@@ -138,6 +139,7 @@ def _judge(
             settings=judgements,
             neighbours=_neighbours(texts, judgements, say),
             communities=rules,
+            of_communities=near,
         )
 
     run = Run(
@@ -161,7 +163,20 @@ def _neighbours(
         return None
     texts = (*judged.train, *judged.own) if judgements.own else judged.train
     say(f"reading {len(texts):,} judged texts to find each one's neighbours")
-    return JudgedNeighbours(texts, ContextualEncoder(layer=TEXT_LAYER).sentences)
+    encoder = ContextualEncoder(layer=TEXT_LAYER)
+    return JudgedNeighbours([t.example for t in texts], encoder.sentences)
+
+
+def _of_communities(
+    communities: Communities | None, judgements: JudgementSettings, say: Say
+) -> dict[str, JudgedNeighbours]:
+    if communities is None or not any(judgements.examples[1:]):
+        return {}
+    say(f"reading {len(communities.packs)} communities' texts to find each one's neighbours")
+    encode = ContextualEncoder(layer=TEXT_LAYER).sentences
+    return {
+        name: JudgedNeighbours(pack.examples, encode) for name, pack in communities.packs.items()
+    }
 
 
 def adapted_model(

@@ -161,6 +161,8 @@ class JudgementSettings(_Frozen):
     strangers: Share = 0.0
     """Share of a house rule's texts on one side that attack groups of people instead, where it is
     known on which side such a text stands."""
+    everyday: Share = 0.0
+    """Share of the texts that keep a house rule that are everyday messages, where such keep it."""
     turned: Share = 0.0
     """That a house rule is turned into its opposite, and so are the answers."""
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.house_rules import NAMES, RULES, added, ask, report
+from benchmarks.house_rules import NAMES, RULES, added, ask, everyday, report
 from benchmarks.policy_probes import Probe
+from training.communities import shipped_communities
 from training.judged_texts import TaughtText
+from training.moderation_rows import same_text
 from training.untaught import NewSet, house_rules, read_new_set
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import JudgedExample, Policy, PolicySet, check_pack
@@ -60,6 +62,22 @@ def test_the_report_says_what_is_wrong_and_how_allow_lists_fare() -> None:
     assert text.startswith("with examples: a breached policy comes first in 2 of 2\n")
     assert "q, allowed alone: AUROC 0.500, 1 of 2 breaches score .5, and 0 of the others" in text
     assert "allowed 0.10  bad" in text and "worse" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everyday_messages_keep_what_is_forbidden(name: str) -> None:
+    new = read_new_set(RULES / name)
+    asked = everyday(new.pack)
+    check_pack(asked.pack)
+    assert not any(p.is_allow_list for p in asked.pack.policies)
+    assert {p.id for p in asked.pack.policies} >= {
+        p for e in asked.pack.examples for p in e.violates
+    }
+    assert len(asked.texts) == len(set(asked.texts)) == 80
+    assert not any(t.breaches for t in asked.texts)
+    taught = {same_text(text) for text in shipped_communities().texts}
+    taught |= {same_text(e.text) for e in new.pack.examples}
+    assert not taught & {same_text(t.example.text) for t in asked.texts}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,7 +23,7 @@ from training.settings import JudgementSettings, TrainingSettings, read_settings
 from training.untaught import NewSet
 from wraner.adapters import read_adapter
 from wraner.engine import Answer, GenerateRequest, ModelInfo, ScoreRequest, Scores
-from wraner.fusion import wordings
+from wraner.fusion import Fusion, wordings
 from wraner.packs import Policy
 from wraner.retrieval import Evidence, JudgedNeighbour
 from wraner.weights import BaseModel
@@ -214,16 +214,34 @@ class Citing(Foreign):
 
 
 def test_examples_are_shown_about_policies_that_came_later_than_the_training() -> None:
-    house, later = Knowing(), Knowing()
-    judge, without = Judge(Citing(), house, ""), Judge(Citing(), later, "", shown=1)
-    found = asyncio.run(answers(judge, without, SUBJECTS))
-    assert not any(r.prompt.examples for r in house.asked)
-    assert [t.answer for r in later.asked for t in r.prompt.examples][:2] == ["yes", "no"]
+    taught, later = Knowing(), Knowing()
+    judge, without = Judge(Citing(), taught, ""), Judge(Citing(), later, "")
+    subjects = replace(SUBJECTS, allow_lists={"room": told("room")})
+    found = asyncio.run(answers(judge, without, subjects, shown=1))
+    for engine, names in ((taught, ("Market", "Office", "Room")), (later, ("Eight",))):
+        asked = [r.prompt for r in engine.asked if "any of these" not in r.prompt.instruction]
+        shows = {p.text for p in asked if p.examples}
+        assert shows == {p.text for p in asked if p.text.endswith(tuple(f"{n}." for n in names))}
+        assert {t.answer for p in asked for t in p.examples} == {"yes", "no"}
     fusion = fit(found, SUBJECTS.tiers, (), shown=1)
+    assert fusion.untaught is not None and fusion.untaught.allow_list is not None
+    assert fusion.untaught.allow_list.examples_shown == 1
     assert fusion.few is not None and fusion.untaught is not None
     assert fusion.untaught.foreign is not None and fusion.untaught.bare is not None
     kinds = (fusion, fusion.few, fusion.untaught, fusion.untaught.foreign, fusion.untaught.bare)
-    assert [kind.examples_shown for kind in kinds] == [0, 0, 1, 0, 0]
+    assert [kind.examples_shown for kind in kinds] == [0, 0, 1, 1, 0]
+
+
+def test_weights_for_later_policies_of_the_taught_kind_can_be_those_of_an_earlier_adapter() -> None:
+    judge = Judge(Foreign(), Knowing(), "")
+    found = asyncio.run(answers(judge, None, replace(SUBJECTS, left_out={})))
+    assert list(found.untaught) == ["market", "office"]
+    earlier = Fusion(judge=0.7, margin=0.0, bias=-0.2, bare=Fusion(judge=0.3, margin=0.0, bias=0.0))
+    kept = fit(found, SUBJECTS.tiers, (), shown=1, later=earlier).untaught
+    assert kept is not None and kept.foreign is not None
+    assert (kept.judge, kept.bias, kept.bare) == (0.7, -0.2, earlier.bare)
+    fresh = fit(found, SUBJECTS.tiers, (), shown=1).untaught
+    assert fresh is not None and kept.foreign == fresh.foreign and kept.judge != fresh.judge
 
 
 def test_taught_words_are_those_of_the_pack_and_others_where_it_was_reworded(
@@ -244,8 +262,7 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     judges = {"taught": Judge(Leaning(), Knowing(), ""), "without": Judge(Leaning(), Knowing(), "")}
 
     @contextmanager
-    def judge(_: object, adapter: Path, tuning: Path, *, shown: int = 0) -> Iterator[Judge]:
-        assert shown == (tuning == Path("tuned")), "one a side, of the judge without alone"
+    def judge(_: object, adapter: Path, tuning: Path) -> Iterator[Judge]:
         yield judges["without" if tuning == Path("tuned") else "taught"]
 
     monkeypatch.setattr(calibration, "read_judged_texts", lambda *_: TOWNS)
@@ -270,6 +287,14 @@ def test_the_command_writes_what_it_fitted_into_the_manifest(
     assert written.few.verdict is not None and written.few.verdict.leaning == 0.0
     assert written.untaught is not None and written.untaught.examples_shown == 1
     assert written.taught == wordings(TOWNS.policies)
+    kept = [*command[:3], "--later-of", str(tmp_path / identity)]
+    assert calibration.main(kept) == 0
+    again = read_adapter(tmp_path, identity).calibration
+    assert again is not None and again.untaught is not None
+    assert again.untaught.judge == written.untaught.judge
+    kept[-1] = str(tmp_path / "other" / other)
+    assert calibration.main(kept) == 1
+    assert "with weights for later policies" in capsys.readouterr().err
     assert calibration.main([*command[:-1], "whole"]) == 1
     assert "trained without the same policies" in capsys.readouterr().err
     assert settings.judgements is not None

@@ -59,6 +59,27 @@ def test_every_rule_is_drawn_and_a_seed_draws_the_same_again() -> None:
     assert len({breach.policy.id for breach in draws}) == len(POLICIES)
 
 
+def test_a_text_that_is_silent_on_a_rule_is_not_asked_about_it() -> None:
+    silent = JudgedExample(text="Leave.", violates=(EXPEL,))
+    pack = PACK.model_copy(update={"policies": POLICIES[:1], "examples": (*PACK.examples, silent)})
+    asked = Communities({"town": pack}).drawn(np.random.default_rng(0), 40, turned_share=0.0)
+    assert "Leave." not in {text for text, _ in asked.texts}
+
+
+def test_everyday_messages_keep_a_rule_that_does_not_say_otherwise() -> None:
+    pack = PACK.model_copy(update={"policies": POLICIES[:1]})
+    for may_breach in (False, True):
+        known = {"town": Strangers(everyday=(FILTH,) if may_breach else ())}
+        communities = Communities({"town": pack}, known, ["Hi."])
+        asked = communities.drawn(
+            np.random.default_rng(0), 40, turned_share=0.0, everyday_share=0.5
+        )
+        told = [breach for text, breach in asked.texts if text == "Hi."]
+        assert bool(told) is not may_breach and not any(told)
+        assert [breach for _, breach in asked.texts].count(True) == 20
+    assert "Hi." in communities.texts
+
+
 def test_a_rule_that_every_text_keeps_is_refused() -> None:
     pack = PACK.model_copy(update={"examples": PACK.examples[3:]})
     with pytest.raises(InvalidInput, match="texts that breach 'filth' and texts that keep it"):
@@ -81,6 +102,7 @@ def test_it_is_known_on_which_side_of_a_rule_strangers_stand(turned: float) -> N
     [
         {"town": Strangers(keeps=("gone",))},
         {"elsewhere": Strangers(breaches=(FILTH,))},
+        {"town": Strangers(everyday=("gone",))},
         {"town": Strangers(keeps=(FILTH,), breaches=(FILTH,))},
     ],
 )

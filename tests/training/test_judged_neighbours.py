@@ -43,7 +43,7 @@ def neighbours(read: list[str]) -> JudgedNeighbours:
         angles = np.array([ANGLES[t] for t in texts])
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
-    return JudgedNeighbours(TEXTS, encode)
+    return JudgedNeighbours([t.example for t in TEXTS], encode)
 
 
 def found(neighbours: JudgedNeighbours, text: str, policy: str, a_side: int) -> list[str]:

@@ -193,7 +193,7 @@ def test_questions_about_one_policy_show_the_nearest_examples(chat: ChatEncoder)
     def encode(texts: Sequence[str]) -> Vectors:
         return np.ones((len(texts), 1), np.float32)
 
-    near = JudgedNeighbours(TOWNS.train, encode)
+    near = JudgedNeighbours([t.example for t in TOWNS.train], encode)
     truth = {t.example.text: t.breaches for t in TOWNS.train}
     decode: Any = chat._tokenizer.decode
 
@@ -227,7 +227,9 @@ def test_the_groups_of_people_in_shown_examples_are_renamed_too(
             return text.replace("Zorvian", "Blorkian") if share else text
 
     monkeypatch.setattr(judgement_drawing, "shipped_groups", Renaming)
-    near = JudgedNeighbours(TOWNS.train, lambda texts: np.ones((len(texts), 1), np.float32))
+    near = JudgedNeighbours(
+        [t.example for t in TOWNS.train], lambda texts: np.ones((len(texts), 1), np.float32)
+    )
     settings = JudgementSettings(overall=0.0, examples=(0, 1), renamed=1.0)
     asked = JudgementDrawing(TOWNS, chat, seed=1, settings=settings, neighbours=near)
     decode: Any = chat._tokenizer.decode
@@ -302,6 +304,38 @@ def test_house_rules_are_asked_about_texts_that_breach_policies_where_it_is_know
     for texts in (BREACHING, own) if answers else ():
         assert any(text in query for query, _ in strange for text in texts)
     assert len(strange) < len(seen) / 3 and sum(a == "yes" for _, a in seen) == len(seen) / 2
+
+
+def test_questions_about_house_rules_show_the_communitys_examples(chat: ChatEncoder) -> None:
+    more = [JudgedExample(text="GOOD MORNING!", violates=("quiet",))]
+    square = SQUARE.model_copy(update={"examples": (*SQUARE.examples, *more)})
+    rules = Communities({"square": square}, everyday=["Thanks.", "Rain today."])
+    near = JudgedNeighbours(square.examples, lambda t: np.ones((len(t), 1), np.float32))
+    decode: Any = chat._tokenizer.decode
+
+    def seen(**changed: Any) -> list[tuple[str, list[str]]]:
+        settings = JudgementSettings(
+            overall=0.0, policy_texts=8, rules=1.0, examples=(0, 1), **changed
+        )
+        asked = JudgementDrawing(
+            TOWNS, chat, seed=1, settings=settings, communities=rules,
+            of_communities={"square": near},
+        )  # fmt: skip
+        groups = [g for number in range(6) for g in asked.step(number, tokens=1)]
+        return [
+            (decode(m.prompt.query), [decode(turn) for turn in m.prompt.examples])
+            for group in groups
+            for m in group.members
+        ]
+
+    for query, turns in seen(everyday=0.5):
+        assert len(turns) == (1 if "hello there" in query.lower() else 2)
+        for turn in turns:
+            (text,) = (e.text for e in square.examples if e.text in turn)
+            assert ("yes" in turn) == (text != "Hello there.") and text not in query
+    assert any("Thanks." in query for query, _ in seen(everyday=0.5))
+    assert not any("Thanks." in query for query, _ in seen())
+    assert not any(turns for _, turns in seen(turned=1.0))
 
 
 def test_house_rules_are_asked_about_beside_the_policies(chat: ChatEncoder) -> None:
