@@ -27,7 +27,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 RESPONSES: dict[str, dict[str, Any]] = {
     "ModerationCreateResponse": {
         "id": "modr-0c4e2ad5f2a94cf4a5cbd3fd6f0d8a8a",
-        "model": "SmolLM2-135M-Instruct@b179c9523d0e6a0f+3868237593501411",
+        "model": "SmolLM2-135M-Instruct@b179c9523d0e6a0f+f2ef5969b0bde3ec",
         "results": [
             {
                 "flagged": True,
