@@ -227,7 +227,7 @@ def _shown(fusion: Fusion) -> str:
     taught = fusion.examples_shown
     later = taught if fusion.untaught is None else fusion.untaught.examples_shown
     said = [f"{number} on each side" if number else "none" for number in (taught, later)]
-    return said[0] if taught == later else f"{said[0]}; others of their kind: {said[1]}"
+    return said[0] if taught == later else f"{said[0]}; policies that came later: {said[1]}"
 
 
 def _weights(fusion: Fusion) -> str:
