@@ -121,11 +121,10 @@ async def answers(
     judged = subjects.judged
     untaught: dict[str, TwoWays] = {}
     lists: dict[str, TwoWays] = {}
-    of_rules = replace(judge, shown=shown, answers={})
-    of_later = of_rules if without is None else replace(without, shown=shown, answers={})
+    of_rules = replace(judge, shown=shown)
     for asked, sets, found in (
         (of_rules, subjects.house_rules, untaught),
-        (of_later, subjects.left_out, untaught),
+        (replace(without or judge, shown=shown), subjects.left_out, untaught),
         (of_rules, subjects.allow_lists, lists),
     ):
         for name, new in sets.items():

@@ -108,13 +108,13 @@ class Communities:
         rule = self._rules[int(rng.integers(len(self._rules)))]
         other = turned(rng, rule.policy, turned_share)
         yes = picked(rng, rule.breaching, count // 2)
-        left = count - len(yes)
+        keeping = count - len(yes)
         no = []
         if rule.everyday_keeps and everyday_share:
-            no = picked(rng, self._everyday, int(rng.binomial(left, everyday_share)))
-        left -= len(no)
+            no = picked(rng, self._everyday, int(rng.binomial(keeping, everyday_share)))
+        left = keeping - len(no)
         no += picked(rng, rule.elsewhere, left // 2 if rule.harmless else left)
-        no += picked(rng, rule.harmless, count - len(yes) - len(no))
+        no += picked(rng, rule.harmless, keeping - len(no))
         same = other is rule.policy
         asked = [(text, same) for text in yes] + [(text, not same) for text in no]
         strangers = None if rule.strangers is None else rule.strangers is same

@@ -21,7 +21,7 @@ from training.clean_sources import read_clean_sources
 from training.communities import Communities, shipped_communities
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.judged_neighbours import JudgedNeighbours
+from training.judged_neighbours import Encode, JudgedNeighbours
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.judgement_drawing import JudgementDrawing
 from training.loop import Run
@@ -129,7 +129,9 @@ def _judge(
     model, shape = adapted_model(settings, base, device=device)
 
     communities = shipped_communities() if judgements.rules else None
-    near = _of_communities(communities, judgements, say)
+    shows = any(judgements.examples[1:])
+    encode = ContextualEncoder(layer=TEXT_LAYER).sentences if shows else None
+    near = _of_communities(communities, encode, say)
 
     def drawn(texts: JudgedTexts, rules: Communities | None = None) -> JudgementDrawing:
         return JudgementDrawing(
@@ -137,7 +139,7 @@ def _judge(
             chat,
             seed=settings.seed,
             settings=judgements,
-            neighbours=_neighbours(texts, judgements, say),
+            neighbours=_neighbours(texts, judgements, encode, say),
             communities=rules,
             of_communities=near,
         )
@@ -157,23 +159,21 @@ def _judge(
 
 
 def _neighbours(
-    judged: JudgedTexts, judgements: JudgementSettings, say: Say
+    judged: JudgedTexts, judgements: JudgementSettings, encode: Encode | None, say: Say
 ) -> JudgedNeighbours | None:
-    if not any(judgements.examples[1:]):
+    if encode is None:
         return None
     texts = (*judged.train, *judged.own) if judgements.own else judged.train
     say(f"reading {len(texts):,} judged texts to find each one's neighbours")
-    encoder = ContextualEncoder(layer=TEXT_LAYER)
-    return JudgedNeighbours([t.example for t in texts], encoder.sentences)
+    return JudgedNeighbours([t.example for t in texts], encode)
 
 
 def _of_communities(
-    communities: Communities | None, judgements: JudgementSettings, say: Say
+    communities: Communities | None, encode: Encode | None, say: Say
 ) -> dict[str, JudgedNeighbours]:
-    if communities is None or not any(judgements.examples[1:]):
+    if communities is None or encode is None:
         return {}
     say(f"reading {len(communities.packs)} communities' texts to find each one's neighbours")
-    encode = ContextualEncoder(layer=TEXT_LAYER).sentences
     return {
         name: JudgedNeighbours(pack.examples, encode) for name, pack in communities.packs.items()
     }
