@@ -32,11 +32,12 @@ from wraner.engine import Answer, ScoreRequest
 from wraner.entity_fusion import FAST, SHIPPED
 from wraner.extract import Extractor, ExtractTask
 from wraner.language_model import LanguageModel
-from wraner.local import BatchLimits, LocalEngine
+from wraner.local import LocalEngine
 from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.packs import PolicySet, version
 from wraner.prompts import NO, YES, Prompt, render_judgement
 from wraner.retrieval import PackRef, Retriever
+from wraner.workers import BatchLimits
 
 K = 5
 _EVERY_OTHER = 2

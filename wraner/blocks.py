@@ -8,6 +8,7 @@ Bounded by bytes, least recently used first out. Knows no queue and no answer.
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from wraner.chat import EncodedPrompt, Ids
@@ -30,18 +31,21 @@ class Key:
 
 
 class Blocks:
-    """What attention remembers of prefixes and examples."""
+    """What attention remembers of prefixes and examples. Safe for several threads, of which two may
+    compute the same at once."""
 
     def __init__(self, rotation: Rotation | None, *, limit_bytes: int) -> None:
         """Without a `rotation` only prompts without examples of their own can begin, see `View`."""
         self._rotation = rotation
         self._limit_bytes = limit_bytes
+        self._lock = Lock()
         self._held: OrderedDict[Key, KeyValues] = OrderedDict()
         self.size_bytes = 0
 
     def missing(self, adapter: str, prompt: EncodedPrompt) -> frozenset[Key]:
         """Return what must be computed before the rest of a prompt can run."""
-        return frozenset(key for key in self._keys(adapter, prompt) if key not in self._held)
+        with self._lock:
+            return frozenset(key for key in self._keys(adapter, prompt) if key not in self._held)
 
     def begin(
         self,
@@ -59,7 +63,8 @@ class Blocks:
         One run of the model sees at most `rows` blocks and `batch_tokens`, at least one block.
         """
         wanted = [list(self._keys(adapter, prompt)) for prompt in prompts]
-        used = {key: self._held[key] for row in wanted for key in row if key in self._held}
+        with self._lock:
+            used = {key: self._held[key] for row in wanted for key in row if key in self._held}
         for examples in (False, True):  # an example needs its prefix
             lacking = {
                 key: None
@@ -69,8 +74,9 @@ class Blocks:
             }
             for part in _parts(lacking, batch_tokens=batch_tokens, rows=rows):
                 used |= _compute(model, part, used)
-        for key, block in used.items():
-            self._keep(key, block)
+        with self._lock:
+            for key, block in used.items():
+                self._keep(key, block)
         return [tuple(self._placed([used[key] for key in row])) for row in wanted]
 
     def _keys(self, adapter: str, prompt: EncodedPrompt) -> Iterator[Key]:

@@ -1,10 +1,11 @@
 """A causal language model in memory: its tokenizer, template, grammar and adapters.
 
-One thread at a time may use it; `local` sees to that. Knows no queue and no task.
+Safe for several threads. Knows no queue and no task.
 """
 
 import warnings
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -47,6 +48,7 @@ class LanguageModel:
         """
         self.base = base
         self._adapters = adapters
+        self._loading = Lock()
         self._tuned: dict[str, Any] = {}
         self._views: dict[str, View] = {}
         self._device = device
@@ -83,12 +85,13 @@ class LanguageModel:
         """
         if not adapter:
             return self.model
-        tuned = self._tuned.pop(adapter, None)
-        if tuned is None:
-            tuned = self._merged(adapter)
-        self._tuned[adapter] = tuned
-        if len(self._tuned) > _KEPT_ADAPTERS:
-            del self._tuned[next(iter(self._tuned))]
+        with self._loading:
+            tuned = self._tuned.pop(adapter, None)
+            if tuned is None:
+                tuned = self._merged(adapter)
+            self._tuned[adapter] = tuned
+            if len(self._tuned) > _KEPT_ADAPTERS:
+                del self._tuned[next(iter(self._tuned))]
         return tuned
 
     def view(self, adapter: str, *, judging: bool) -> View:

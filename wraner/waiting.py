@@ -46,6 +46,10 @@ class Waiting(Generic[W]):
         """Return the tokens of each call that waits."""
         return [sum(job.tokens for job in call) for call in self._calls]
 
+    def count(self, adapter: str) -> int:
+        """Return how many jobs wait for an adapter."""
+        return sum(len(call) for call in self._calls if call[0].adapter == adapter)
+
     def adapters(self) -> list[str]:
         """Return the adapters that are waited for, the longest waiting first."""
         return list(dict.fromkeys(call[0].adapter for call in self._calls))
@@ -86,5 +90,5 @@ class Waiting(Generic[W]):
         self._calls.clear()
         return jobs
 
-    def __bool__(self) -> bool:
-        return bool(self._calls)
+    def __len__(self) -> int:
+        return sum(map(len, self._calls))

@@ -85,7 +85,7 @@ def test_a_request_under_way_keeps_its_adapter(
 
     async def both() -> tuple[str, str]:
         begun = asyncio.ensure_future(gateway.extract(long))
-        while not tiny_engine._jobs:
+        while not any(worker.jobs for worker in tiny_engine._desk.workers):
             await asyncio.sleep(0.001)
         promote(adapters, NER, second, expected=first)
         after = await gateway.extract(short)

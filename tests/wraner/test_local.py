@@ -15,11 +15,12 @@ from wraner.answers import AnswerSpec
 from wraner.engine import Answer, GenerateRequest, ScoreRequest
 from wraner.errors import DeadlineExceeded, InvalidInput, NotFound, Overloaded, Unavailable
 from wraner.language_model import LanguageModel
-from wraner.local import BatchLimits, LocalEngine
+from wraner.local import LocalEngine
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Domain
 from wraner.prompts import Prompt, Turn, render_extraction
 from wraner.weights import BaseModel
+from wraner.workers import BatchLimits
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,10 @@ TEXTS = ("Foo Inc. in 北京 today", "a b", "", "😀 <|end|> x" * 4, "Bob saw A
 def request(text: str, **rest: Any) -> GenerateRequest:
     prompt = Prompt("find", (Turn("x y", "city: x\n"),), text)
     return GenerateRequest(prompt, AnswerSpec(("person", "city"), text), **rest)
+
+
+def at_work(engine: LocalEngine) -> bool:
+    return any(worker.jobs for worker in engine._desk.workers)
 
 
 async def _together(
@@ -143,7 +148,7 @@ def test_a_short_request_does_not_wait_for_a_long_ones_end(tiny_model: LanguageM
 
     async def ask() -> None:
         many = asyncio.ensure_future(engine.generate([request("Bob saw Ann")] * 100))
-        while not engine._jobs:
+        while not at_work(engine):
             await asyncio.sleep(0.001)
         await engine.generate([request("a b")])
         assert not many.done()
@@ -253,8 +258,9 @@ def test_a_failure_inside_a_batch_is_its_own_requests(
 
 
 def test_a_model_that_fails_is_said_and_does_not_stop_the_engine(
-    tiny_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    engine = LocalEngine(tiny_model, threads=1)
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("out of memory")
 
@@ -262,9 +268,10 @@ def test_a_model_that_fails_is_said_and_does_not_stop_the_engine(
         with monkeypatch.context() as patched:
             patched.setattr(f"wraner.{place}.Slots.run", broken)
             with pytest.raises(RuntimeError, match="out of memory"):
-                asyncio.run(tiny_engine.generate([request("a b"), request("c d")]))
-        assert asyncio.run(tiny_engine.generate([request("a b")]))
-        assert not tiny_engine._jobs
+                asyncio.run(engine.generate([request("a b"), request("c d")]))
+        assert asyncio.run(engine.generate([request("a b")]))
+        assert not at_work(engine)
+    engine.close()
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageModel) -> None:
@@ -273,11 +280,11 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageMod
     async def ask() -> None:
         calls = [engine.generate([request("a b")] * 20) for _ in range(5)]
         many = [asyncio.ensure_future(calls[0])]
-        while not engine._waiting:
+        while not engine._desk.waiting:
             await asyncio.sleep(0.001)
         assert await engine.generate([request("a b")]), "one call does not fill the queue"
         many += map(asyncio.ensure_future, calls[1:])
-        while sum(min(load, 50 / 4) for load in engine._waiting.loads()) <= 50:
+        while sum(min(load, 50 / 4) for load in engine._desk.waiting.loads()) <= 50:
             await asyncio.sleep(0.001)
         with pytest.raises(Overloaded) as caught:
             await engine.generate([request("a b")])
@@ -325,13 +332,13 @@ def test_a_cancelled_request_leaves_the_queue(tiny_model: LanguageModel) -> None
 
     async def ask() -> None:
         waiting = asyncio.ensure_future(engine.generate([request("a b")] * 200))
-        while not engine._waiting:
+        while not engine._desk.waiting:
             await asyncio.sleep(0.001)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert await engine.generate([request("a b")])
-        assert not engine._waiting
+        assert not engine._desk.waiting
 
     asyncio.run(ask())
     engine.close()
@@ -341,8 +348,8 @@ def test_an_engine_gives_memory_back_until_it_has_nothing_new_to_give(
     tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = Semaphore(0)
-    monkeypatch.setattr("wraner.local._TIDY_S", 0.01)
-    monkeypatch.setattr("wraner.local.give_back", given.release)
+    monkeypatch.setattr("wraner.workers._TIDY_S", 0.01)
+    monkeypatch.setattr("wraner.workers.give_back", given.release)
     engine = LocalEngine(tiny_model)
     for _ in range(2):
         asyncio.run(engine.generate([request("a b")]))
