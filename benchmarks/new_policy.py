@@ -117,7 +117,7 @@ class Judge:
 
     def as_served(self, subject: Subject, found: Sequence[PolicyEvidence]) -> list[float]:
         """Return the answers to questions that show the nearest examples."""
-        shown = [[n.example for n in e.nearest(self.fusion.examples_shown)] for e in found]
+        shown = [[n.example for n in self.fusion.shown(e)] for e in found]
         asked = zip(subject.asked, shown, strict=True)
         return self._answers([render_judgement(subject.policy, some, t.text) for t, some in asked])
 

@@ -21,6 +21,7 @@ from services.stock import stock_adapters
 from training.hatemoderate import CollectedText, read_collected
 from training.policy_wordings import opposite
 from wraner.adapters import Task
+from wraner.fusion import Fusion
 from wraner.moderate import SERVED, ModerateTask, Moderator
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import Policy, PolicySet, version
@@ -67,23 +68,30 @@ def sample(texts: Sequence[CollectedText], count: int) -> list[CollectedText]:
 
 
 class Probe:
-    """Asks the pipeline that serves; `retriever` is the one that it asks."""
+    """Asks the pipeline that serves; `retriever` is the one that it asks, `fusion` hears it."""
 
     def __init__(self, moderator: Moderator, choice: AdapterChoice, retriever: Retriever) -> None:
         self._moderator = moderator
         self.retriever = retriever
         self._adapter = choice.of(Task.MODERATION)
-        self._fusion = choice.calibration(self._adapter)
+        self.fusion = choice.calibration(self._adapter) or SERVED.fusion
 
-    async def ask(self, pack: PolicySet, text: str, policies: tuple[str, ...] = ()) -> Verdict:
-        """Return the verdict on one text."""
+    async def ask(
+        self,
+        pack: PolicySet,
+        text: str,
+        policies: tuple[str, ...] = (),
+        *,
+        fusion: Fusion | None = None,
+    ) -> Verdict:
+        """Return the verdict on one text, heard by another `fusion` where one is given."""
         task = ModerateTask(
             pack,
             PackRef(version(pack), inline=pack),
             (text,),
             policies=policies,
             adapter=self._adapter,
-            fusion=self._fusion,
+            fusion=fusion or self.fusion,
         )
         return (await self._moderator.moderate(task))[0]
 

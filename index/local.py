@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from threadpoolctl import threadpool_limits
+
 from index import evidence, generations
 from index.at_hand import most_similar
 from index.encoder import WordVectors
@@ -48,6 +50,9 @@ class LocalRetriever:
         votes: VoteSettings | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
+        # Between two products OpenBLAS's own threads spin, which takes a third of a core from the
+        # language model where that is in this process; searches run side by side instead.
+        threadpool_limits(1, user_api="blas")
         self._encoders = encoders
         self._votes = votes
         self._settings = settings

@@ -45,6 +45,8 @@ from wraner.local import LocalEngine
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import PolicySet
 
+_VERY_NEAR = 0.8  # similarity from which a taught policy's example stands in its question
+
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
@@ -76,7 +78,7 @@ def fit(
 ) -> Fusion:
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
-    Questions about policies that came later than the training have `shown` examples a side.
+    Questions have `shown` examples a side, those about taught policies where one is very near.
     Untaught sets are small, and say nothing of how many policies are judged. Those of another kind
     than the encoder's have weights of their own beside their part in the common ones, which `later`
     replaces, and so have those that name what alone is allowed, which have no part in these.
@@ -89,19 +91,16 @@ def fit(
     if later is None:
         common = together(answered.untaught, answered.untaught)
         later = fitted_to_new_sets(*common, tiers, hears="words")
+    shows = {"examples_shown": shown}
     own = {
-        kind: fitted_to_new_sets(*sets, tiers, hears="wordings").model_copy(
-            update={"examples_shown": shown}
-        )
+        kind: fitted_to_new_sets(*sets, tiers, hears="wordings").model_copy(update=shows)
         for kind, sets in kinds.items()
     }
-    untaught = later.model_copy(update={"examples_shown": shown, **own})
+    very_near = {**shows, "examples_from": _VERY_NEAR if shown else -1.0}
+    few = fitted(answered.few, tiers, hears="definition").model_copy(update=very_near)
+    untaught = later.model_copy(update={**shows, **own})
     return fitted(answered.many, tiers, hears="leaning").model_copy(
-        update={
-            "few": fitted(answered.few, tiers, hears="definition"),
-            "taught": taught,
-            "untaught": untaught,
-        }
+        update={**very_near, "few": few, "taught": taught, "untaught": untaught}
     )
 
 
@@ -115,8 +114,8 @@ async def answers(
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught.
 
-    Questions about what was taught show no examples: nothing is gained by them there
-    (training/LOG.md, 2026-11-28). All others show so many a side.
+    Questions show so many examples a side, those about what was taught where one is very near:
+    farther ones bring nothing there (training/LOG.md, 2026-11-28 and 29).
     """
     judged = subjects.judged
     untaught: dict[str, TwoWays] = {}
@@ -131,9 +130,10 @@ async def answers(
             say(f"asking about {len(new.texts)} texts, never taught: {name}")
             found[name] = await ask_new_set(asked, new)
     say(f"asking about {len(judged.dev)} dev texts, the taught texts as examples")
-    many = await ask(judge, judged.pack, judged.dev)
+    of_taught = replace(judge, shown=shown, shown_from=_VERY_NEAR)
+    many = await ask(of_taught, judged.pack, judged.dev)
     say(f"asking about {len(judged.dev)} dev texts, the policy set's own examples")
-    return Answered(many, await ask(judge, subjects.own, judged.dev), untaught, lists)
+    return Answered(many, await ask(of_taught, subjects.own, judged.dev), untaught, lists)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -200,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         choices=(0, 1, 2),
         default=1,
-        help="examples a side in a question about a policy that was not taught",
+        help="examples a side in a question",
     )
     return parser
 

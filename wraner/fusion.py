@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from wraner.packs import Policy
 
 if TYPE_CHECKING:  # manifests hold fusions, and the command line reads manifests without numpy
-    from wraner.retrieval import Evidence, PolicyEvidence
+    from wraner.retrieval import Evidence, JudgedNeighbour, PolicyEvidence
 
 _MOST_WORDS = 0.45  # of those taught: nine of ten policies, each of which is taught in two ways
 _LEAST = 1e-6  # no score is surer, or the log of its odds would be infinite
@@ -88,6 +88,8 @@ class Fusion(BaseModel):
     """The text's score; None: the highest of its policies'."""
     examples_shown: Annotated[int, Field(ge=0, le=2)] = 0
     """So many of the nearest examples on each side stand in a policy's question; two are found."""
+    examples_from: Annotated[float, Field(ge=-1, le=1)] = -1.0
+    """They stand there where the text is at least so similar to one of them."""
     calibrated: bool = False
     """Whether all weights were fitted to give probabilities."""
     few: "Fusion | None" = None
@@ -176,6 +178,10 @@ class Fusion(BaseModel):
 
     def _of_examples(self, count: int) -> "Fusion":
         return self.few if self.few is not None and count < FEW_EXAMPLES else self
+
+    def shown(self, found: "PolicyEvidence") -> tuple["JudgedNeighbour", ...]:
+        """Return the examples that stand in a policy's question, nearest first."""
+        return found.nearest(self.examples_shown, least=self.examples_from)
 
     def score(self, judge_logit: float, evidence: "PolicyEvidence") -> float:
         """Return how surely the policy is breached, 0..1."""

@@ -189,8 +189,8 @@ class Moderator:
     def _question(
         self, task: ModerateTask, policy: Policy, found: PolicyEvidence, text: str, examples: int
     ) -> Prompt:
-        a_side = self._fusion(task).of_policy(policy, found, examples).examples_shown
-        return render_judgement(policy, [n.example for n in found.nearest(a_side)], text)
+        shown = self._fusion(task).of_policy(policy, found, examples).shown(found)
+        return render_judgement(policy, [n.example for n in shown], text)
 
     def _scores_text(self, task: ModerateTask) -> bool:
         """Return whether a text has a score of its own: some of a set's policies give none."""
@@ -269,7 +269,7 @@ class Moderator:
         logit: float,
     ) -> _Judgement:
         fusion = self._fusion(task).of_policy(policy, e, seen.found.examples)
-        left_out = e.nearest(fusion.examples_shown)[examples_used:]
+        left_out = fusion.shown(e)[examples_used:]
         cited = tuple(n for n in e.examples if n not in left_out)
         score = seen.before.score(policy.id)
         score = fusion.score(logit, e) if score is None else score

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from index import generations
 from index.at_hand import most_similar
@@ -90,6 +91,13 @@ def test_it_is_a_retriever(retriever: LocalRetriever) -> None:
     assert [len(n.neighbours) for n in found] == [2, 2]
     assert found[0].neighbours[0].example == TRAVEL.examples[1]
     assert found[1].neighbours[0].similarity > found[1].neighbours[1].similarity
+
+
+def test_a_search_takes_one_thread_of_numpys(encoder: Any) -> None:
+    with threadpool_limits(2, user_api="blas"):
+        LocalRetriever(Encoders.same(encoder), SETTINGS)
+        pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
+        assert pools and {p["num_threads"] for p in pools} == {1}
 
 
 def test_an_inline_pack_answers_as_the_stored_one(retriever: LocalRetriever, encoder: Any) -> None:

@@ -208,12 +208,16 @@ def test_allow_lists_are_fitted_to_allow_lists_alone() -> None:
 class Citing(Foreign):
     """Finds one example of a breach beside every text."""
 
+    def __init__(self, similarity: float = 0.5) -> None:
+        self._similarity = similarity
+
     def _of(self, text: str, policies: Sequence[Policy]) -> Evidence:
-        found, near = super()._of(text, policies), JudgedNeighbour(TOWNS.train[0].example, 0.5)
+        found = super()._of(text, policies)
+        near = JudgedNeighbour(TOWNS.train[0].example, self._similarity)
         return replace(found, policies=tuple(replace(e, violating=(near,)) for e in found.policies))
 
 
-def test_examples_are_shown_about_policies_that_came_later_than_the_training() -> None:
+def test_examples_are_shown_about_later_policies_and_where_very_near_about_taught_ones() -> None:
     taught, later = Knowing(), Knowing()
     judge, without = Judge(Citing(), taught, ""), Judge(Citing(), later, "")
     subjects = replace(SUBJECTS, allow_lists={"room": told("room")})
@@ -229,7 +233,12 @@ def test_examples_are_shown_about_policies_that_came_later_than_the_training() -
     assert fusion.few is not None and fusion.untaught is not None
     assert fusion.untaught.foreign is not None and fusion.untaught.bare is not None
     kinds = (fusion, fusion.few, fusion.untaught, fusion.untaught.foreign, fusion.untaught.bare)
-    assert [kind.examples_shown for kind in kinds] == [0, 0, 1, 1, 0]
+    assert [kind.examples_shown for kind in kinds] == [1, 1, 1, 1, 0]
+    assert [kind.examples_from for kind in kinds] == [0.8, 0.8, -1, -1, -1]
+    judge = replace(judge, engine=(near := Knowing()), retriever=Citing(0.8))
+    asyncio.run(answers(judge, without, subjects, shown=1))
+    asked = [r.prompt for r in near.asked if "any of these" not in r.prompt.instruction]
+    assert {p.text for p in asked if p.examples} == {p.text for p in asked}
 
 
 def test_weights_for_later_policies_of_the_taught_kind_can_be_those_of_an_earlier_adapter() -> None:

@@ -173,3 +173,18 @@ def test_a_stored_yes_or_no_is_a_number_of_examples() -> None:
         Fusion.model_validate({**BARE.model_dump(), "examples_shown": x}) for x in (False, True, 2)
     ]
     assert [fusion.examples_shown for fusion in shows] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("least", "shown"), [(-1.0, 2), (0.7, 2), (0.71, 0), (1.0, 0)])
+def test_examples_stand_in_a_question_where_one_is_near_enough(least: float, shown: int) -> None:
+    breach, keeping = (
+        JudgedNeighbour(JudgedExample(id=name, text=name, **sides), similarity)
+        for name, similarity, sides in (
+            ("a", 0.7, {"violates": ("filth",)}),
+            ("b", 0.2, {"complies": "all"}),
+        )
+    )
+    fusion = BARE.model_copy(update={"examples_shown": 1, "examples_from": least})
+    found = PolicyEvidence("filth", (breach,), (keeping,), 0.5, ())
+    assert fusion.shown(found) == (breach, keeping)[:shown]
+    assert fusion.shown(PolicyEvidence("filth", (), (), 0.5, ())) == ()

@@ -261,6 +261,7 @@ def test_a_model_that_fails_is_said_and_does_not_stop_the_engine(
     tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = LocalEngine(tiny_model, threads=1)
+
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("out of memory")
 
