@@ -4,7 +4,6 @@ Imports torch only inside, so that processes that load nothing stay small.
 """
 
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -92,9 +91,6 @@ def load_engine(settings: Settings) -> "LocalEngine":
     import torch
 
     torch.set_num_threads(1)  # while loading, see LocalEngine
-    # The engine's workers hand Python's lock to each other between any two operations. Waiting for
-    # it for Python's own 5 ms costs a seventh of their speed.
-    sys.setswitchinterval(0.0002)
 
     from wraner.language_model import LanguageModel, device_at_hand
     from wraner.local import LocalEngine

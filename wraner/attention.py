@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 NAME = "wraner_packed"
@@ -27,6 +28,7 @@ _BLOCK = 128
 FEW = 16
 # Columns of a prompt come in multiples of this, a block's tokens in multiples of `FEW`.
 COLUMNS = 64
+_KEPT_COLUMNS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +122,41 @@ def packed_attention(
 
 def _attend_block(query: torch.Tensor, stretch: Stretch, before: int) -> torch.Tensor:
     """Attend causally, behind `before` of the columns; *shape:* query (tokens, heads, d)."""
-    tokens = len(query)
-    padded = query.new_zeros(rounded_up(tokens, FEW), *query.shape[1:])
+    (tokens, heads, size), kv_heads = query.shape, stretch.keys.shape[1]
+    padded = query.new_zeros(rounded_up(tokens, FEW), heads, size)
     padded[:tokens] = query
     width = rounded_up(before + tokens, COLUMNS)
-    mask = _triangle(len(padded), width - before, query.dtype, query.device)
-    keys, values = stretch.keys[:, :, :width], stretch.values[:, :, :width]
-    return _attend(padded[None], stretch.shared, keys, values, mask)[0, :tokens]
+    keys = torch.cat([*(part.keys for part in stretch.shared), stretch.keys[0, :, :width]], 1)
+    values = torch.cat([*(part.values for part in stretch.shared), stretch.values[0, :, :width]], 1)
+    columns, groups = keys.shape[1], heads // kv_heads
+    # A mask of many columns costs little beside its attention, and much to keep.
+    hiding = _triangle if columns <= _KEPT_COLUMNS else _triangle.__wrapped__
+    found = scaled_dot_product_attention(
+        padded.transpose(0, 1).reshape(1, kv_heads, -1, size),
+        keys[None],
+        values[None],
+        attn_mask=hiding(len(padded), columns, width - before, groups, query.dtype, query.device),
+        scale=1.0,
+    )
+    return found.view(heads, -1, size).transpose(0, 1)[:tokens]
 
 
-@lru_cache(maxsize=_BLOCK)  # the same in every layer
-def _triangle(tokens: int, columns: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Return what hides from each of a block's tokens the columns behind it."""
-    return torch.full((1, tokens, columns), float("-inf"), dtype=dtype, device=device).triu(1)
+@lru_cache(maxsize=64)  # the same in every layer
+def _triangle(
+    tokens: int,
+    columns: int,
+    behind: int,
+    heads: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> torch.Tensor:
+    """Return what hides from each of a block's tokens, in each of so many heads, those of the
+    `behind` last columns that stand behind it; *shape:* (heads x tokens, columns).
+    """
+    hidden = torch.zeros(tokens, columns, dtype=dtype, device=device)
+    last = hidden[:, columns - behind :]
+    last.copy_(torch.full_like(last, float("-inf")).triu(1))
+    return hidden.repeat(heads, 1)
 
 
 def _attend_few(query: torch.Tensor, few: Few) -> torch.Tensor:

@@ -47,6 +47,12 @@ class Blocks:
         with self._lock:
             return frozenset(key for key in self._keys(adapter, prompt) if key not in self._held)
 
+    def missing_prefix(self, adapter: str, prompt: EncodedPrompt) -> int:
+        """Return how many tokens of a prompt's prefix must be computed."""
+        with self._lock:
+            held = Key(adapter, prompt.prefix) in self._held
+        return 0 if held else len(prompt.prefix)
+
     def begin(
         self,
         model: Any,
@@ -75,8 +81,7 @@ class Blocks:
             for part in _parts(lacking, batch_tokens=batch_tokens, rows=rows):
                 used |= _compute(model, part, used)
         with self._lock:
-            for key, block in used.items():
-                self._keep(key, block)
+            used = {key: self._keep(key, block) for key, block in used.items()}
         return [tuple(self._placed([used[key] for key in row])) for row in wanted]
 
     def _keys(self, adapter: str, prompt: EncodedPrompt) -> Iterator[Key]:
@@ -94,15 +99,17 @@ class Blocks:
             yield self._rotation.move(block, distance)
             distance += block.tokens
 
-    def _keep(self, key: Key, block: KeyValues) -> None:
+    def _keep(self, key: Key, block: KeyValues) -> KeyValues:
+        """Return what is held in a block's place: another thread may have been first."""
         if key in self._held:
             self._held.move_to_end(key)
-            return
+            return self._held[key]
         self._held[key] = block
         self.size_bytes += block.size_bytes
         while self.size_bytes > self._limit_bytes:
             _, dropped = self._held.popitem(last=False)
             self.size_bytes -= dropped.size_bytes
+        return block
 
 
 def _parts(keys: Iterable[Key], *, batch_tokens: int, rows: int) -> list[list[Key]]:

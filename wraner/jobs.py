@@ -64,8 +64,10 @@ class Job:
         failed = next((row.error for row in self.rows if row.error is not None), None)
         if failed is not None:
             refuse([self], failed)
-        elif self.answered.set_running_or_notify_cancel():
-            self.answered.set_result(self._result())
+            return
+        result = self._result()
+        if self.answered.set_running_or_notify_cancel():
+            self.answered.set_result(result)
 
     def _result(self) -> Answer | Scores:
         answer = self.rows[0].answer

@@ -1,9 +1,10 @@
 """A causal language model in memory: its tokenizer, template, grammar and adapters.
 
-Safe for several threads. Knows no queue and no task.
+Safe for several threads, see `runs_side_by_side`. Knows no queue and no task.
 """
 
 import warnings
+from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -48,8 +49,8 @@ class LanguageModel:
         """
         self.base = base
         self._adapters = adapters
-        self._loading = Lock()
-        self._tuned: dict[str, Any] = {}
+        self._loading, self._lock = Lock(), Lock()
+        self._tuned: OrderedDict[str, Any] = OrderedDict()
         self._views: dict[str, View] = {}
         self._device = device
         self._dtype = dtype_of(dtype, device)
@@ -71,7 +72,8 @@ class LanguageModel:
     @property
     def loaded_adapters(self) -> tuple[str, ...]:
         """The adapters in memory, by content hash."""
-        return tuple(self._tuned)
+        with self._lock:
+            return tuple(self._tuned)
 
     def adapted(self, adapter: str) -> Any:
         """Return the model as tuned by `adapter` (content hash), "" for the base alone.
@@ -85,14 +87,28 @@ class LanguageModel:
         """
         if not adapter:
             return self.model
-        with self._loading:
-            tuned = self._tuned.pop(adapter, None)
+        tuned = self._loaded(adapter)
+        if tuned is not None:
+            return tuned
+        with self._loading:  # who needs another one meanwhile does not wait
+            tuned = self._loaded(adapter)
             if tuned is None:
                 tuned = self._merged(adapter)
-            self._tuned[adapter] = tuned
-            if len(self._tuned) > _KEPT_ADAPTERS:
-                del self._tuned[next(iter(self._tuned))]
+                with self._lock:
+                    self._tuned[adapter] = tuned
+                    if len(self._tuned) > _KEPT_ADAPTERS:
+                        self._tuned.popitem(last=False)
         return tuned
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether threads may run the model at once.
+
+        Of models whose positions are scaled by the length of what they read, transformers rewrites
+        the angles in every run.
+        """
+        scaling = getattr(self.model.config, "rope_parameters", None) or {}
+        return scaling.get("rope_type", "default") not in ("dynamic", "longrope")
 
     def view(self, adapter: str, *, judging: bool) -> View:
         """Return what a prompt's examples look at under `adapter`: what it was trained with.
@@ -115,6 +131,13 @@ class LanguageModel:
                 )
             self._views[adapter] = view
         return self._views[adapter]
+
+    def _loaded(self, adapter: str) -> Any:
+        with self._lock:
+            if adapter not in self._tuned:
+                return None
+            self._tuned.move_to_end(adapter)
+            return self._tuned[adapter]
 
     def _merged(self, adapter: str) -> Any:
         from peft import PeftModel

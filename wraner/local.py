@@ -94,11 +94,10 @@ class LocalEngine:
     def _check_room(self) -> None:
         limit, waiting = self._limits.queue_tokens, self._desk.waiting.loads()
         if sum(min(tokens, limit / _LARGEST_CALLS) for tokens in waiting) > limit:
-            pace = self._desk.tokens_per_s * len(self._desk.workers)
             raise Overloaded(
                 f"{sum(waiting)} tokens of prompts are waiting in {len(waiting)} calls, the limit "
                 f"is {limit}, a quarter of it for one call; try again later",
-                retry_after_s=sum(waiting) / pace,
+                retry_after_s=sum(waiting) / self._desk.tokens_per_s,
             )
 
     def _encode(self, request: GenerateRequest | ScoreRequest) -> Job:

@@ -46,9 +46,9 @@ class Waiting(Generic[W]):
         """Return the tokens of each call that waits."""
         return [sum(job.tokens for job in call) for call in self._calls]
 
-    def count(self, adapter: str) -> int:
-        """Return how many jobs wait for an adapter."""
-        return sum(len(call) for call in self._calls if call[0].adapter == adapter)
+    def of(self, adapter: str) -> list[W]:
+        """Return the jobs that wait for an adapter, call by call."""
+        return [job for call in self._calls if call[0].adapter == adapter for job in call]
 
     def adapters(self) -> list[str]:
         """Return the adapters that are waited for, the longest waiting first."""

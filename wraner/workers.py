@@ -5,6 +5,7 @@ takes less time than waking up. So each worker computes rows of its own, as far 
 on the processors that the machine has; one that works alone has them all. Knows no caller.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ _TIDY_S = 10.0
 
 # More than so many would wait for Python's lock.
 _MOST = 4
+_SWITCH_S = 0.0002
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class BatchLimits:
 class Desk:
     """What all workers share: the model, what it remembers, and who waits.
 
-    `ready` guards all but the model and the blocks, and tells of new work.
+    `ready` guards all but the model and the blocks, and tells of new work. `tokens_per_s` is the
+    pace of all threads together.
     """
 
     def __init__(self, model: LanguageModel, limits: BatchLimits, threads: int) -> None:
@@ -61,13 +64,17 @@ class Desk:
         self.ready = threading.Condition()
         self.closed = False
         self.tokens_per_s = 500.0
-        self.idle = 0
         self.workers: tuple[Worker, ...] = ()
         self._tidied, self._untidy = time.monotonic(), False
 
     def employ(self) -> None:
-        """Start the workers: one where a GPU computes."""
-        count = min(self.threads, _MOST) if self.model.model.device.type == "cpu" else 1
+        """Start the workers: one where a GPU computes, or where the model must run alone."""
+        alone = self.model.model.device.type != "cpu" or not self.model.runs_side_by_side
+        count = 1 if alone else min(self.threads, _MOST)
+        if count > 1:
+            # They hand Python's lock to each other between any two operations. Waiting for it for
+            # Python's own 5 ms costs a seventh of the speed.
+            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_S))
         self.workers = tuple(Worker(self, number) for number in range(count))
         for worker in self.workers:
             worker.thread.start()
@@ -92,66 +99,124 @@ class Desk:
         There are rows free for them, and not too much to compute first. Others who have nothing to
         do get their share.
         """
-        spent = 0
-        free = room
-        begun: set[Key] = set()
-
-        def fits(job: Job) -> bool:
-            nonlocal spent, free
-            missing = self.blocks.missing(adapter, job.prompt) - begun
-            cost = len(job.prompt.query) + sum(len(key.tokens) for key in missing)
-            rows = max(1, len(job.groups))
-            if (spent and spent + cost > self.limits.join_tokens) or rows > free:
-                return False
-            spent, free = spent + cost, free - rows
-            begun.update(missing)
-            return True
-
         with self.ready:
             late = self.waiting.take_abandoned()
-            count = self.waiting.count(adapter)
-            share = 0 if worker.jobs and self.idle else -(-count // (1 + self.idle))
+            idle = sum(not other.busy for other in self.workers if other is not worker)
+            share = 0 if self.closed else self._share(worker, adapter, idle)
+            fits = _Fitting(self, worker, adapter, room)
             jobs = self.waiting.take(adapter, most=min(room, share), fits=fits)
-            others = min(self.idle, len(self.waiting))
-            busy = len(self.workers) - self.idle + others
+            worker.busy = bool(jobs or worker.jobs)
+            threads = self._threads_of(worker, joining=min(idle, len(self.waiting)))
         refuse(late, DeadlineExceeded("the request's time was up before the model was free"))
-        return jobs, max(1, self.threads // busy)
+        return jobs, threads
+
+    def learn(self, tokens: int, seconds: float, threads: int) -> None:
+        """Learn from so many tokens of prompts what the pace is."""
+        pace = tokens / max(seconds, 1e-3) * self.threads / threads
+        with self.ready:
+            self.tokens_per_s += 0.1 * (pace - self.tokens_per_s)
+
+    def _share(self, worker: "Worker", adapter: str, idle: int) -> int:
+        """Return how many jobs are a worker's, beside so many others who are idle.
+
+        A prefix that none remembers is not computed twice where it is longer than what waits.
+        """
+        jobs = self.waiting.of(adapter)
+        if not jobs or (worker.jobs and idle):
+            return 0
+        prefix = self.blocks.missing_prefix(adapter, jobs[0].prompt)
+        if prefix > sum(len(job.prompt.query) for job in jobs):
+            return len(jobs)
+        return -(-len(jobs) // (1 + idle))
+
+    def _threads_of(self, worker: "Worker", *, joining: int) -> int:
+        """Return a worker's part of the threads, beside the busy and those who are about to be."""
+        busy = [other for other in self.workers if other.busy and other is not worker]
+        part, spare = divmod(self.threads, 1 + len(busy) + joining)
+        first = sum(other.number < worker.number for other in busy) < spare
+        return max(1, part + first)
+
+
+class _Fitting:
+    """Says of jobs, one after the other, whether they join a worker too.
+
+    What all its rows may take is bounded as well: prompts as long as the model reads fill it.
+    """
+
+    def __init__(self, desk: Desk, worker: "Worker", adapter: str, room: int) -> None:
+        self._desk = desk
+        self._adapter = adapter
+        self._free = room
+        self._spent = 0
+        self._begun: set[Key] = set()
+        self._rows = len(worker.jobs)
+        self._longest = max(map(_columns, worker.jobs.values()), default=0)
+        context = desk.model.context_tokens
+        self._most = desk.limits.rows * context // max(1, len(desk.workers))
+
+    def __call__(self, job: Job) -> bool:
+        missing = self._desk.blocks.missing(self._adapter, job.prompt) - self._begun
+        cost = len(job.prompt.query) + sum(len(key.tokens) for key in missing)
+        rows = max(1, len(job.groups))
+        longest = max(self._longest, _columns(job))
+        large = self._spent and self._spent + cost > self._desk.limits.join_tokens
+        wide = self._rows and (self._rows + rows) * longest > self._most
+        if large or wide or rows > self._free:
+            return False
+        self._spent, self._free = self._spent + cost, self._free - rows
+        self._rows, self._longest = self._rows + rows, longest
+        self._begun.update(missing)
+        return True
+
+
+def _columns(job: Job) -> int:
+    return job.tokens + job.answer_tokens
 
 
 class Worker:
     """A thread that carries rows on, between whose steps others join.
 
-    `jobs` are those that its rows belong to.
+    `jobs` are those that its rows belong to; it is `busy` as long as there are any.
     """
 
     def __init__(self, desk: Desk, number: int) -> None:
         self._desk = desk
         self._decoders: dict[str, Decoder] = {}
-        self._busy = False
+        self.number = number
+        self.busy = False
         self.jobs: dict[Row, Job] = {}
         self.thread = threading.Thread(target=self._serve, name=f"engine-{number}", daemon=True)
 
     def _serve(self) -> None:
-        # Asked for its number of threads, torch first takes over the one that was last set anywhere
-        # in the process, but only once a thread.
-        torch.get_num_threads()
         desk = self._desk
-        while True:
+        try:
+            # Asked for its number of threads, torch first takes over the one that was last set
+            # anywhere in the process, but only once a thread.
+            torch.get_num_threads()
+            while self._turn():
+                pass
+        finally:  # an engine that has lost a worker answers nobody any more
             with desk.ready:
-                desk.idle += 1
-                busy = desk.ready.wait_for(
-                    lambda: bool(desk.waiting or self.jobs or desk.closed), timeout=desk.rest()
-                )
-                desk.idle -= 1
-                if desk.closed:
-                    break
-                adapters = dict.fromkeys([*self._decoders, *desk.waiting.adapters()])
-            for adapter in adapters:
-                self._carry_on(adapter)
-            desk.tidy(busy=busy)
+                desk.closed = True
+                desk.ready.notify_all()
+                left = {*desk.waiting.clear(), *self.jobs.values()}
+            refuse(left, Unavailable("the engine is shutting down"))
+
+    def _turn(self) -> bool:
+        """Wait for work and carry it a step further; return whether to go on."""
+        desk = self._desk
         with desk.ready:
-            left = {*desk.waiting.clear(), *self.jobs.values()}
-        refuse(left, Unavailable("the engine is shutting down"))
+            self.busy = bool(self.jobs)
+            woken = desk.ready.wait_for(
+                lambda: bool(desk.waiting or self.jobs or desk.closed), timeout=desk.rest()
+            )
+            if desk.closed:
+                return False
+            adapters = dict.fromkeys([*self._decoders, *desk.waiting.adapters()])
+        for adapter in adapters:
+            self._carry_on(adapter)
+        desk.tidy(busy=woken)
+        return True
 
     def _carry_on(self, adapter: str) -> None:
         """Let waiting rows of one adapter join, and carry those at work a step further."""
@@ -179,8 +244,7 @@ class Worker:
         if decoder.idle:
             del self._decoders[adapter]
         if jobs:
-            pace = sum(job.tokens for job in jobs) / max(time.monotonic() - began, 1e-3)
-            desk.tokens_per_s += 0.1 * (pace - desk.tokens_per_s)
+            desk.learn(sum(job.tokens for job in jobs), time.monotonic() - began, threads)
 
     def _join(self, model: Any, decoder: Decoder, adapter: str, jobs: Sequence[Job]) -> None:
         rows: list[Row] = []

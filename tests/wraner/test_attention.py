@@ -24,7 +24,11 @@ def expected(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> t
 
 
 @pytest.mark.parametrize("lengths", [(1,), (3, 1, 2), (16, 5), (17, 2), (300, 129), (2, 1, 256)])
-def test_packed_prompts_attend_as_if_alone(lengths: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("kept", [0, 2048])
+def test_packed_prompts_attend_as_if_alone(
+    lengths: tuple[int, ...], kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wraner.attention._KEPT_COLUMNS", kept)
     torch.manual_seed(0)
     slots = Slots(len(lengths))
     befores = [40 + 7 * number for number in range(len(lengths))]

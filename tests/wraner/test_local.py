@@ -276,7 +276,7 @@ def test_a_model_that_fails_is_said_and_does_not_stop_the_engine(
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back(tiny_model: LanguageModel) -> None:
-    engine = LocalEngine(tiny_model, BatchLimits(rows=1, queue_tokens=50))
+    engine = LocalEngine(tiny_model, BatchLimits(rows=1, queue_tokens=50), threads=1)
 
     async def ask() -> None:
         calls = [engine.generate([request("a b")] * 20) for _ in range(5)]

@@ -1,7 +1,9 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from wraner.answers import AnswerSpec
 from wraner.engine import GenerateRequest, ScoreRequest
+from wraner.errors import Unavailable
 from wraner.jobs import Job
 from wraner.language_model import LanguageModel
 from wraner.local import LocalEngine
@@ -18,7 +21,7 @@ from wraner.workers import BatchLimits, Desk, Worker
 
 def asking(model: LanguageModel, text: str, adapter: str = "", *, until: float = 1e12) -> Job:
     request = ScoreRequest(Prompt("judge", (), text), ("yes",), adapter, until)
-    prompt = model.chat.encode(request.prompt, max_tokens=999)
+    prompt = model.chat.encode(request.prompt, max_tokens=2000)
     option = model.chat.text_ids("yes")
     return Job(request, prompt, [option], [[option]], 1, 0)
 
@@ -27,7 +30,8 @@ def desk(model: LanguageModel, *, threads: int, idle: int, **limits: int) -> tup
     """Return a desk whose workers do not run, so many of them idle, and one who is not."""
     made = Desk(model, BatchLimits(**limits), threads)
     made.workers = tuple(Worker(made, number) for number in range(threads))
-    made.idle = idle
+    for other in made.workers[1 + idle :]:
+        other.busy = True
     return made, made.workers[0]
 
 
@@ -39,6 +43,7 @@ def desk(model: LanguageModel, *, threads: int, idle: int, **limits: int) -> tup
         (6, 0, 6, 1),
         (20, 0, 8, 1),  # no more rows than there are
         (20, 1, 8, 1),
+        (0, 1, 0, 2),
     ],
 )
 def test_what_waits_is_shared_with_who_is_idle(
@@ -48,7 +53,7 @@ def test_what_waits_is_shared_with_who_is_idle(
     jobs = [asking(tiny_model, f"text {n}") for n in range(waiting)]
     shared.waiting.add(jobs)
     assert shared.take(worker, "", 8) == (jobs[:taken], threads)
-    assert shared.waiting.count("") == waiting - taken
+    assert len(shared.waiting) == waiting - taken and worker.busy == bool(taken)
 
 
 def test_who_is_at_work_leaves_new_work_to_who_is_idle(tiny_model: LanguageModel) -> None:
@@ -57,10 +62,46 @@ def test_who_is_at_work_leaves_new_work_to_who_is_idle(tiny_model: LanguageModel
     worker.jobs = dict.fromkeys(begun.begin(tiny_model.grammar), begun)
     shared.waiting.add([waiting])
     assert shared.take(worker, "", 7) == ([], 1), "all four are about to compute"
-    shared.idle = 0
+    shared.workers[1].busy = True
     assert shared.take(worker, "", 7) == ([waiting], 1)
-    shared.idle = 2
-    assert shared.take(worker, "", 7) == ([], 2), "two of four compute, on two threads each"
+    assert shared.take(shared.workers[2], "", 8) == ([], 1), "three of four, and it is the first"
+
+
+@pytest.mark.parametrize(("threads", "parts"), [(3, (2, 1)), (5, (3, 2)), (7, (4, 3)), (1, (1, 1))])
+def test_all_threads_are_used(
+    tiny_model: LanguageModel, threads: int, parts: tuple[int, int]
+) -> None:
+    shared, one = desk(tiny_model, threads=2, idle=0)
+    shared.threads = threads
+    found = []
+    for worker in shared.workers:
+        shared.waiting.add([asking(tiny_model, "a")])
+        found.append(shared.take(worker, "", 8)[1])
+    assert tuple(found) == parts and one.busy
+
+
+def test_what_none_remembers_is_computed_by_one(tiny_model: LanguageModel) -> None:
+    shared, worker = desk(tiny_model, threads=2, idle=1)
+    long = Prompt("judge " * 100, (), "a")
+    jobs = []
+    for text in ("a", "b", "c"):
+        job = asking(tiny_model, text)
+        job.prompt = tiny_model.chat.encode(replace(long, text=text), max_tokens=2000)
+        jobs.append(job)
+    shared.waiting.add(jobs)
+    assert shared.take(worker, "", 8) == (jobs, 2)
+    with torch.inference_mode():
+        shared.blocks.begin(tiny_model.model, "", [jobs[0].prompt], batch_tokens=999, rows=1)
+    shared.waiting.add(jobs)
+    assert shared.take(worker, "", 8) == (jobs[:2], 1), "remembered, it is shared again"
+
+
+def test_rows_of_all_workers_take_no_more_than_those_of_one_did(tiny_model: LanguageModel) -> None:
+    shared, worker = desk(tiny_model, threads=2, idle=0, rows=4, join_tokens=9999)
+    jobs = [asking(tiny_model, "word " * 300) for _ in range(4)]
+    assert 1500 <= jobs[0].tokens < tiny_model.context_tokens
+    shared.waiting.add(jobs)
+    assert shared.take(worker, "", 4) == (jobs[:2], 1)
 
 
 def test_each_takes_what_is_asked_of_its_adapter(tiny_model: LanguageModel) -> None:
@@ -72,13 +113,19 @@ def test_each_takes_what_is_asked_of_its_adapter(tiny_model: LanguageModel) -> N
     assert shared.take(worker, "one", 8) == ([one], 1), "who is idle takes another adapter's"
     assert gone.answered.exception() is not None
     assert shared.waiting.adapters() == ["other", "late"]
+    shared.closed = True
+    assert shared.take(worker, "other", 8) == ([], 1)
 
 
-def test_a_gpu_has_one_worker(tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_and_a_model_that_must_run_alone_have_one_worker(
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class OnGpu:
         device = torch.device("cuda")
 
-    for model, count in ((tiny_model.model, 4), (OnGpu, 1)):
+    dynamic = SimpleNamespace(rope_parameters={"rope_type": "dynamic"})
+    scaled = SimpleNamespace(device=torch.device("cpu"), config=dynamic)
+    for model, count in ((tiny_model.model, 4), (OnGpu, 1), (scaled, 1)):
         monkeypatch.setattr(tiny_model, "model", model)
         engine = LocalEngine(tiny_model, threads=6)
         assert len(engine._desk.workers) == count and engine.alive
@@ -113,15 +160,52 @@ def test_two_calls_are_answered_side_by_side(
     assert sorted(map(len, begun)) == [2, 3]
 
 
-def test_answers_are_the_same_by_however_many_workers(tiny_model: LanguageModel) -> None:
+@pytest.mark.parametrize("place", ["take", "learn"])
+def test_an_engine_that_loses_a_worker_refuses_all_that_it_has(
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Desk, place, broken)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    engine = LocalEngine(tiny_model, threads=2)
+    spec = AnswerSpec(("city",), "Bob Ray met Ann Lee")
+    request = GenerateRequest(Prompt("find", (), spec.text), spec)
+
+    async def ask() -> list[Any]:
+        calls = [engine.generate([request]) for _ in range(6)]
+        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 60)
+
+    found = asyncio.run(ask())
+    assert any(isinstance(answer, Unavailable) for answer in found) and not engine.alive
+    with pytest.raises(Unavailable):
+        asyncio.run(engine.generate([request]))
+    engine.close()
+
+
+def test_answers_are_the_same_by_however_many_workers(
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     requests = [
         ScoreRequest(Prompt("judge " * (1 + n % 3), (), f"text {n}"), ("yes", "no"))
         for n in range(24)
     ]
-    found = []
+    found: list[Any] = []
+    took: set[Worker] = set()
+    take = Desk.take
+
+    def taking(desk: Desk, worker: Worker, *given: Any) -> Any:
+        jobs, threads = take(desk, worker, *given)
+        took.update([worker] if jobs else [])
+        return jobs, threads
+
+    monkeypatch.setattr(Desk, "take", taking)
     for threads in (1, 3):
+        took.clear()
         engine = LocalEngine(tiny_model, BatchLimits(rows=2), threads=threads)
         found.append(asyncio.run(engine.score(requests)))
         engine.close()
+        assert len(took) == threads
     for one, other in zip(*found, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, rel=1e-5)
