@@ -38,6 +38,11 @@ class NearPair(BaseModel):
     breaching: str
     harmless: str
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both of them."""
+        return self.breaching, self.harmless
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -62,10 +67,9 @@ async def ask(probe: Probe, base: PolicySet, pairs: Sequence[NearPair]) -> list[
     ref = PackRef(version(base), inline=base)
     judged = []
     for pair in pairs:
-        texts = (pair.breaching, pair.harmless)
-        found = await probe.retriever.evidence(ref, texts, 2)
+        found = await probe.retriever.evidence(ref, pair.texts, 2)
         near, far = (max(map(lead, e.policies)) for e in found)
-        breaching, harmless = [await probe.ask(base, text) for text in texts]
+        breaching, harmless = [await probe.ask(base, text) for text in pair.texts]
         judged.append(Judged(pair, breaching, harmless, (near, far)))
     return judged
 

@@ -26,6 +26,7 @@ import psutil  # comes with accelerate
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.near_pairs import read_pairs
 from benchmarks.rounds import measure
 from services.adapters import AdapterChoice
 from services.loading import fusion_of, load_engine, load_retriever, pack_store
@@ -210,7 +211,8 @@ def main() -> None:
     console = Console()
     alike = {"rounds": asked.rounds, "concurrency": asked.concurrency}
     if asked.moderate:
-        texts = read_texts(f"{POLICY_SET}/examples.jsonl", asked.requests)
+        # No example's own words, whose verdict would be settled.
+        texts = [text for pair in read_pairs(asked.requests // 2) for text in pair.texts]
         found = asyncio.run(moderate(asked.moderate, texts, **alike))
         console.print(show(found, len(texts), f"moderate, concurrency {asked.concurrency}"))
         return

@@ -224,10 +224,16 @@ def _facts(plan: ModerationPlan, judging: _Judging, settings: Settings) -> tuple
 
 def _shown(fusion: Fusion) -> str:
     """Return how many examples stand in questions about policies that were taught, and others."""
-    taught = fusion.examples_shown
-    later = taught if fusion.untaught is None else fusion.untaught.examples_shown
-    said = [f"{number} on each side" if number else "none" for number in (taught, later)]
-    return said[0] if taught == later else f"{said[0]}; policies that came later: {said[1]}"
+    taught, later = map(_a_side, (fusion, fusion.untaught or fusion))
+    return taught if taught == later else f"{taught}; policies that came later: {later}"
+
+
+def _a_side(fusion: Fusion) -> str:
+    if not fusion.examples_shown:
+        return "none"
+    least = fusion.examples_from
+    near = f" where one is at least {least:g} similar" if least > -1 else ""
+    return f"{fusion.examples_shown} on each side{near}"
 
 
 def _weights(fusion: Fusion) -> str:

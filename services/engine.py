@@ -39,9 +39,9 @@ class Engine:
         return await self._engine.info()
 
     def check_health(self) -> None:
-        """Tell Serve to replace the replica if its model's thread has died; asks no model."""
+        """Tell Serve to replace the replica if a thread of its model's has died; asks no model."""
         if not self._engine.alive:
-            raise RuntimeError("the engine's thread has died")
+            raise RuntimeError("a thread of the engine has died")
 
     def __del__(self) -> None:
         loaded = getattr(self, "_engine", None)
