@@ -94,17 +94,25 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class ModerationSummary:
-    """All figures; the first system is the pipeline that was asked."""
+    """All figures; the first system is the pipeline that was asked.
+
+    `uncalibrated` counts the texts whose score is no probability, as the highest of several is.
+    """
 
     asked: Asked
     systems: tuple[SystemSummary, ...]
     matching: Matching
     clean_matching: Matching
-    calibrated: bool
+    uncalibrated: int
     pack: str
     index: str
     seconds: float
     provenance: Provenance
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether any score was fitted to be a probability."""
+        return self.uncalibrated < self.asked.texts
 
     @property
     def is_sample(self) -> bool:
@@ -131,7 +139,7 @@ def summarise_moderation(evaluated: Evaluated, provenance: Provenance) -> Modera
         systems=tuple(_system(system, evaluated) for system in evaluated.systems),
         matching=score_matching(rows, predictions, threshold=threshold, clean=False),
         clean_matching=score_matching(rows, predictions, threshold=threshold, clean=True),
-        calibrated=all(p.calibrated for p in predictions),
+        uncalibrated=sum(not p.calibrated for p in predictions),
         pack=evaluated.run.pack,
         index=evaluated.run.index,
         seconds=evaluated.run.seconds,

@@ -29,15 +29,16 @@ def summarised(
     *outcomes: Outcome,
     policy_set: PolicySet = POLICIES,
     calibrated: bool = True,
+    uncalibrated: int = 0,
     whole: int | None = None,
 ) -> ModerationSummary:
-    """Return the summary of a run that ended so."""
+    """Return the summary of a run that ended so; the first `uncalibrated` have no probability."""
     numbers, rows, said = count(1), [], []
     for one in chain.from_iterable(repeat(one, one.times) for one in outcomes):
         number = next(numbers)
         rows.append(row(number, one.policy, one.hateful, kind=one.kind, clean=one.clean))
         judged = prediction((number,), (one.named or one.policy, one.score), order=one.policy)
-        said.append(replace(judged, calibrated=calibrated))
+        said.append(replace(judged, calibrated=calibrated and number > uncalibrated))
     kinds = any(one.kind for one in rows)
     asked = AskedRows(Path("rows.csv"), tuple(rows), whole or len(rows), kinds)
     run = ModerationRun(tuple(said), "p" * 64, "i" * 64, 2.0)

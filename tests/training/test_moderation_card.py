@@ -95,6 +95,12 @@ def test_a_card_is_whole_and_shows_no_text(card: str) -> None:
     assert "Zorvian" not in card
 
 
+def test_a_few_scores_that_are_no_probabilities_are_counted() -> None:
+    card = render_card(summarised(Outcome("mock", True, 0.9, 3), uncalibrated=2), SUBJECT)
+    said = "calibrated: fitted to be probabilities, but of 2 of 3 texts the highest of several"
+    assert f"| scores | {said} |" in card and "not calibrated" not in card
+
+
 def test_without_an_adapter_the_card_says_so() -> None:
     shown = summarised(Outcome("mock", True, 0.9, 1), whole=9, calibrated=False)
     card = render_card(shown, BARE)
