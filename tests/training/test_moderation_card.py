@@ -17,6 +17,7 @@ from training.moderation_card_subject import (
     read_moderation_adapter,
     read_tuning,
 )
+from training.moderation_report import render_html, render_markdown
 from training.word_manifest import WordManifest
 from wraner.adapters import (
     CONFIG,
@@ -96,9 +97,12 @@ def test_a_card_is_whole_and_shows_no_text(card: str) -> None:
 
 
 def test_a_few_scores_that_are_no_probabilities_are_counted() -> None:
-    card = render_card(summarised(Outcome("mock", True, 0.9, 3), uncalibrated=2), SUBJECT)
+    found = summarised(Outcome("mock", True, 0.9, 3), uncalibrated=2)
+    card = render_card(found, SUBJECT)
     said = "calibrated: fitted to be probabilities, but of 2 of 3 texts the highest of several"
     assert f"| scores | {said} |" in card and "not calibrated" not in card
+    for page in (render_markdown(found), render_html(found)):
+        assert "Of 2 of 3 texts" in page and "scores are not calibrated: each is the high" in page
 
 
 def test_without_an_adapter_the_card_says_so() -> None:
