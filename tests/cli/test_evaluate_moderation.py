@@ -13,6 +13,7 @@ from tests.training.moderation_examples import POLICIES, write_data, write_guide
 from training import hatemoderate
 from wraner.adapters import CONFIG, MANIFEST, WEIGHTS, AdapterManifest, content_hash, write_adapter
 from wraner.errors import NotFound
+from wraner.fusion import Fusion
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import version
 
@@ -254,3 +255,13 @@ def test_a_tuning_without_a_manifest_is_named_by_its_hash(
     monkeypatch.setenv("WRANER_POLICY_ADAPTER", str(tuning))
     assert moderation(data, "--out", str(data.parent / "out")) == 0
     assert facts(data.parent / "out")["word encoder"] == f"bundled, tuned: {content_hash(tuning)}"
+
+
+def test_a_report_says_which_examples_stand_in_questions() -> None:
+    plain = Fusion(judge=1.0, margin=0.0, bias=0.0)
+    one = plain.model_copy(update={"examples_shown": 1})
+    near = one.model_copy(update={"examples_from": 0.8, "untaught": one})
+    said = [moderation_evaluation._shown(fusion) for fusion in (plain, one, near)]
+    each = "1 on each side"
+    near_one = f"{each} where one is at least 0.8 similar"
+    assert said == ["none", each, f"{near_one}; policies that came later: {each}"]
