@@ -178,7 +178,10 @@ def test_an_engine_that_loses_a_worker_refuses_all_that_it_has(
         return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 60)
 
     found = asyncio.run(ask())
-    assert any(isinstance(answer, Unavailable) for answer in found) and not engine.alive
+    assert any(isinstance(answer, Unavailable) for answer in found)
+    for worker in engine._desk.workers:
+        worker.thread.join(timeout=60)
+    assert not engine.alive
     with pytest.raises(Unavailable):
         asyncio.run(engine.generate([request]))
     engine.close()
