@@ -41,10 +41,9 @@ class Told:
     @property
     def example(self) -> JudgedExample:
         """The correction."""
-        complies: tuple[str, ...] | str = () if self.violates else "all"
-        return JudgedExample.model_validate(
-            {"text": self.text, "violates": self.violates, "complies": complies}
-        )
+        if self.violates:
+            return JudgedExample(text=self.text, violates=self.violates)
+        return JudgedExample(text=self.text, complies="all")
 
 
 def showing_none(fusion: Fusion) -> Fusion:

@@ -96,7 +96,7 @@ def fit(
         kind: fitted_to_new_sets(*sets, tiers, hears="wordings").model_copy(update=shows)
         for kind, sets in kinds.items()
     }
-    very_near = {**shows, "examples_from": _VERY_NEAR if shown else -1.0}
+    very_near = {**shows, "examples_from": _VERY_NEAR}
     few = fitted(answered.few, tiers, hears="definition").model_copy(update=very_near)
     untaught = later.model_copy(update={**shows, **own})
     return fitted(answered.many, tiers, hears="leaning").model_copy(

@@ -173,7 +173,7 @@ def _attend(
     values: torch.Tensor,
     mask: torch.Tensor,
 ) -> torch.Tensor:
-    """Attend to the shared columns and the own, `mask` being added to the last of these.
+    """Attend to the shared columns and the own, `mask` being added to these.
 
     Their products stand side by side under one softmax. *Shape:* query (rows, tokens, heads, d),
     keys and values (rows, kv_heads, own columns, d); returns as `query`.
@@ -183,8 +183,8 @@ def _attend(
     most = max((part.keys.shape[1] for part in shared), default=0)
     scores = query.new_empty(*grouped.shape[:3], most + keys.shape[2])
     torch.bmm(grouped.flatten(0, 1), keys.flatten(0, 1).mT, out=scores.flatten(0, 1)[..., most:])
-    hidden = scores[..., scores.shape[3] - mask.shape[2] :]
-    hidden.view(rows, kv_heads, -1, tokens, mask.shape[2]).add_(mask[:, None, None])
+    own = scores[..., most:]
+    own.view(rows, kv_heads, -1, tokens, own.shape[3]).add_(mask[:, None, None])
     if any(part.rows is not None for part in shared):
         scores[..., :most] = float("-inf")
     for part in shared:

@@ -47,12 +47,6 @@ class Blocks:
         with self._lock:
             return frozenset(key for key in self._keys(adapter, prompt) if key not in self._held)
 
-    def missing_prefix(self, adapter: str, prompt: EncodedPrompt) -> int:
-        """Return how many tokens of a prompt's prefix must be computed."""
-        with self._lock:
-            held = Key(adapter, prompt.prefix) in self._held
-        return 0 if held else len(prompt.prefix)
-
     def begin(
         self,
         model: Any,

@@ -45,8 +45,7 @@ class LocalEngine:
         OpenMP lets both teams sleep between any two operations: a third of the speed is lost.
         """
         self._model = model
-        self._limits = limits or BatchLimits()
-        self._desk = Desk(model, self._limits, threads or torch.get_num_threads())
+        self._desk = Desk(model, limits or BatchLimits(), threads or torch.get_num_threads())
         self._desk.employ()
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[Answer]:
@@ -92,7 +91,7 @@ class LocalEngine:
                 job.answered.cancel()
 
     def _check_room(self) -> None:
-        limit, waiting = self._limits.queue_tokens, self._desk.waiting.loads()
+        limit, waiting = self._desk.limits.queue_tokens, self._desk.waiting.loads()
         if sum(min(tokens, limit / _LARGEST_CALLS) for tokens in waiting) > limit:
             raise Overloaded(
                 f"{sum(waiting)} tokens of prompts are waiting in {len(waiting)} calls, the limit "
@@ -108,9 +107,10 @@ class LocalEngine:
         else:
             options, room = [], self._answer_tokens(request)
         groups = by_beginning(options)
-        if len(groups) > self._limits.rows:
+        rows = self._desk.limits.rows
+        if len(groups) > rows:
             raise InvalidInput(
-                f"expected continuations with at most {self._limits.rows} different beginnings, "
+                f"expected continuations with at most {rows} different beginnings, "
                 f"was: {len(groups)}; ask in several requests"
             )
         try:

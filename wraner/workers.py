@@ -124,8 +124,9 @@ class Desk:
         jobs = self.waiting.of(adapter)
         if not jobs or (worker.jobs and idle):
             return 0
-        prefix = self.blocks.missing_prefix(adapter, jobs[0].prompt)
-        if prefix > sum(len(job.prompt.query) for job in jobs):
+        missing = self.blocks.missing(adapter, jobs[0].prompt)
+        prefix = sum(len(key.prefix) for key in missing if not key.example)
+        if prefix and prefix > sum(len(job.prompt.query) for job in jobs):
             return len(jobs)
         return -(-len(jobs) // (1 + idle))
 
