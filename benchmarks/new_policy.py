@@ -2,9 +2,6 @@
 
     python -m training.tune_policies training/configs/policies-without.yaml --out TUNING
     wraner train training/configs/moderation-without.yaml
-    wraner train training/configs/moderation-without-more.yaml --from FOLDER
-    wraner train training/configs/moderation-without-strangers.yaml --from FOLDER
-    wraner train training/configs/moderation-without-near.yaml --from FOLDER
     python -m benchmarks.new_policy --tuning TUNING --judge ADAPTER --data ../shared/data
 
 Of each policy that tuning and judge were not taught, rows of HateModerate's test file are ranked:

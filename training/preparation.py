@@ -15,13 +15,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from index.contextual import ContextualEncoder
 from index.encoder import WordEncoder
-from index.encoders import DOMAIN_LAYER, TEXT_LAYER
+from index.encoders import DOMAIN_LAYER
 from training import lora, tree_attention
 from training.clean_sources import read_clean_sources
 from training.communities import Communities, shipped_communities
 from training.corpus import Corpus, StoreSettings, open_corpus
 from training.drawing import Drawing, Supply
-from training.judged_neighbours import Encode, JudgedNeighbours
+from training.judged_neighbours import NeighbourFinder
 from training.judged_texts import JudgedTexts, read_judged_texts
 from training.judgement_drawing import JudgementDrawing
 from training.loop import Run
@@ -129,9 +129,10 @@ def _judge(
     model, shape = adapted_model(settings, base, device=device)
 
     communities = shipped_communities() if judgements.rules else None
-    shows = any(judgements.examples[1:])
-    encode = ContextualEncoder(layer=TEXT_LAYER).sentences if shows else None
-    near = _of_communities(communities, encode, say)
+    finder = None
+    if any(judgements.examples[1:]):
+        finder = NeighbourFinder(places.state / "training" / "vectors", say)
+    of_communities = finder.of_communities(communities) if finder and communities else {}
 
     def drawn(texts: JudgedTexts, rules: Communities | None = None) -> JudgementDrawing:
         return JudgementDrawing(
@@ -139,9 +140,9 @@ def _judge(
             chat,
             seed=settings.seed,
             settings=judgements,
-            neighbours=_neighbours(texts, judgements, encode, say),
+            neighbours=finder.of_texts(texts, own=bool(judgements.own)) if finder else None,
             communities=rules,
-            of_communities=near,
+            of_communities=of_communities,
         )
 
     run = Run(
@@ -156,27 +157,6 @@ def _judge(
     if communities is not None:
         data = (*data, communities.data)
     return Prepared(run, base, shape, (), (), chat, data)
-
-
-def _neighbours(
-    judged: JudgedTexts, judgements: JudgementSettings, encode: Encode | None, say: Say
-) -> JudgedNeighbours | None:
-    if encode is None:
-        return None
-    texts = (*judged.train, *judged.own) if judgements.own else judged.train
-    say(f"reading {len(texts):,} judged texts to find each one's neighbours")
-    return JudgedNeighbours([t.example for t in texts], encode)
-
-
-def _of_communities(
-    communities: Communities | None, encode: Encode | None, say: Say
-) -> dict[str, JudgedNeighbours]:
-    if communities is None or encode is None:
-        return {}
-    say(f"reading {len(communities.packs)} communities' texts to find each one's neighbours")
-    return {
-        name: JudgedNeighbours(pack.examples, encode) for name, pack in communities.packs.items()
-    }
 
 
 def adapted_model(
