@@ -5,7 +5,8 @@ retriever in this process too, and lets both answer the same requests at the sam
 turns, so that whatever else the machine does falls on both alike.
 
 `python -m benchmarks.serving --moderate` asks the service that runs already to judge single texts,
-by a shortlist of policies and by all of them.
+by a shortlist of policies and by all of them. No text is asked about twice, so what the engine
+remembers of examples is what it has met beside other texts.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice, repeat
 from pathlib import Path
 
 import httpx
@@ -135,11 +137,13 @@ async def compare(
     """Let both extract in turns."""
     async with httpx.AsyncClient(base_url=address, timeout=600) as client:
         asked = {"in-process": local, "Ray Serve over HTTP": over_http(client)}
-        return await in_turns(asked, texts, rounds=rounds, concurrency=concurrency)
+        return await in_turns(asked, repeat(texts), rounds=rounds, concurrency=concurrency)
 
 
-async def moderate(address: str, texts: list[str], *, rounds: int, concurrency: int) -> Found:
-    """Let a service judge by a shortlist and by all policies, in turns."""
+async def moderate(
+    address: str, texts: Iterator[list[str]], *, rounds: int, concurrency: int
+) -> Found:
+    """Let a service judge by a shortlist and by all policies, in turns, other texts each time."""
     async with httpx.AsyncClient(base_url=address, timeout=600) as client:
         asked = {
             "shortlisted": judging(client, exhaustive=False),
@@ -149,16 +153,16 @@ async def moderate(address: str, texts: list[str], *, rounds: int, concurrency: 
 
 
 async def in_turns(
-    asked: Mapping[str, Ask], texts: list[str], *, rounds: int, concurrency: int
+    asked: Mapping[str, Ask], texts: Iterator[list[str]], *, rounds: int, concurrency: int
 ) -> Found:
-    """Let each answer all texts once a round; return the seconds that it took."""
+    """Let each answer the next texts once a round; return the seconds that it took."""
     found: Found = {name: ([], []) for name in asked}
     for ask in asked.values():
-        await measure(ask, texts[:concurrency], concurrency)  # warm
+        await measure(ask, next(texts)[:concurrency], concurrency)  # warm
     for number in range(rounds):
         order = list(asked.items())
         for name, ask in order if number % 2 else reversed(order):
-            seconds, taken = await measure(ask, texts, concurrency)
+            seconds, taken = await measure(ask, next(texts), concurrency)
             found[name][0].append(seconds)
             found[name][1].extend(taken)
     return found
@@ -187,6 +191,13 @@ def show(found: Found, requests: int, title: str) -> Table:
     return table
 
 
+def unlike_texts(count: int) -> Iterator[list[str]]:
+    """Yield so many texts at a time, none twice and none an example, whose verdict is settled."""
+    texts = (text for pair in read_pairs() for text in pair.texts)
+    while len(some := list(islice(texts, count))) == count:
+        yield some
+
+
 def read_texts(file: str, most: int) -> list[str]:
     """Return the first texts of a pack's file."""
     lines = Path("packs", file).read_text().splitlines()
@@ -211,10 +222,8 @@ def main() -> None:
     console = Console()
     alike = {"rounds": asked.rounds, "concurrency": asked.concurrency}
     if asked.moderate:
-        # No example's own words, whose verdict would be settled.
-        texts = [text for pair in read_pairs(asked.requests // 2) for text in pair.texts]
-        found = asyncio.run(moderate(asked.moderate, texts, **alike))
-        console.print(show(found, len(texts), f"moderate, concurrency {asked.concurrency}"))
+        found = asyncio.run(moderate(asked.moderate, unlike_texts(asked.requests), **alike))
+        console.print(show(found, asked.requests, f"moderate, concurrency {asked.concurrency}"))
         return
     texts = read_texts(f"{DOMAIN}/test.jsonl", asked.requests)
     with service(asked.state):

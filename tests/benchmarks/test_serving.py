@@ -31,6 +31,11 @@ def test_a_running_service_judges_shortlisted_and_exhaustively(
     assert [name in printed for name in ("shortlisted", "exhaustive")] == [True, True]
 
 
+def test_no_text_is_asked_about_twice() -> None:
+    texts = [text for some in serving.unlike_texts(24) for text in some]
+    assert len(set(texts)) == len(texts) > 24 * 20
+
+
 def test_rows_show_the_middle_round_and_how_long_requests_took() -> None:
     quick = [float(n) for n in range(1, 101)]
     found = {"one": ([2.0, 1.0, 40.0], quick), "other": ([3.0], [2.0, 2.0])}
