@@ -229,11 +229,7 @@ def _shown(fusion: Fusion) -> str:
 
 
 def _a_side(fusion: Fusion) -> str:
-    if not fusion.examples_shown:
-        return "none"
-    least = fusion.examples_from
-    near = f" where one is at least {least:g} similar" if least > -1 else ""
-    return f"{fusion.examples_shown} on each side{near}"
+    return f"{fusion.examples_shown} on each side" if fusion.examples_shown else "none"
 
 
 def _weights(fusion: Fusion) -> str:

@@ -45,8 +45,6 @@ from wraner.local import LocalEngine
 from wraner.pack_folders import read_pack_folder
 from wraner.packs import PolicySet
 
-_VERY_NEAR = 0.8  # similarity from which a taught policy's example stands in its question
-
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
@@ -78,10 +76,10 @@ def fit(
 ) -> Fusion:
     """Return all weights; `taught` names the words by which the judge was taught policies.
 
-    Questions have `shown` examples a side, those about taught policies where one is very near.
-    Untaught sets are small, and say nothing of how many policies are judged. Those of another kind
-    than the encoder's have weights of their own beside their part in the common ones, which `later`
-    replaces, and so have those that name what alone is allowed, which have no part in these.
+    Questions have `shown` examples a side. Untaught sets are small, and say nothing of how many
+    policies are judged. Those of another kind than the encoder's have weights of their own beside
+    their part in the common ones, which `later` replaces, and so have those that name what alone is
+    allowed, which have no part in these.
     """
     kinds = {}
     if answered.foreign:
@@ -96,11 +94,10 @@ def fit(
         kind: fitted_to_new_sets(*sets, tiers, hears="wordings").model_copy(update=shows)
         for kind, sets in kinds.items()
     }
-    very_near = {**shows, "examples_from": _VERY_NEAR}
-    few = fitted(answered.few, tiers, hears="definition").model_copy(update=very_near)
+    few = fitted(answered.few, tiers, hears="definition").model_copy(update=shows)
     untaught = later.model_copy(update={**shows, **own})
     return fitted(answered.many, tiers, hears="leaning").model_copy(
-        update={**very_near, "few": few, "taught": taught, "untaught": untaught}
+        update={**shows, "few": few, "taught": taught, "untaught": untaught}
     )
 
 
@@ -114,26 +111,24 @@ async def answers(
 ) -> Answered:
     """Ask about everything; `without` is asked about the policies that it was not taught.
 
-    Questions show so many examples a side, those about what was taught where one is very near:
-    farther ones bring nothing there (training/LOG.md, 2026-11-28 and 29).
+    Questions show so many examples a side.
     """
+    judge, without = (replace(one, shown=shown) for one in (judge, without or judge))
     judged = subjects.judged
     untaught: dict[str, TwoWays] = {}
     lists: dict[str, TwoWays] = {}
-    of_rules = replace(judge, shown=shown)
     for asked, sets, found in (
-        (of_rules, subjects.house_rules, untaught),
-        (replace(without or judge, shown=shown), subjects.left_out, untaught),
-        (of_rules, subjects.allow_lists, lists),
+        (judge, subjects.house_rules, untaught),
+        (without, subjects.left_out, untaught),
+        (judge, subjects.allow_lists, lists),
     ):
         for name, new in sets.items():
             say(f"asking about {len(new.texts)} texts, never taught: {name}")
             found[name] = await ask_new_set(asked, new)
     say(f"asking about {len(judged.dev)} dev texts, the taught texts as examples")
-    of_taught = replace(judge, shown=shown, shown_from=_VERY_NEAR)
-    many = await ask(of_taught, judged.pack, judged.dev)
+    many = await ask(judge, judged.pack, judged.dev)
     say(f"asking about {len(judged.dev)} dev texts, the policy set's own examples")
-    return Answered(many, await ask(of_taught, subjects.own, judged.dev), untaught, lists)
+    return Answered(many, await ask(judge, subjects.own, judged.dev), untaught, lists)
 
 
 def main(arguments: list[str] | None = None) -> int:

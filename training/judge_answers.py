@@ -20,8 +20,7 @@ _EXHAUSTIVE = 5  # every so many texts one is asked about all policies
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who is asked, and how: so many policies a text, `shown` examples a side in a question, where
-    the text is at least as similar to one of them as `shown_from`.
+    """Who is asked, and how: so many policies a text, `shown` examples a side in a question.
 
     Every `exhaustive`-th text is asked about all policies. `answers` are log p(yes) - log p(no) of
     all questions so far, none of which is asked again.
@@ -32,7 +31,6 @@ class Judge:
     adapter: str
     shortlist: int = SHORTLIST
     shown: int = 0
-    shown_from: float = -1.0
     exhaustive: int = _EXHAUSTIVE
     answers: dict[Prompt, float] = field(default_factory=dict)
 
@@ -96,7 +94,7 @@ async def _ask(
     prompts: list[Prompt] = []
     for text, ranked in zip(words, chosen, strict=True):
         for e in ranked:
-            examples = [n.example for n in e.nearest(judge.shown, least=judge.shown_from)]
+            examples = [n.example for n in e.nearest(judge.shown)]
             prompts.append(render_judgement(policies[e.policy], examples, text))
         prompts.append(render_overall(pack, text))
     answers = iter(await _answers(judge, prompts))

@@ -88,8 +88,6 @@ class Fusion(BaseModel):
     """The text's score; None: the highest of its policies'."""
     examples_shown: Annotated[int, Field(ge=0, le=2)] = 0
     """So many of the nearest examples on each side stand in a policy's question; two are found."""
-    examples_from: Annotated[float, Field(ge=-1, le=1)] = -1.0
-    """They stand there where the text is at least so similar to one of them."""
     calibrated: bool = False
     """Whether all weights were fitted to give probabilities."""
     few: "Fusion | None" = None
@@ -181,7 +179,7 @@ class Fusion(BaseModel):
 
     def shown(self, found: "PolicyEvidence") -> tuple["JudgedNeighbour", ...]:
         """Return the examples that stand in a policy's question, nearest first."""
-        return found.nearest(self.examples_shown, least=self.examples_from)
+        return found.nearest(self.examples_shown)
 
     def score(self, judge_logit: float, evidence: "PolicyEvidence") -> float:
         """Return how surely the policy is breached, 0..1."""

@@ -72,12 +72,9 @@ class PolicyEvidence:
         """Both sides' examples, nearest first, ties by id."""
         return self.nearest(max(len(self.violating), len(self.complying)))
 
-    def nearest(self, a_side: int, *, least: float = -1.0) -> tuple[JudgedNeighbour, ...]:
-        """Return so many examples of each side, nearest first, ties by id; () where none of them is
-        as similar as `least`."""
+    def nearest(self, a_side: int) -> tuple[JudgedNeighbour, ...]:
+        """Return so many examples of each side, nearest first, ties by id."""
         both = [*self.violating[:a_side], *self.complying[:a_side]]
-        if all(n.similarity < least for n in both):
-            return ()
         return tuple(sorted(both, key=lambda n: (-n.similarity, n.example.id)))
 
 

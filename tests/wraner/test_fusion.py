@@ -175,16 +175,17 @@ def test_a_stored_yes_or_no_is_a_number_of_examples() -> None:
     assert [fusion.examples_shown for fusion in shows] == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("least", "shown"), [(-1.0, 2), (0.7, 2), (0.71, 0), (1.0, 0)])
-def test_examples_stand_in_a_question_where_one_is_near_enough(least: float, shown: int) -> None:
-    breach, keeping = (
+@pytest.mark.parametrize("a_side", [0, 1, 2])
+def test_the_nearest_examples_of_either_side_stand_in_a_question(a_side: int) -> None:
+    near, far, keeping = (
         JudgedNeighbour(JudgedExample(id=name, text=name, **sides), similarity)
         for name, similarity, sides in (
             ("a", 0.7, {"violates": ("filth",)}),
-            ("b", 0.2, {"complies": "all"}),
+            ("b", 0.1, {"violates": ("filth",)}),
+            ("c", 0.2, {"complies": "all"}),
         )
     )
-    fusion = BARE.model_copy(update={"examples_shown": 1, "examples_from": least})
-    found = PolicyEvidence("filth", (breach,), (keeping,), 0.5, ())
-    assert fusion.shown(found) == (breach, keeping)[:shown]
+    fusion = BARE.model_copy(update={"examples_shown": a_side})
+    found = PolicyEvidence("filth", (near, far), (keeping,), 0.5, ())
+    assert fusion.shown(found) == ((), (near, keeping), (near, keeping, far))[a_side]
     assert fusion.shown(PolicyEvidence("filth", (), (), 0.5, ())) == ()
