@@ -222,6 +222,12 @@ def main() -> None:
     console = Console()
     alike = {"rounds": asked.rounds, "concurrency": asked.concurrency}
     if asked.moderate:
+        needed = (2 + 2 * asked.rounds) * asked.requests  # the first two warm
+        if needed > (there := 2 * len(read_pairs())):
+            parser.error(
+                f"expected (2 + 2 x rounds) x requests to be at most the {there} texts that there "
+                f"are, was: {needed}; ask for fewer"
+            )
         found = asyncio.run(moderate(asked.moderate, unlike_texts(asked.requests), **alike))
         console.print(show(found, asked.requests, f"moderate, concurrency {asked.concurrency}"))
         return

@@ -36,6 +36,15 @@ def test_no_text_is_asked_about_twice() -> None:
     assert len(set(texts)) == len(texts) > 24 * 20
 
 
+def test_more_texts_than_there_are_cannot_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["serving", "--moderate", "--rounds", "1000"])
+    with pytest.raises(SystemExit):
+        serving.main()
+    assert "was: 48048; ask for fewer" in capsys.readouterr().err
+
+
 def test_rows_show_the_middle_round_and_how_long_requests_took() -> None:
     quick = [float(n) for n in range(1, 101)]
     found = {"one": ([2.0, 1.0, 40.0], quick), "other": ([3.0], [2.0, 2.0])}
