@@ -5,7 +5,7 @@ Knows no policy and no neighbour.
 
 import hashlib
 import os
-import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -43,13 +43,13 @@ def kept_vectors(
     say()
     vectors = np.asarray(encoder.sentences(texts), np.float32)
     folder.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=folder, prefix=".reading-", suffix=".npy")
+    scratch = folder / f".{uuid.uuid4().hex}"  # of its own, and for all who may read the folder
     try:
-        with os.fdopen(handle, "wb") as into:
+        with scratch.open("xb") as into:
             np.save(into, vectors)
         os.replace(scratch, file)
     finally:
-        Path(scratch).unlink(missing_ok=True)
+        scratch.unlink(missing_ok=True)
     return vectors
 
 
